@@ -1,0 +1,72 @@
+"""dgenlazy: a lazy frontend on JAX for tensors, audio signals and differentiable DSP.
+
+Values (`Tensor`, `Signal`, `SignalTensor`) build a graph; `realize` stages it into one pure JAX function over a block of
+frames; `backward` differentiates that function; `Adam` and `SGD` step what is learned.
+"""
+
+from importlib.metadata import version as _version
+
+from .config import DGen as DGen
+from .errors import (
+    ArgumentError as ArgumentError,
+    ArtifactError as ArtifactError,
+    AxisError as AxisError,
+    BackendError as BackendError,
+    DGenError as DGenError,
+    InputError as InputError,
+    ShapeError as ShapeError,
+)
+from .ops.filter import biquad as biquad, onepole as onepole
+from .ops.index import peek_row as peek_row
+from .ops.loss import mse as mse
+from .ops.math import (
+    abs as abs,
+    atan2 as atan2,
+    ceil as ceil,
+    clamp as clamp,
+    cos as cos,
+    exp as exp,
+    floor as floor,
+    log as log,
+    log10 as log10,
+    mod as mod,
+    pow as pow,
+    relu as relu,
+    round as round,
+    sigmoid as sigmoid,
+    sign as sign,
+    sin as sin,
+    sqrt as sqrt,
+    tan as tan,
+    tanh as tanh,
+    where as where,
+)
+from .ops.signal import (
+    accum as accum,
+    change as change,
+    delay as delay,
+    delta as delta,
+    history as history,
+    latch as latch,
+)
+from .ops.spectral import spectral_loss as spectral_loss
+from .ops.tensor import (
+    concat as concat,
+    conv1d as conv1d,
+    conv2d as conv2d,
+    cumsum as cumsum,
+    log_softmax as log_softmax,
+    matmul as matmul,
+    max as max,
+    mean as mean,
+    min as min,
+    reshape as reshape,
+    softmax as softmax,
+    stack as stack,
+    sum as sum,
+    transpose as transpose,
+)
+from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback, realize as realize
+
+__version__ = _version("dgenlazy")

@@ -1,0 +1,179 @@
+"""The settings of a session, `DGen`. Read in one place, when a program is run."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+BACKENDS = ("auto", "metal", "gpu", "cpu")
+
+
+def whole_number(name: str, value: Any, least: int = 0) -> int:
+    """`value` as an `int` of at least `least`, or an ArgumentError that names `name`."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{name}={value!r} is not a whole number") from None
+    if number < least:
+        raise ArgumentError(f"{name}={value!r} is less than {least}")
+    return number
+
+
+def real_array(name: str, value: Any) -> np.ndarray:
+    """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
+    if isinstance(value, (str, bytes)) or value is None:
+        raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
+    try:
+        array = np.asarray(value)
+    except Exception as e:  # array-likes raise what they please: JAX tracers, ragged lists, foreign tensors
+        raise ArgumentError(f"{name}: {type(value).__name__} is not an array of numbers: {str(e).splitlines()[0]}") from None
+    if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16":
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
+    fix = "; take the real and imaginary parts apart" if array.dtype.kind == "c" else ""
+    raise ArgumentError(f"{name}: {array.dtype} is not a type of real numbers{fix}")
+
+
+class Inputs(MutableMapping[int, np.ndarray]):
+    """The samples of each input channel: `DGen.inputs[0] = samples`, one value per frame."""
+
+    def __init__(self, samples: Mapping[int, Any] = {}):
+        self._samples: dict[int, np.ndarray] = {}
+        self.update(samples)
+
+    def __setitem__(self, channel: int, samples: Any) -> None:
+        channel = whole_number("inputs: channel", channel)
+        array = real_array(f"inputs[{channel}]", samples)
+        if array.ndim != 1:
+            raise ArgumentError(f"inputs[{channel}]: shape {array.shape} is not (frames,), one sample per frame")
+        self._samples[channel] = array
+
+    def __getitem__(self, channel: int) -> np.ndarray:
+        return self._samples[channel]
+
+    def __delitem__(self, channel: int) -> None:
+        del self._samples[channel]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{c}: {len(x)} frames" for c, x in self.items()) + "}"
+
+
+def _backend(value: Any) -> str:
+    if value not in BACKENDS:
+        raise ArgumentError(f"DGen.backend={value!r} is not one of {', '.join(BACKENDS)}")
+    return value
+
+
+def _sample_rate(value: Any) -> float:
+    try:
+        if isinstance(value, (str, bool)):
+            raise TypeError
+        rate = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"DGen.sample_rate={value!r} is not a number of Hz") from None
+    if not (math.isfinite(rate) and rate > 0):
+        raise ArgumentError(f"DGen.sample_rate={value!r} is not above 0 Hz and finite")
+    return rate
+
+
+def _seed(value: Any) -> int:
+    seed = whole_number("DGen.seed", value)
+    if seed >= 2**32:
+        raise ArgumentError(f"DGen.seed={value!r} is not less than 2**32")
+    return seed
+
+
+def _inputs(value: Any) -> Inputs:
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"DGen.inputs={value!r} is not a mapping from channel to samples")
+    return Inputs(value)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "backend": _backend,
+    "sample_rate": _sample_rate,
+    "default_frame_count": lambda value: whole_number("DGen.default_frame_count", value, least=1),
+    "seed": _seed,
+    "inputs": _inputs,
+}
+
+
+class Config:
+    """Settings of the session, each checked when it is assigned.
+
+    Attributes:
+        backend: "auto" (Metal where a plugin has registered it, then a GPU, else JAX's default device),
+            or strictly "metal", "gpu" or "cpu".
+        sample_rate: Frames per second, in Hz. 44100.0 at first.
+        default_frame_count: Frames of a run that does not say how many. 1024 at first.
+        seed: Of unseeded noise and `Tensor.randn`; assigning it restarts their numbering. In [0, 2**32).
+        inputs: Mapping from channel to samples, for `Signal.input(channel)`.
+
+    >>> with DGen.override(sample_rate=16000):
+    ...     DGen.sample_rate
+    16000.0
+    >>> DGen.sample_rate
+    44100.0
+    """
+
+    backend: str
+    sample_rate: float
+    default_frame_count: int
+    seed: int
+    inputs: Inputs
+
+    def __init__(self):
+        self._randn_count = 0
+        self._set(backend="auto", sample_rate=44100.0, default_frame_count=1024, seed=0, inputs={})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._set(**{name: value})
+
+    def _set(self, **settings: Any) -> None:
+        """Check every setting before any is changed."""
+        for name in settings.keys() - _CHECKS.keys():
+            raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
+        self.__dict__.update({name: _CHECKS[name](value) for name, value in settings.items()})
+        if "seed" in settings:
+            self._randn_count = 0
+
+    def next_randn(self) -> int:
+        """The number of the next unseeded `Tensor.randn` since `seed` was assigned."""
+        self._randn_count += 1
+        return self._randn_count - 1
+
+    @contextlib.contextmanager
+    def override(self, **settings: Any) -> Iterator[Config]:
+        """Other settings inside a `with` block; those from before come back after it, also on an error."""
+        before = dict(self.__dict__)
+        try:
+            self._set(**settings)
+            yield self
+        finally:
+            self.__dict__.update({name: before[name] for name in settings if name in before})
+            if "seed" in settings:
+                self._randn_count = before["_randn_count"]
+
+    def __repr__(self) -> str:
+        return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS) + ")"
+
+
+DGen = Config()

@@ -1,0 +1,269 @@
+"""The kinds of operation. An op is defined once, as a function of one frame.
+
+`pointwise` ops have no memory, `recurrence` ops carry a state from frame to frame, `block` ops see the whole run.
+Positional parameters are lazy values, keyword-only parameters are static: they are part of the compiled program.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools as ft
+import inspect
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import ArgumentError, DGenError, ShapeError
+from .graph import Leaf, Node, Spec, Value, lift
+
+Params = tuple[tuple[str, Hashable], ...]
+
+
+class Context(NamedTuple):
+    """What an op may know about the run that it is part of."""
+
+    sample_rate: float  # Hz
+    frames: int
+    start: Any = 0  # absolute index of the first frame, uint32
+    parallel: bool = False  # prefer parallel forms to loops over frames
+
+
+class Op(abc.ABC):
+    """One operation: `fn`, its name, its signature and what follows from them."""
+
+    __name__: str
+
+    def __init__(self, fn: Callable, skip: int = 0):
+        ft.update_wrapper(self, fn)
+        self.fn = fn
+        own = list(inspect.signature(fn).parameters.values())[skip:]
+        kinds = inspect.Parameter
+        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame"))
+        own = [p for p in own if p.name not in self.injected]
+        self.static = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
+        own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
+        self.variadic = any(p.kind is kinds.VAR_POSITIONAL for p in own)
+        if self.variadic:  # what follows *values can only be given by name
+            own = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name in self.static else p for p in own]
+        self.__signature__ = inspect.Signature(own)
+        self._plain = len(own) if not self.static and not self.variadic else None
+
+    def __repr__(self) -> str:
+        return f"<op {self.__name__}>"
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        """`sin = math.sin` in the body of a class is a method."""
+        return self if obj is None else ft.partial(self, obj)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values, params = self.bind(args, kwargs)
+        return _wrapped(self.__name__, self.node(*[lift(v, self.__name__) for v in values], params=params), values)
+
+    def bind(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
+        """Split a call into lazy values and static parameters."""
+        if not kwargs and len(args) == self._plain:
+            return args, ()
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as e:
+            raise ArgumentError(f"{self.__name__}{self.__signature__}: {e}") from None
+        bound.apply_defaults()
+        values: list[Any] = []
+        params: list[tuple[str, Hashable]] = []
+        for name, value in bound.arguments.items():
+            if name in self.static:
+                params.append((name, self._frozen(name, value)))
+            elif self.variadic:
+                values.extend(value)
+            else:
+                values.append(value)
+        return values, tuple(params)
+
+    def _frozen(self, name: str, value: Any) -> Hashable:
+        if isinstance(value, Value):
+            raise ArgumentError(f"{self.__name__}: {name} is part of the program and cannot be a {type(value).__name__}")
+        if isinstance(value, (list, tuple, np.ndarray)):
+            return tuple(self._frozen(name, v) for v in value)
+        if isinstance(value, np.generic):
+            return value.item()
+        if not isinstance(value, Hashable):
+            raise ArgumentError(f"{self.__name__}: {name}={value!r} is not a number, string or tuple")
+        return value
+
+    def node(self, *inputs: Node | Leaf, params: Params = ()) -> Node:
+        spec = infer(self, tuple([i.spec for i in inputs]), params)
+        return Node(self, inputs, params, spec, any([i.requires_grad for i in inputs]))
+
+    def given(self, params: Params, ctx: Context, frame: Any = 0) -> dict[str, Any]:
+        """The keyword arguments of `fn`: the static parameters, and what the stager fills in."""
+        kwargs: dict[str, Any] = dict(params)
+        if "sample_rate" in self.injected:
+            kwargs["sample_rate"] = ctx.sample_rate
+        if "frame" in self.injected:
+            kwargs["frame"] = frame
+        return kwargs
+
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
+        """The state before the first frame, from the values of one frame (zeros for those that vary)."""
+        return ()
+
+    @abc.abstractmethod
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
+        """One frame: `(state, output)`."""
+
+    @abc.abstractmethod
+    def kind(self, inputs: tuple[Spec, ...]) -> tuple[bool, int | None]:
+        """Type and rate of the output: `(signal, hop)`."""
+
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
+        """Spec of the output, by tracing one frame: no op writes a shape rule."""
+
+        def one_frame(*frames):
+            return self.step(_PROBE, params, self.init(frames, params), *frames)[1]
+
+        out = jax.eval_shape(one_frame, *[jax.ShapeDtypeStruct(i.shape, i.dtype) for i in inputs])
+        return Spec(out.shape, *self.kind(inputs), out.dtype)
+
+
+_PROBE = Context(sample_rate=44100.0, frames=1)
+
+
+def varying(inputs: Sequence[Spec]) -> int | None:
+    """The hop of a value computed from `inputs` alone."""
+    return min((i.hop for i in inputs if i.hop is not None), default=None)
+
+
+@ft.lru_cache(maxsize=4096)
+def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
+    """`op.infer`, cached, with an error that names the op and the shapes it was given."""
+    try:
+        return op.infer(inputs, params)
+    except ArgumentError as e:
+        raise type(e)(f"{op.__name__}: {e}") from None
+    except (DGenError, TypeError, ValueError, IndexError, ZeroDivisionError) as e:
+        given = "".join(f", {name}={value!r}" for name, value in params)
+        fact = str(e).strip().splitlines()[0].rstrip(".")
+        error = type(e) if isinstance(e, ShapeError) else ShapeError
+        raise error(f"{op.__name__}: cannot combine {' with '.join(str(i.shape) for i in inputs)}{given}: {fact}") from None
+
+
+class Pointwise(Op):
+    """The same function at every frame; no memory."""
+
+    def kind(self, inputs):
+        return any(i.signal for i in inputs) or "frame" in self.injected, 1 if "frame" in self.injected else varying(inputs)
+
+    def step(self, ctx, params, state, *inputs):
+        return state, self.fn(*inputs, **self.given(params, ctx, ctx.start))
+
+    def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        """Every frame at once; what does not vary is computed once."""
+        axes = [0 if s.varies else None for s in specs]
+        if "frame" in self.injected:
+            frame = jnp.uint32(ctx.start) + jnp.arange(ctx.frames, dtype=jnp.uint32)
+            return jax.vmap(lambda frame, *xs: self.fn(*xs, **self.given(params, ctx, frame)), [0, *axes])(frame, *inputs)
+        fn = ft.partial(self.fn, **self.given(params, ctx))
+        return jax.vmap(fn, axes)(*inputs) if any(a == 0 for a in axes) else fn(*inputs)
+
+
+class Recurrence(Op):
+    """`fn(state, *values, **static) -> (state, output)`, one frame after another.
+
+    `init(*values, **static)` makes the state before the first frame from the values of one frame (zeros for those
+    that vary); without it, zeros of the shape that all values broadcast to.
+    """
+
+    def __init__(self, fn: Callable, init: Callable | None = None):
+        super().__init__(fn, skip=1)
+        self._init = init or (lambda *values, **static: zeros(*values))
+        self.block_form: Callable | None = None
+        self.always_parallel = False
+
+    def parallel(self, fn: Callable | None = None, *, always: bool = False) -> Callable:
+        """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
+
+        Every block has the frame axis first, of length 1 where the value does not vary, and the same number of axes.
+        With `always` it also replaces the loop on a CPU.
+        """
+        if fn is None:
+            return ft.partial(self.parallel, always=always)
+        self.block_form, self.always_parallel = fn, always
+        return fn
+
+    def kind(self, inputs):
+        return True, 1
+
+    def init(self, inputs, params):
+        return self._init(*inputs, **dict(params))
+
+    def step(self, ctx, params, state, *inputs):
+        return self.fn(state, *inputs, **self.given(params, ctx, ctx.start))
+
+
+class Block(Op):
+    """Sees every frame at once, `(frames, *shape)`, and gives one value for the whole run."""
+
+    def kind(self, inputs):
+        return False, None
+
+    def step(self, ctx, params, state, *inputs):
+        return state, self.fn(*[x[None] for x in inputs], **self.given(params, ctx))
+
+    def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        blocks = [x if s.varies else jnp.broadcast_to(x, (ctx.frames, *s.shape)) for x, s in zip(inputs, specs)]
+        return self.fn(*blocks, **self.given(params, ctx))
+
+
+pointwise, block = Pointwise, Block
+
+
+def recurrence(fn: Callable | None = None, *, init: Callable | None = None) -> Any:
+    """Decorator that makes a Recurrence of a step function."""
+    return Recurrence(fn, init) if fn else ft.partial(Recurrence, init=init)
+
+
+def composite(fn: Callable) -> Callable:
+    """A public function made of other ops. Its errors carry its own name, whichever op inside found them.
+
+    Like an op, it gives a value when it is given one, and a node when it is given nodes alone.
+    """
+    signature = inspect.signature(fn)
+
+    @ft.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = fn(*args, **kwargs)
+        except DGenError as e:
+            inner, _, fact = str(e).partition(": ")
+            if inner == fn.__name__:
+                raise
+            raise type(e)(f"{fn.__name__}: {fact if inner.isidentifier() else e}") from None
+        except TypeError:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as e:
+                raise ArgumentError(f"{fn.__name__}{signature}: {e}") from None
+            raise
+        return _wrapped(fn.__name__, result, [*args, *kwargs.values()])
+
+    return call
+
+
+def _wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:
+    """`result` as the class that the values of a call belong to."""
+    if isinstance(result, Value):
+        return result
+    for value in values:
+        if isinstance(value, Value):
+            return value.wrap(result)
+    if any(isinstance(value, (Node, Leaf)) for value in values):
+        return result
+    raise ArgumentError(f"{name}: no Tensor, Signal or SignalTensor among ({', '.join(map(repr, values))})")
+
+
+def zeros(*values: Any) -> Any:
+    """Zeros of the shape and type that `values` broadcast to."""
+    return jnp.zeros(jnp.broadcast_shapes(*(jnp.shape(v) for v in values)), jnp.result_type(*values))

@@ -1,0 +1,125 @@
+"""Parts of a value: fixed indices, and rows of a table at an index that moves."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ArgumentError, AxisError, ShapeError
+from ..graph import Data, Spec, Value, lift
+from ..op import composite, pointwise
+
+
+@pointwise
+def slices(x, *, index):
+    return x[tuple(slice(*i[1:]) if isinstance(i, tuple) else i for i in index)]
+
+
+@pointwise
+def gather(x, rows):
+    return x[rows]
+
+
+@composite
+def getitem(x: Any, index: Any) -> Any:
+    """Part of a value: `x[0]`, `x[1:, ::2]`, `x[..., None]`, or rows `x[[2, 0]]`, as in NumPy.
+
+    Indices that are known now. For one that varies or is learned: `peek_row`.
+
+    >>> Tensor([[1, 2], [3, 4]])[0].realize()
+    array([1., 2.], dtype=float32)
+    """
+    if isinstance(index, Value):
+        raise ArgumentError(f"getitem: a {type(index).__name__} is not a fixed index; use peek_row(index)")
+    if isinstance(index, (list, np.ndarray)):
+        return _rows(lift(x), np.asarray(index))
+    index = index if isinstance(index, tuple) else (index,)
+    x = lift(x)
+    shape, picked = x.spec.shape, []
+    taken = sum(i is not None and i is not Ellipsis for i in index)
+    if taken > len(shape):
+        raise AxisError(f"getitem: {taken} indices for shape {shape}")
+    axis = 0
+    for i in index:
+        if isinstance(i, slice):
+            try:
+                start, stop, stride = (None if n is None else operator.index(n) for n in (i.start, i.stop, i.step))
+            except TypeError:
+                raise ArgumentError(f"getitem: {i} is not made of whole numbers") from None
+            if stride == 0:
+                raise ArgumentError("getitem: the step of a slice cannot be 0")
+            picked.append(("slice", start, stop, stride))
+        elif i is None:
+            picked.append(None)
+            continue
+        elif i is Ellipsis:
+            if Ellipsis in picked:
+                raise ArgumentError("getitem: more than one ...")
+            picked.append(Ellipsis)
+            axis += len(shape) - taken
+            continue
+        else:
+            try:
+                if isinstance(i, (bool, np.bool_)):
+                    raise TypeError
+                i = operator.index(i)
+            except TypeError:
+                raise ArgumentError(f"getitem: {i!r} is not a whole number, slice, None, ... or list of rows") from None
+            if not -shape[axis] <= i < shape[axis]:
+                raise AxisError(f"getitem: index {i} is out of range for axis {axis} of length {shape[axis]}")
+            picked.append(i)
+        axis += 1
+    return slices(x, index=tuple(picked))
+
+
+def _rows(x: Any, rows: np.ndarray) -> Any:
+    shape = x.spec.shape
+    if not shape:
+        raise AxisError("getitem: a single number has no rows")
+    if rows.dtype == bool:
+        if rows.shape != shape[:1]:
+            raise ShapeError(f"getitem: a mask of shape {rows.shape} for {shape[0]} rows")
+        rows = np.flatnonzero(rows)
+    if rows.size and rows.dtype.kind not in "iu":
+        raise ArgumentError(f"getitem: rows of type {rows.dtype} are not whole numbers")
+    rows = rows.astype(np.int32)
+    if rows.size and not (-shape[0] <= rows.min() and rows.max() < shape[0]):
+        raise AxisError(f"getitem: rows {rows.min()} to {rows.max()} are out of range for {shape[0]} rows")
+    return gather(x, Data(Spec(rows.shape, dtype=rows.dtype), rows))
+
+
+@pointwise
+def peek_row(x, index, *, mode="clamp"):
+    """Row `index` of a table, read between rows by linear interpolation.
+
+    Args:
+        x: The table; rows lie along its first axis, `(rows, *shape)`.
+        index: Which row, from 0; any shape, it may vary per frame.
+        mode: Outside the table, "clamp" gives the first or last row; "wrap" counts modulo the number of rows, and
+            between the last row and the end leads back to the first.
+
+    Returns:
+        Shape `(*index.shape, *shape)`. The gradient goes to the table and to the index.
+
+    Raises:
+        ShapeError: the table is a single number or has no rows.
+
+    >>> Tensor([[0, 10], [1, 20]]).peek_row(0.5).realize()
+    array([ 0.5, 15. ], dtype=float32)
+    """
+    if mode not in ("clamp", "wrap"):
+        raise ArgumentError(f"mode={mode!r} is not one of clamp, wrap")
+    if not x.ndim or not x.shape[0]:
+        raise ShapeError("the table has no rows")
+    rows = x.shape[0]
+    if mode == "clamp":
+        index = jnp.where(index < 0, 0.0, jnp.where(index > rows - 1, rows - 1.0, index))
+    below = jnp.floor(index)
+    part = jnp.reshape(index - below, index.shape + (1,) * (x.ndim - 1))
+    low, high = below.astype(jnp.int32), below.astype(jnp.int32) + 1
+    low, high = (low % rows, high % rows) if mode == "wrap" else (low, jnp.minimum(high, rows - 1))
+    first, second = x[low], x[high]
+    return first + part * (second - first)

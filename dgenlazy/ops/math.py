@@ -1,0 +1,322 @@
+"""Elementwise arithmetic, elementary functions and activations. Broadcasting and edge cases are NumPy's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..op import composite, pointwise
+
+
+@pointwise
+def add(x, y):
+    """Sum.
+
+    >>> (Tensor([1.0, 2.0]) + 3).realize()
+    array([4., 5.], dtype=float32)
+    """
+    return jnp.add(x, y)
+
+
+@pointwise
+def sub(x, y):
+    """Difference.
+
+    >>> (1 - Tensor([1.0, 2.0])).realize()
+    array([ 0., -1.], dtype=float32)
+    """
+    return jnp.subtract(x, y)
+
+
+@pointwise
+def mul(x, y):
+    """Product.
+
+    >>> (Tensor([1.0, 2.0]) * Tensor([3.0, 4.0])).realize()
+    array([3., 8.], dtype=float32)
+    """
+    return jnp.multiply(x, y)
+
+
+@pointwise
+def div(x, y):
+    """Quotient. Division by zero gives an infinity, 0 / 0 gives NaN.
+
+    >>> (Tensor([1.0, 2.0]) / 4).realize()
+    array([0.25, 0.5 ], dtype=float32)
+    """
+    return jnp.divide(x, y)
+
+
+@pointwise
+def neg(x):
+    """Negation.
+
+    >>> (-Tensor([1.0, -2.0])).realize()
+    array([-1.,  2.], dtype=float32)
+    """
+    return jnp.negative(x)
+
+
+@pointwise
+def power(x, y):
+    return jnp.power(x, y)
+
+
+@composite
+def pow(x: Any, y: Any) -> Any:
+    """`x` to the power `y`. A negative `x` with a fractional `y` gives NaN.
+
+    The whole number 2 is special: `x ** 2` becomes `x * x`, which is faster and exact. Any other exponent is data, so
+    that changing it does not compile the program again.
+
+    >>> dg.pow(Tensor([1.0, 4.0]), 0.5).realize()
+    array([1., 2.], dtype=float32)
+    >>> (Tensor([-3.0, 4.0]) ** 2).realize()
+    array([ 9., 16.], dtype=float32)
+    """
+    return mul(x, x) if type(y) is int and y == 2 else power(x, y)
+
+
+@pointwise
+def mod(x, y):
+    """Remainder of the floored division: it has the sign of `y`. The gradient ignores the wrap.
+
+    >>> dg.mod(Tensor([-1.0, 4.0]), 3).realize()
+    array([2., 1.], dtype=float32)
+    """
+    return jnp.mod(x, y)
+
+
+@pointwise
+def abs(x):
+    """Absolute value; the gradient at 0 is 0.
+
+    >>> abs(Tensor([-2.0, 3.0])).realize()
+    array([2., 3.], dtype=float32)
+    """
+    return jnp.abs(x)
+
+
+@pointwise
+def sign(x):
+    """-1, 0 or 1; the gradient is 0.
+
+    >>> Tensor([-2.0, 0.0, 3.0]).sign().realize()
+    array([-1.,  0.,  1.], dtype=float32)
+    """
+    return jnp.sign(x)
+
+
+@pointwise
+def floor(x):
+    """Largest whole number not above `x`; the gradient is 0.
+
+    >>> Tensor([-0.5, 1.5]).floor().realize()
+    array([-1.,  1.], dtype=float32)
+    """
+    return jnp.floor(x)
+
+
+@pointwise
+def ceil(x):
+    """Smallest whole number not below `x`; the gradient is 0.
+
+    >>> Tensor([-0.5, 1.5]).ceil().realize()
+    array([-0.,  2.], dtype=float32)
+    """
+    return jnp.ceil(x)
+
+
+@pointwise
+def round(x):
+    """Nearest whole number, half to even; the gradient is 0.
+
+    >>> Tensor([0.5, 1.5, 2.4]).round().realize()
+    array([0., 2., 2.], dtype=float32)
+    """
+    return jnp.round(x)
+
+
+@pointwise
+def minimum(x, y):
+    return jnp.minimum(x, y)
+
+
+@pointwise
+def maximum(x, y):
+    return jnp.maximum(x, y)
+
+
+@pointwise
+def clamp(x, lo=-jnp.inf, hi=jnp.inf):
+    """`x` kept inside [lo, hi]. The gradient goes to `x` inside, both ends included, and to the bound outside.
+
+    >>> dg.clamp(Tensor([-2.0, 0.5, 2.0]), -1, 1).realize()
+    array([-1. ,  0.5,  1. ], dtype=float32)
+    """
+    above = jnp.where(x < lo, lo, x)
+    return jnp.where(above > hi, hi, above)
+
+
+@pointwise
+def exp(x):
+    """e to the power `x`.
+
+    >>> Tensor([0.0, 1.0]).exp().realize()
+    array([1.       , 2.7182817], dtype=float32)
+    """
+    return jnp.exp(x)
+
+
+@pointwise
+def log(x):
+    """Natural logarithm: -inf at 0, NaN below.
+
+    >>> Tensor([1.0, 0.0]).log().realize()
+    array([  0., -inf], dtype=float32)
+    """
+    return jnp.log(x)
+
+
+@pointwise
+def log10(x):
+    """Logarithm to base 10: -inf at 0, NaN below.
+
+    >>> Tensor([1.0, 0.0]).log10().realize()
+    array([  0., -inf], dtype=float32)
+    """
+    return jnp.log10(x)
+
+
+@pointwise
+def sqrt(x):
+    """Square root: NaN below 0. The gradient at 0 is infinite.
+
+    >>> Tensor([0.0, 9.0]).sqrt().realize()
+    array([0., 3.], dtype=float32)
+    """
+    return jnp.sqrt(x)
+
+
+@pointwise
+def sin(x):
+    """Sine; `x` in radians.
+
+    >>> Tensor([0.0, np.pi / 2]).sin().realize()
+    array([0., 1.], dtype=float32)
+    """
+    return jnp.sin(x)
+
+
+@pointwise
+def cos(x):
+    """Cosine; `x` in radians.
+
+    >>> Tensor([0.0]).cos().realize()
+    array([1.], dtype=float32)
+    """
+    return jnp.cos(x)
+
+
+@pointwise
+def tan(x):
+    """Tangent; `x` in radians.
+
+    >>> Tensor([0.0]).tan().realize()
+    array([0.], dtype=float32)
+    """
+    return jnp.tan(x)
+
+
+@pointwise
+def tanh(x):
+    """Hyperbolic tangent, a soft clipper into (-1, 1).
+
+    >>> Tensor([0.0, 100.0]).tanh().realize()
+    array([0., 1.], dtype=float32)
+    """
+    return jnp.tanh(x)
+
+
+@pointwise
+def atan2(y, x):
+    """Angle of the point `(x, y)`, in radians in [-pi, pi].
+
+    >>> dg.atan2(Tensor([0.0]), Tensor([1.0])).realize()
+    array([0.], dtype=float32)
+    """
+    return jnp.arctan2(y, x)
+
+
+@pointwise
+def relu(x):
+    """The larger of `x` and 0; the gradient at 0 is 0.
+
+    >>> Tensor([-1.0, 2.0]).relu().realize()
+    array([0., 2.], dtype=float32)
+    """
+    return jax.nn.relu(x)
+
+
+@pointwise
+def sigmoid(x):
+    """Logistic function `1 / (1 + exp(-x))`, into (0, 1).
+
+    >>> Tensor([0.0]).sigmoid().realize()
+    array([0.5], dtype=float32)
+    """
+    return jax.nn.sigmoid(x)
+
+
+@pointwise
+def greater(x, y):
+    """1 where `x > y`, else 0; the gradient is 0.
+
+    >>> (Tensor([1.0, 3.0]) > 2).realize()
+    array([0., 1.], dtype=float32)
+    """
+    return (x > y).astype(jnp.result_type(x, y))
+
+
+@pointwise
+def greater_equal(x, y):
+    """1 where `x >= y`, else 0; the gradient is 0.
+
+    >>> (Tensor([1.0, 2.0]) >= 2).realize()
+    array([0., 1.], dtype=float32)
+    """
+    return (x >= y).astype(jnp.result_type(x, y))
+
+
+@pointwise
+def less(x, y):
+    """1 where `x < y`, else 0; the gradient is 0.
+
+    >>> (Tensor([1.0, 3.0]) < 2).realize()
+    array([1., 0.], dtype=float32)
+    """
+    return (x < y).astype(jnp.result_type(x, y))
+
+
+@pointwise
+def less_equal(x, y):
+    """1 where `x <= y`, else 0; the gradient is 0.
+
+    >>> (Tensor([2.0, 3.0]) <= 2).realize()
+    array([1., 0.], dtype=float32)
+    """
+    return (x <= y).astype(jnp.result_type(x, y))
+
+
+@pointwise
+def where(condition, x, y):
+    """`x` where `condition` is not 0, else `y`.
+
+    >>> x = Tensor([-1.0, 2.0])
+    >>> dg.where(x > 0, x, 0.1 * x).realize()
+    array([-0.1,  2. ], dtype=float32)
+    """
+    return jnp.where(condition != 0, x, y)

@@ -1,0 +1,224 @@
+"""Memory: what is kept from frame to frame. Lanes of a SignalTensor never mix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..config import whole_number
+from ..errors import ArgumentError
+from ..graph import Data, Number, lift
+from ..op import composite, recurrence, zeros
+from ..recurrence import running
+from .math import sign, sub
+
+
+@recurrence(init=lambda x, init: jnp.broadcast_to(init, jnp.broadcast_shapes(x.shape, init.shape)))
+def previous(state, x, init):
+    return jnp.broadcast_to(x, state.shape), state
+
+
+@previous.parallel(always=lambda *specs: True)
+def _(state, x, init, *, frames):
+    joined = jnp.concatenate([state[None], jnp.broadcast_to(x, (frames, *state.shape))])
+    return joined[-1], joined[:-1]
+
+
+@composite
+def history(x: Any, init: Any = 0.0) -> Any:
+    """The value of the frame before; `init` at frame 0.
+
+    Args:
+        x: Any shape.
+        init: Number or Tensor; it must not vary from frame to frame. It may be learned.
+
+    >>> Signal.from_samples([1, 2, 3]).history().realize()
+    array([0., 1., 2.], dtype=float32)
+    """
+    init = lift(init, "history: init")
+    if init.spec.varies:
+        raise ArgumentError("history: init varies from frame to frame; it must be a number or a Tensor")
+    return previous(lift(x, "history: x"), init)
+
+
+@composite
+def delta(x: Any) -> Any:
+    """Difference from the frame before; the value itself at frame 0.
+
+    >>> Signal.from_samples([1, 3, 2]).delta().realize()
+    array([ 1.,  2., -1.], dtype=float32)
+    """
+    return sub(x, history(x))
+
+
+@composite
+def change(x: Any) -> Any:
+    """Sign of `delta`: -1, 0 or 1; the gradient is 0.
+
+    >>> Signal.from_samples([1, 3, 2, 2]).change().realize()
+    array([ 1.,  1., -1.,  0.], dtype=float32)
+    """
+    return sign(delta(x))
+
+
+@recurrence(init=lambda x, trigger: zeros(x, trigger))
+def latch(held, x, trigger):
+    """Sample and hold: takes `x` in each frame where `trigger > 0` and holds it; 0 before the first.
+
+    The gradient of the whole hold goes to the frame that was taken; none goes to `trigger`.
+
+    >>> Signal.from_samples([1, 2, 3, 4]).latch(Signal.from_samples([0, 1, 0, 1])).realize()
+    array([0., 2., 2., 4.], dtype=float32)
+    """
+    held = jnp.where(trigger > 0, x, held)
+    return held, held
+
+
+@latch.parallel
+def _(held, x, trigger, *, frames):
+    return running(lambda a, b: a, held, trigger, x, frames)
+
+
+@recurrence
+def accumulate(total, x, reset):
+    total = jnp.where(reset > 0, x, total + x)
+    return total, total
+
+
+@accumulate.parallel
+def _(total, x, reset, *, frames):
+    return running(jnp.add, total, reset, x, frames)
+
+
+def _wrap(x, low, high):
+    span = high - low
+    part = jnp.mod(x - low, span)
+    return low + jnp.where(part >= span, part - span, part)  # the remainder of -1e-9 rounds to the span
+
+
+@recurrence
+def accumulate_wrapped(total, x, reset, low, high):
+    total = _wrap(jnp.where(reset > 0, x, total + x), low, high)
+    return total, total
+
+
+@accumulate_wrapped.parallel
+def _(total, x, reset, low, high, *, frames):
+    return running(lambda a, b: _wrap(a + b, low, high), total, reset, _wrap(x, low, high), frames)
+
+
+@composite
+def accum(x: Any, reset: Any = None, min: Any = None, max: Any = None) -> Any:
+    """Running sum over frames, this one included.
+
+    Args:
+        x: Any shape.
+        reset: The sum starts again at `x` in each frame where `reset > 0`.
+        min, max: Both or none: the sum wraps into [min, max).
+
+    Raises:
+        ArgumentError: only one bound is given (a sum cannot wrap into a half-line; use `clamp` for a limit), or
+            both are numbers and `min` is not below `max`.
+
+    >>> Signal.constant(1).accum().realize(3)
+    array([1., 2., 3.], dtype=float32)
+    >>> Signal.constant(1).accum(min=0, max=2).realize(4)
+    array([1., 0., 1., 0.], dtype=float32)
+    """
+    reset = 0.0 if reset is None else reset
+    if min is None and max is None:
+        return accumulate(x, reset)
+    if min is None or max is None:
+        raise ArgumentError(f"accum: min={min!r}, max={max!r}; the sum wraps between both bounds, or has none")
+    if isinstance(min, (int, float)) and isinstance(max, (int, float)) and not min < max:
+        raise ArgumentError(f"accum: min={min!r} is not below max={max!r}")
+    return accumulate_wrapped(x, reset, min, max)
+
+
+def _ring(x, time, *, size):
+    line = zeros(x, time)
+    return jnp.zeros((size, *line.shape), line.dtype), jnp.int32(0)
+
+
+def _inside(time, size):
+    """A delay time kept in [0, size], and its whole part."""
+    time = jnp.where(time < 0, jnp.zeros_like(time), jnp.where(time > size, jnp.full_like(time, size), time))
+    return time, jnp.floor(time)
+
+
+@recurrence(init=_ring)
+def delay_line(state, x, time, *, size):
+    """One frame of `delay`; the ring holds the last `size` frames, the oldest at `position`."""
+    ring, position = state
+    time, floor = _inside(time, size)
+    x = jnp.broadcast_to(x, ring.shape[1:])
+    whole = jnp.broadcast_to(floor.astype(jnp.int32), x.shape)
+
+    def tap(k):
+        past = jnp.take_along_axis(ring, ((position - k) % size)[None], 0)[0]
+        return jnp.where(k == 0, x, past)
+
+    near, far = tap(whole), tap(jnp.minimum(whole + 1, size))
+    ring = lax.dynamic_update_slice_in_dim(ring, x[None], position, 0)
+    return (ring, (position + 1) % size), near + (time - floor) * (far - near)
+
+
+@delay_line.parallel(always=lambda *specs: True)
+def _(state, x, time, *, size, frames):
+    ring, position = state
+    shape = (frames, *ring.shape[1:])
+    line = jnp.concatenate([jnp.roll(ring, -position, 0), jnp.broadcast_to(x, shape)])
+    time, floor = _inside(time, size)
+    whole = floor.astype(jnp.int32)
+    if time.size == 1:
+        near, far = (lax.dynamic_slice_in_dim(line, size - jnp.minimum(whole.reshape(()) + k, size), frames, 0) for k in (0, 1))
+    else:
+        here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1))
+        near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - jnp.minimum(whole + k, size), shape), 0) for k in (0, 1))
+    after = (position + frames) % size
+    return (jnp.roll(line[frames:], after, 0), after), near + (time - floor) * (far - near)
+
+
+@composite
+def delay(x: Any, frames: Any, max_delay: int | None = None) -> Any:
+    """The signal some frames later, with zeros before its start; between frames, linear interpolation.
+
+    Args:
+        x: Any shape.
+        frames: The delay time in frames, from 0, fractions allowed. A negative time counts as 0.
+        max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
+            own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
+            to 64), or to its `max`.
+
+    Returns:
+        The shape of `x` and `frames` broadcast. The gradient goes to the signal and to the time.
+
+    Raises:
+        ArgumentError: a time that varies or is computed comes without `max_delay`.
+
+    >>> Signal.from_samples([1, 2, 3]).delay(1).realize()
+    array([0., 1., 2.], dtype=float32)
+    >>> Signal.from_samples([1, 2, 3]).delay(0.5).realize()
+    array([0.5, 1.5, 2.5], dtype=float32)
+    """
+    time = lift(frames, "delay: frames")
+    if max_delay is not None:
+        size = whole_number("delay: max_delay", max_delay)
+    elif isinstance(time, Number):
+        size = _next_power_of_two(time.number)
+    elif isinstance(time, Data) and not time.spec.varies:
+        now = np.asarray(time.array)
+        size = _next_power_of_two(time.high if np.isfinite(time.high) else np.max([32, *now.ravel()]) * 2)
+    else:
+        raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
+    return delay_line(lift(x, "delay: x"), time, size=max(size, 1))
+
+
+def _next_power_of_two(time: float) -> int:
+    """Bounds are rounded up, so that another time seldom means another program."""
+    if not np.isfinite(time):
+        raise ArgumentError(f"delay: frames={time} is not finite")
+    return 1 << max(int(np.ceil(time)) - 1, 0).bit_length()

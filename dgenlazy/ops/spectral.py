@@ -1,0 +1,95 @@
+"""Losses over short-time spectra. They see the whole run and give one number for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..config import whole_number
+from ..errors import ArgumentError
+from ..graph import lift
+from ..op import block, composite
+from .index import getitem
+from .math import add, mul
+
+
+def _windows(x: Any, size: int, hop: int) -> Any:
+    """`(lanes, frames)` -> `(lanes, windows, size)`: windows start at 0, hop, 2 hop, ... while they fit.
+
+    A window is put together from chunks of `hop` frames, so that its gradient is a sum of blocks and not a scatter.
+    """
+    lanes, frames = x.shape
+    count = 1 + max(frames - size, 0) // hop
+    chunks = -(-size // hop)
+    needed = (count + chunks - 1) * hop
+    x = jnp.pad(x[:, :needed], ((0, 0), (0, max(needed - frames, 0)))).reshape(lanes, -1, hop)
+    return jnp.concatenate([x[:, k : k + count] for k in range(chunks)], axis=2)[:, :, :size]
+
+
+def _magnitudes(x: Any, size: int, hop: int) -> Any:
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    return jnp.abs(jnp.fft.rfft(_windows(x, size, hop) * hann.astype(x.dtype)))
+
+
+@block
+def spectral_distances(pred, target, *, window_size, hop, log_eps):
+    """Mean distance of magnitudes and of their logarithms, averaged over window sizes: shape (2,)."""
+    pred, target = (x.reshape(x.shape[0], -1).T for x in jax.vmap(jnp.broadcast_arrays)(pred, target))
+    out = []
+    for size in window_size:
+        step = hop or max(size // 4, 1)
+        a, b = _magnitudes(pred, size, step), _magnitudes(target, size, step)
+        log = jnp.log(a + log_eps) - jnp.log(b + log_eps)
+        out.append(jnp.stack([jnp.mean(jnp.abs(a - b)), jnp.mean(jnp.abs(log))]))
+    return jnp.mean(jnp.stack(out), axis=0)
+
+
+@composite
+def spectral_loss(
+    pred: Any,
+    target: Any,
+    window_size: Any = 1024,
+    hop: int | None = None,
+    mag_weight: Any = 1.0,
+    log_weight: Any = 1.0,
+    log_eps: float = 1e-3,
+) -> Any:
+    """Distance between the short-time magnitude spectra of two signals, at one resolution or several.
+
+    With A, B the magnitudes of the periodic-Hann-windowed real FFTs, not normalised: `mag_weight * mean|A - B| +
+    log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
+
+    Args:
+        pred, target: Signals, or SignalTensors whose shapes broadcast.
+        window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
+        hop: Distance between windows in frames; a quarter of each window by default.
+        mag_weight, log_weight: Weights of the two distances. They may be learned.
+        log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.
+
+    Returns:
+        A Tensor of shape () for the whole run. Its gradient is finite at silence.
+
+    Raises:
+        ArgumentError: a window under 2, a hop under 1 or `log_eps` not above 0.
+
+    Source: Engel et al., DDSP: Differentiable Digital Signal Processing, "multi-scale spectral loss"; Yamamoto et al.,
+    Parallel WaveGAN, "multi-resolution STFT loss".
+
+    >>> x = Signal.phasor(440.0)
+    >>> dg.spectral_loss(x, x, window_size=[64, 256]).realize(512)
+    array(0., dtype=float32)
+    """
+    sizes = tuple(window_size) if isinstance(window_size, (list, tuple)) else (window_size,)
+    if not sizes:
+        raise ArgumentError("spectral_loss: window_size is an empty list")
+    sizes = tuple(whole_number("spectral_loss: window_size", n, least=2) for n in sizes)
+    hop = None if hop is None else whole_number("spectral_loss: hop", hop, least=1)
+    if not (isinstance(log_eps, (int, float)) and 0 < log_eps < np.inf):
+        raise ArgumentError(f"spectral_loss: log_eps={log_eps!r} is not a number above 0")
+    values = lift(pred, "spectral_loss: pred"), lift(target, "spectral_loss: target")
+    distances = spectral_distances(*values, window_size=sizes, hop=hop, log_eps=float(log_eps))
+    both = getitem(distances, 0), getitem(distances, 1)
+    return add(mul(mag_weight, both[0]), mul(log_weight, both[1]))

@@ -1,0 +1,265 @@
+"""Optimizers: any optax transformation over the parameters of a graph; SGD and Adam as in the SPEC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import SingleDeviceSharding
+
+from . import runtime
+from .errors import ArgumentError, ShapeError
+from .graph import Data
+from .values import Lazy
+
+
+class Optimizer:
+    """Steps parameters along their gradients by an optax transformation.
+
+    Args:
+        params: Leaves that have `requires_grad=True`: Tensors, Signals or `Signal.from_samples`, each once.
+        tx: Any `optax.GradientTransformation`. It sees the parameters as a list. Those without a gradient are
+            skipped: they and what the transformation keeps for them stay as they are.
+
+    Bounds of `Signal.param(min=, max=)` hold after each step. All updates of a step are one compiled call.
+
+    Raises:
+        ArgumentError: a parameter is not a leaf that is learned, or is given twice; `tx` is not a transformation.
+
+    >>> w = Tensor([3.0, 4.0], requires_grad=True)
+    >>> opt = Optimizer([w], optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5)))
+    >>> (w * w).sum().backward()
+    25.0
+    >>> opt.step()
+    >>> w.value
+    array([2.7, 3.6], dtype=float32)
+    """
+
+    def __init__(self, params: Iterable[Any], tx: Any):
+        self._start(params, tx, None)
+
+    def _start(self, params: Iterable[Any], tx: Any, lr: float | None) -> None:
+        """With `lr`, `tx` is made without a rate and keeps its state for each parameter apart, as in PyTorch."""
+        name = type(self).__name__
+        if not (callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))):
+            raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
+        self.params = _parameters(name, params)
+        self._lr = None if lr is None else _at_least_zero(name, "lr", lr)
+        self._tx = tx
+        self._leaves: list[Data] = [p.node for p in self.params]
+        everything = range(len(self._leaves))
+        self._groups = [list(everything)] if lr is None else [[i] for i in everything]
+        states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in self._groups]
+        self._states = jax.tree.map(lambda x: jnp.array(x, copy=True), states)  # it is donated, and must own its data
+        self._compiled: dict[Any, Any] = {}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; assign to change it, which compiles nothing again.
+
+        Raises:
+            ArgumentError: the transformation has none that can be read; make it with `optax.inject_hyperparams`.
+        """
+        return float(self._injected()["learning_rate"]) if self._lr is None else self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        value = _at_least_zero(type(self).__name__, "lr", value)
+        if self._lr is None:
+            self._injected()["learning_rate"] = jnp.asarray(value, jnp.float32)
+        else:
+            self._lr = value
+
+    def _injected(self) -> dict[str, Any]:
+        hyperparams = getattr(self._states[0], "hyperparams", None)
+        if not isinstance(hyperparams, dict) or "learning_rate" not in hyperparams:
+            raise ArgumentError(
+                f"{type(self).__name__}.lr: this transformation keeps its learning rate to itself; make it with "
+                "optax.inject_hyperparams(optax.sgd)(learning_rate=...), to take an example"
+            )
+        return hyperparams
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient.
+
+        Raises:
+            ArgumentError: none has one; call `backward` first.
+        """
+        grads = [leaf.grad for leaf in self._leaves]
+        if all(grad is None for grad in grads):
+            raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
+        where = runtime.device()
+        if where not in self._compiled:
+            self._compiled[where] = jax.jit(self._update, donate_argnums=(0, 2), in_shardings=SingleDeviceSharding(where))
+            self._states = jax.device_put(self._states, where)
+        values = [runtime.on_device(leaf, where) for leaf in self._leaves]
+        values, self._states = self._compiled[where](values, grads, self._states, self._lr)
+        for leaf, value in zip(self._leaves, values):
+            leaf.array = value
+
+    def _update(self, values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
+        after, kept = list(values), []
+        for group, state in zip(self._groups, states):
+            given = [grads[i] is not None for i in group]
+            if not any(given):
+                kept.append(state)
+                continue
+            old = [values[i] for i in group]
+            slopes = [jnp.zeros_like(values[i]) if grads[i] is None else grads[i] for i in group]
+            changes, new = self._tx.update(slopes, state, old)
+            if lr is not None:
+                changes = [-lr * change for change in changes]
+            stepped: Any = optax.apply_updates(old, changes)
+            if not all(given):
+                new = optax.tree_utils.tree_map_params(self._tx, lambda n, o, g: n if g else o, new, state, given)
+            kept.append(new)
+            for i, value, has in zip(group, stepped, given):
+                if has:
+                    after[i] = _bounded(value, self._leaves[i])
+        return after, kept
+
+    def zero_grad(self) -> None:
+        """Clear every gradient, to None."""
+        for leaf in self._leaves:
+            leaf.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it takes to go on exactly: the learning rate and the state, as NumPy arrays; not the parameters.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> Adam([w], lr=0.1).state_dict()["lr"]
+        0.1
+        """
+        return {"lr": self._lr, "state": [np.array(x) for x in jax.tree.leaves(self._states)]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict` of an optimizer of the same kind, over parameters of the same shapes.
+
+        Raises:
+            ArgumentError, ShapeError: it is of another optimizer; then nothing is changed.
+        """
+        name = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, Mapping) or set(state_dict) != {"lr", "state"}:
+            raise ArgumentError(f"{name}: takes a mapping with lr and state, as state_dict() gives it")
+        lr, new = state_dict["lr"], state_dict["state"]
+        old, structure = jax.tree.flatten(self._states)
+        if (lr is None) != (self._lr is None) or not isinstance(new, Sequence) or len(new) != len(old):
+            raise ArgumentError(f"{name}: the state is that of another optimizer, or of other parameters")
+        arrays = [np.asarray(x) for x in new]
+        for a, b in zip(arrays, old):
+            if a.shape != b.shape or a.dtype != b.dtype:
+                raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {b.shape}, {b.dtype} belongs")
+        if lr is not None:
+            self._lr = _at_least_zero(name, "lr", lr)
+        self._states = structure.unflatten([jnp.array(a) for a in arrays])
+        self._compiled = {}
+
+
+@final
+class SGD(Optimizer):
+    """Stochastic gradient descent, PyTorch's: weight decay is added to the gradient, then momentum, then Nesterov.
+
+    Args:
+        params: Leaves that have `requires_grad=True`.
+        lr: Learning rate, at least 0.
+        momentum: Share of the last step that is kept, in [0, 1).
+        weight_decay: Factor of the parameter that is added to its gradient, at least 0.
+        nesterov: Look ahead along the momentum; takes a momentum above 0.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> opt = SGD([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    1.0
+    >>> opt.step()
+    >>> w.value
+    array([0.8], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ):
+        momentum = _below_one("SGD", "momentum", momentum)
+        weight_decay = _at_least_zero("SGD", "weight_decay", weight_decay)
+        if nesterov and not momentum:
+            raise ArgumentError("SGD: nesterov=True takes a momentum above 0")
+        parts = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
+        parts += [optax.trace(momentum, nesterov=bool(nesterov))] if momentum else []
+        self._start(params, optax.chain(*parts), lr)
+
+
+@final
+class Adam(Optimizer):
+    """Adam with bias correction.
+
+    Args:
+        params: Leaves that have `requires_grad=True`.
+        lr: Learning rate, at least 0.
+        beta1, beta2: Decay of the running means of the gradient and of its square, in [0, 1).
+        eps: Added to the root of the second, above 0.
+
+    Source: D. P. Kingma, J. Ba, Adam: A Method for Stochastic Optimization, algorithm 1.
+
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> opt = Adam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    1.0
+    >>> opt.step()
+    >>> w.value
+    array([0.9], dtype=float32)
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
+        beta1, beta2 = _below_one("Adam", "beta1", beta1), _below_one("Adam", "beta2", beta2)
+        if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
+            raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
+        self._start(params, optax.scale_by_adam(beta1, beta2, eps), lr)
+
+
+def _parameters(name: str, params: Iterable[Any]) -> list[Lazy]:
+    if isinstance(params, Lazy) or not isinstance(params, Iterable):
+        raise ArgumentError(f"{name}: params={params!r} is not a list of parameters")
+    out, seen = list(params), set()
+    for i, p in enumerate(out):
+        if not isinstance(p, Lazy):
+            raise ArgumentError(f"{name}: params[{i}]={p!r} is not a Tensor or Signal")
+        if not isinstance(p.node, Data):
+            raise ArgumentError(f"{name}: params[{i}] is computed or an input, not a parameter: {p!r}")
+        if not p.node.requires_grad:
+            raise ArgumentError(f"{name}: params[{i}] was made without requires_grad=True: {p!r}")
+        if p.node in seen:
+            raise ArgumentError(f"{name}: params[{i}] is given twice: {p!r}")
+        seen.add(p.node)
+    if not out:
+        raise ArgumentError(f"{name}: the list of parameters is empty")
+    return out
+
+
+def _at_least_zero(name: str, what: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: {what}={value!r} is not a number") from None
+    if not (math.isfinite(number) and number >= 0):
+        raise ArgumentError(f"{name}: {what}={value!r} is not at least 0 and finite")
+    return number
+
+
+def _below_one(name: str, what: str, value: Any) -> float:
+    number = _at_least_zero(name, what, value)
+    if number >= 1:
+        raise ArgumentError(f"{name}: {what}={value!r} is not in [0, 1)")
+    return number
+
+
+def _bounded(value: Any, leaf: Data) -> Any:
+    return value if (leaf.low, leaf.high) == (-np.inf, np.inf) else jnp.clip(value, leaf.low, leaf.high)

@@ -1,0 +1,169 @@
+"""Lazy graph -> straight-line program -> one pure JAX function over a block of frames."""
+
+from __future__ import annotations
+
+import functools as ft
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from . import recurrence
+from .graph import FLOAT, Leaf, Node, Number, Spec, toposort
+from .op import Block, Context, Params, Pointwise, Recurrence, infer
+
+
+class Line(NamedTuple):
+    """One op of a program; `args` number the leaves first, then the lines."""
+
+    op: Pointwise | Recurrence | Block
+    args: tuple[int, ...]
+    params: Params
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A graph without its data: a plain hashable value, and so its own key in a compile cache.
+
+    Attributes:
+        leaves: What enters, in order: first all Python numbers (`numbers` of them), then the arrays.
+        lines: The ops, inputs first. Equal sub-graphs are one line.
+        outputs: Which leaves or lines leave it.
+    """
+
+    numbers: int
+    leaves: tuple[Spec, ...]
+    lines: tuple[Line, ...]
+    outputs: tuple[int, ...]
+
+    @ft.cached_property
+    def _key(self) -> tuple[Any, int]:
+        key = (self.numbers, self.leaves, self.lines, self.outputs)
+        return key, hash(key)
+
+    def __hash__(self) -> int:
+        return self._key[1]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Program) and self._key == other._key)
+
+    @ft.cached_property
+    def specs(self) -> tuple[Any, ...]:
+        """The spec of every leaf and line."""
+        out: list[Any] = list(self.leaves)
+        for op, args, params in self.lines:
+            out.append(infer(op, tuple([out[a] for a in args]), params))
+        return tuple(out)
+
+    @property
+    def varies(self) -> bool:
+        """Whether it has frames at all."""
+        return any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
+
+    @property
+    def output_specs(self) -> list[Spec]:
+        return [self.specs[i] for i in self.outputs]
+
+    @ft.cached_property
+    def needed_first(self) -> frozenset[int]:
+        """The values that do not vary and that the initial state may be made of."""
+        needed: set[int] = set()
+        for i in reversed(range(len(self.leaves), len(self.specs))):
+            op, args, _ = self.lines[i - len(self.leaves)]
+            if isinstance(op, Recurrence) or i in needed:
+                needed.update(a for a in args if not any(s.varies for s in flat([self.specs[a]])))
+        return frozenset(needed)
+
+    def __str__(self) -> str:
+        text = [f"%{i} = {'number' if i < self.numbers else 'leaf'} {_shown(s)}" for i, s in enumerate(self.leaves)]
+        for i, (op, args, params) in enumerate(self.lines, len(self.leaves)):
+            given = "".join(f" {name}={value!r}" for name, value in params)
+            kind = ", ".join(_shown(s) for s in flat([self.specs[i]]))
+            text.append(f"%{i} = {op.__name__}({', '.join(f'%{a}' for a in args)}){given} {kind}")
+        return "\n".join([*text, f"return {', '.join(f'%{i}' for i in self.outputs)}"])
+
+
+def _shown(spec: Spec) -> str:
+    return f"{spec.dtype.name}{list(spec.shape)}{' per frame' if spec.varies else ''}"
+
+
+def flat(specs: Sequence[Any]) -> Iterator[Spec]:
+    """The specs of all outputs; an op may have several."""
+    for spec in specs:
+        yield from (spec,) if isinstance(spec, Spec) else spec
+
+
+def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
+    """Number the graph below `roots`, and list its leaves in the order in which the program takes them."""
+    order = toposort(roots)
+    found = [n for n in order if isinstance(n, Leaf)]
+    numbers = [n for n in found if isinstance(n, Number)]
+    leaves = numbers + [n for n in found if not isinstance(n, Number)]
+    return number(roots, leaves, order, len(numbers)), leaves
+
+
+def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any], numbers: int = 0) -> Program:
+    """The program that takes `leaves` and computes `roots`; `order` is sorted so that inputs come first."""
+    index: dict[Node | Leaf, int] = {leaf: i for i, leaf in enumerate(leaves)}
+    lines: dict[Line, int] = {}
+    for node in order:
+        if node not in index:
+            line = Line(node.op, tuple([index[i] for i in node.inputs]), node.params)
+            index[node] = lines.setdefault(line, len(leaves) + len(lines))
+    return Program(numbers, tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots]))
+
+
+def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
+    """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
+    env, after, before = list(leaves), [], iter(state)
+    for op, args, params in program.lines:
+        inputs = [env[a] for a in args]
+        specs = [program.specs[a] for a in args]
+        if isinstance(op, Recurrence):
+            end, out = recurrence.solve(op, ctx, params, next(before), inputs, specs)
+            after.append(end)
+        else:
+            out = op.run(ctx, params, inputs, specs)
+        env.append(out)
+    return [env[i] for i in program.outputs], tuple(after)
+
+
+def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
+    """Interpret `program` at one frame: `(outputs, state)`."""
+    env, after, before = list(leaves), [], iter(state)
+    for op, args, params in program.lines:
+        inputs = [env[a] for a in args]
+        if isinstance(op, Recurrence):
+            end, out = op.step(ctx, params, next(before), *inputs)
+            after.append(end)
+        else:
+            out = op.step(ctx, params, (), *inputs)[1]
+        env.append(out)
+    return [env[i] for i in program.outputs], tuple(after)
+
+
+def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tuple[Any, ...]:
+    """The state before the first frame. Of `leaves` that vary only the type is read."""
+    real = jnp.result_type(FLOAT, *[jnp.result_type(x) for x in leaves])
+    env: dict[int, Any] = {}
+    for i, spec in enumerate(program.leaves):
+        env[i] = _filled(spec, 0.0, real) if spec.varies else leaves[i]
+    state = []
+    for i, (op, args, params) in enumerate(program.lines, len(program.leaves)):
+        spec = program.specs[i]
+        if isinstance(op, Recurrence):
+            state.append(op.init([env[a] for a in args], params))
+        if isinstance(spec, tuple):
+            env[i] = tuple(_filled(s, 0.0, real) for s in spec)
+        elif spec.varies:
+            env[i] = _filled(spec, 0.0, real)
+        elif isinstance(op, Block):  # not known before the run: whatever starts from it must not look like a number
+            env[i] = _filled(spec, jnp.nan, real)
+        elif i in program.needed_first:
+            env[i] = op.step(ctx, params, (), *[env[a] for a in args])[1]
+    return tuple(state)
+
+
+def _filled(spec: Spec, value: float, real: Any) -> Any:
+    return jnp.full(spec.shape, value, real if spec.dtype == FLOAT else spec.dtype)
