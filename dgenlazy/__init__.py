@@ -16,6 +16,7 @@ from .errors import (
     InputError as InputError,
     ShapeError as ShapeError,
 )
+from .lazy import realize as realize
 from .ops.filter import biquad as biquad, onepole as onepole
 from .ops.index import peek_row as peek_row
 from .ops.loss import mse as mse
@@ -67,6 +68,6 @@ from .ops.tensor import (
     transpose as transpose,
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
-from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback, realize as realize
+from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 
 __version__ = _version("dgenlazy")

@@ -15,7 +15,7 @@ from jax.sharding import SingleDeviceSharding
 from . import runtime
 from .errors import ArgumentError, ShapeError
 from .graph import Data
-from .values import Lazy
+from .lazy import Lazy
 
 
 class Optimizer:

@@ -1,11 +1,8 @@
-"""Running programs: devices, the compile cache, realize, streams and gradients. `DGen` is read here and nowhere below."""
+"""Running programs: the compile cache, realize, streams and gradients. `DGen` is read here and nowhere below."""
 
 from __future__ import annotations
 
 import functools as ft
-import importlib.metadata
-import platform
-import sys
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,57 +13,18 @@ import numpy as np
 from jax import lax
 from jax.sharding import SingleDeviceSharding
 
-from .config import DGen, whole_number
-from .errors import ArgumentError, BackendError, InputError, ShapeError
+from . import backend
+from .config import DGen, Inputs, whole_number
+from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Node, Number, Seed, toposort
 from .op import Block, Context
 from .ops import math
 from .stage import Program, initial_state, run, stage
 
-# Devices.
-
-PLATFORMS = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
-_FIX = {
-    "metal": 'pip install "dgenlazy[metal]"  (Apple silicon; jax-mps)',
-    "gpu": 'pip install "jax[cuda13]"  (Linux with an NVIDIA driver; "jax[cuda12]" for an older one)',
-    "cpu": "unset JAX_PLATFORMS, or add cpu to it",
-}
-
-
-def _first_device(platforms: Sequence[str]) -> Any:
-    for name in platforms:
-        try:
-            return jax.devices(name)[0]
-        except RuntimeError:  # how JAX says that it has no such platform
-            continue
-    return None
-
-
-@ft.lru_cache
-def _device(backend: str) -> Any:
-    """The device of a backend. "auto" says once on stderr which it took."""
-    if backend != "auto":
-        found = _first_device(PLATFORMS[backend])
-        if found is None:
-            raise BackendError(_missing(backend))
-        return found
-    found = _first_device(PLATFORMS["metal"]) or _first_device(PLATFORMS["gpu"]) or jax.devices()[0]
-    print(f"dgenlazy: running on {found.platform} ({found.device_kind}); DGen.backend chooses another", file=sys.stderr)
-    return found
-
-
-def _missing(backend: str) -> str:
-    plugins = sorted(e.name for e in importlib.metadata.entry_points(group="jax_plugins"))
-    return (
-        f"DGen.backend={backend!r}: JAX has no such device here. This is {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, jax {jax.__version__}, plugins: {', '.join(plugins) or 'none'}, "
-        f"default platform: {jax.default_backend()}. To fix it: {_FIX[backend]}; or set DGen.backend = 'auto'"
-    )
-
 
 def device() -> Any:
     """The device that `DGen.backend` asks for."""
-    return _device(DGen.backend)
+    return backend.device(DGen.backend)
 
 
 def on_device(leaf: Data, where: Any) -> Any:
@@ -154,7 +112,7 @@ def _inputs(inputs: Any) -> Mapping[int, Any] | None:
         return None
     if not isinstance(inputs, Mapping):
         raise ArgumentError(f"inputs={inputs!r} is not a mapping from channel to samples, like {{0: samples}}")
-    return type(DGen.inputs)(inputs)
+    return Inputs(inputs)
 
 
 def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, Any] | None) -> int:

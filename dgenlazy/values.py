@@ -1,272 +1,25 @@
-"""What users hold: Tensor, Signal and SignalTensor. Constructors, and methods bound from ops, a line each."""
+"""What users hold: Tensor, Signal and SignalTensor. Their methods are those of `lazy.Lazy`."""
 
 from __future__ import annotations
 
-import math as python_math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, final
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 import numpy as np
 
-from . import display, loop, runtime
+from . import loop, runtime
 from .config import real_array, whole_number
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Input, Leaf, Node, Number, Seed, Spec, Value, lift
-from .ops import filter, index, loss, math, oscillator, signal, spectral, tensor
+from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, lift
+from .lazy import Lazy, checked
+from .ops import oscillator
 
 
-class Lazy(Value):
-    """What the three types share: properties, operators, functions as methods, and running."""
-
-    __array_ufunc__ = None  # NumPy leaves `array * value` to us
-
-    def __init__(self, node: Node | Leaf):
-        self.node: Any = node
-        self._streams: dict[tuple[Any, ...], runtime.Stream] = {}
-
-    @staticmethod
-    def wrap(node: Node | Leaf) -> Any:
-        """The one promotion rule: the class follows from the type and the shape of a node."""
-        value = object.__new__(Tensor if not node.spec.signal else SignalTensor if node.spec.shape else Signal)
-        Lazy.__init__(value, node)
-        return value
-
-    # Properties.
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one frame."""
-        return self.node.spec.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes of one frame."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements of one frame."""
-        return python_math.prod(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of an element: float32."""
-        return self.node.spec.dtype
-
-    @property
-    def is_frame_varying(self) -> bool:
-        """True for the Signal family, False for a Tensor."""
-        return self.node.spec.signal
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether it is learned, or computed from something that is."""
-        return self.node.requires_grad
-
-    @property
-    def grad(self) -> Any:
-        """What `backward` has added up since `zero_grad`: a lazy value like this one, or None."""
-        node = self.node
-        return None if not isinstance(node, Data) or node.grad is None else self.wrap(Data(node.spec, node.grad))
-
-    @property
-    def value(self) -> np.ndarray:
-        """The data of a leaf as a read-only array. Assign to change it: `p.value = 3.0`."""
-        leaf = self.node
-        if isinstance(leaf, Number):
-            return np.array(leaf.number, np.float32)
-        if not isinstance(leaf, Data):
-            raise ArgumentError(f"value: this {type(self).__name__} is computed or an input, and holds no data; use realize()")
-        view = np.array(leaf.array)
-        view.flags.writeable = False
-        return view
-
-    @value.setter
-    def value(self, data: Any) -> None:
-        leaf = self.node
-        if not isinstance(leaf, Data):
-            raise ArgumentError(f"value: this {type(self).__name__} is computed or an input, and holds no data to change")
-        array = real_array("value", data)
-        if array.shape != leaf.array.shape:
-            try:
-                array = np.array(np.broadcast_to(array, leaf.array.shape))
-            except ValueError:
-                raise ShapeError(f"value: shape {array.shape} does not fit into {leaf.array.shape}") from None
-        leaf.array = _checked("value", array, leaf.requires_grad, leaf.low, leaf.high)
-
-    def __repr__(self) -> str:
-        return display.describe(type(self).__name__, self.node)
-
-    def _repr_html_(self) -> str:
-        return display.html(type(self).__name__, self.node)
-
-    def program(self) -> Any:
-        """The staged program: print it to see every op, its inputs and what varies per frame."""
-        return runtime.staged([self.node]).program
-
-    def __bool__(self) -> NoReturn:
-        raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise ArgumentError("len: a single number has no length; its frames are not counted until realize(frames)")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("a lazy value is computed when it becomes an array, which is always a copy")
-        return self.realize().astype(dtype or np.float32, copy=False)
-
-    # Operators.
-
-    __add__ = math.add
-    __sub__ = math.sub
-    __mul__ = math.mul
-    __truediv__ = math.div
-    __mod__ = math.mod
-    __matmul__ = tensor.matmul
-    __neg__ = math.neg
-    __abs__ = math.abs
-    __gt__ = math.greater
-    __ge__ = math.greater_equal
-    __lt__ = math.less
-    __le__ = math.less_equal
-    __pow__ = math.pow
-    __getitem__ = index.getitem
-
-    def __radd__(self, other: Any) -> Any:
-        return math.add(other, self)
-
-    def __rsub__(self, other: Any) -> Any:
-        return math.sub(other, self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return math.mul(other, self)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return math.div(other, self)
-
-    def __rmod__(self, other: Any) -> Any:
-        return math.mod(other, self)
-
-    def __rpow__(self, other: Any) -> Any:
-        return math.pow(other, self)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return tensor.matmul(other, self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __round__(self, digits: None = None) -> Any:
-        if digits is not None:
-            raise ArgumentError(f"round: digits={digits!r}; only whole numbers: multiply, round and divide")
-        return math.round(self)
-
-    # Functions.
-
-    abs = math.abs
-    sign = math.sign
-    floor = math.floor
-    ceil = math.ceil
-    round = math.round
-    mod = math.mod
-    clamp = math.clamp
-    exp = math.exp
-    log = math.log
-    log10 = math.log10
-    sqrt = math.sqrt
-    pow = math.pow
-    sin = math.sin
-    cos = math.cos
-    tan = math.tan
-    tanh = math.tanh
-    atan2 = math.atan2
-    relu = math.relu
-    sigmoid = math.sigmoid
-
-    min = tensor.min
-    max = tensor.max
-    sum = tensor.sum
-    mean = tensor.mean
-    transpose = tensor.transpose
-    matmul = tensor.matmul
-    conv1d = tensor.conv1d
-    conv2d = tensor.conv2d
-    cumsum = tensor.cumsum
-    softmax = tensor.softmax
-    log_softmax = tensor.log_softmax
-    peek_row = index.peek_row
-
-    def reshape(self, *shape: Any) -> Any:
-        return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    biquad = filter.biquad
-    onepole = filter.onepole
-    history = signal.history
-    latch = signal.latch
-    accum = signal.accum
-    delta = signal.delta
-    change = signal.change
-    delay = signal.delay
-
-    mse = loss.mse
-    spectral_loss = spectral.spectral_loss
-
-    # Running.
-
-    def realize(
-        self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
-    ) -> np.ndarray:
-        """Compute it: stage the graph below, compile that once, run it.
-
-        Args:
-            frames: How many; by default as many as `inputs` or `Signal.from_samples` hold, the shortest deciding, else
-                `DGen.default_frame_count`. Ignored where nothing has frames.
-            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`.
-            preserve_state: Go on from the end of the last such call on this value, in state and in frame position.
-
-        Returns:
-            float32 array: a Tensor's `shape`, a Signal's `(frames,)`, a SignalTensor's `(frames, *shape)`.
-
-        Raises:
-            InputError: a channel has no samples or too few. ArgumentError: `frames` is negative or not whole.
-            BackendError: `DGen.backend` is not on this machine.
-        """
-        return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
-
-    def reset(self) -> None:
-        """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh."""
-        for stream in self._streams.values():
-            stream.reset()
-
-    def backward(self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, reduction: str = "mean") -> float:
-        """Differentiate this loss, and add to the `.grad` of every leaf below that has `requires_grad=True`.
-
-        Args:
-            frames, inputs: As for `realize`. A run always starts afresh.
-            reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both.
-
-        Returns:
-            The loss, the number that was differentiated.
-
-        Raises:
-            ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
-        """
-        return runtime.backward(self.node, frames, inputs, reduction)
-
-
-def _checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:
-    """Data of a leaf. What is learned must be finite and inside its bounds."""
-    if requires_grad and not np.isfinite(array).all():
-        wrong = array[~np.isfinite(array)][0]
-        raise ArgumentError(f"{name}: a value that is learned must be finite, this one is {wrong}")
-    if array.size and not (np.nanmin(array, initial=np.inf) >= low and np.nanmax(array, initial=-np.inf) <= high):
-        raise ArgumentError(f"{name}: {array.min()} to {array.max()} is not inside [{low}, {high}]")
-    return array
+def promoted(node: Node | Leaf) -> Any:
+    """The one promotion rule: the class follows from the type and the shape of a node."""
+    value = object.__new__(Tensor if not node.spec.signal else SignalTensor if node.spec.shape else Signal)
+    Lazy.__init__(value, node)
+    return value
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -306,10 +59,12 @@ class Tensor(Lazy):
            [1., 1.]], dtype=float32)
     """
 
+    wrap = staticmethod(promoted)
+
     def __init__(self, data: Any, requires_grad: bool = False):
         if isinstance(data, Value):
             raise ArgumentError(f"Tensor: {type(data).__name__} is a lazy value already; realize() it first for a copy")
-        array = _checked("Tensor", real_array("Tensor", data), requires_grad, -np.inf, np.inf)
+        array = checked("Tensor", real_array("Tensor", data), requires_grad, -np.inf, np.inf)
         super().__init__(Data(Spec(array.shape), array, requires_grad=_flag("Tensor", requires_grad)))
 
     @staticmethod
@@ -371,6 +126,8 @@ class Signal(Lazy):
     array([-1.        , -0.9800454 , -0.9600907 ], dtype=float32)
     """
 
+    wrap = staticmethod(promoted)
+
     def __init__(self, value: Any, requires_grad: bool = False):
         super().__init__(_parameter("Signal", value, _flag("Signal", requires_grad), None, None))
 
@@ -381,7 +138,7 @@ class Signal(Lazy):
         >>> Signal.constant(440.0).realize(2)
         array([440., 440.], dtype=float32)
         """
-        return Lazy.wrap(_parameter("Signal.constant", x, False, None, None))
+        return promoted(_parameter("Signal.constant", x, False, None, None))
 
     @staticmethod
     def param(x: float, min: float | None = None, max: float | None = None) -> Signal:
@@ -398,7 +155,7 @@ class Signal(Lazy):
         >>> cutoff.requires_grad
         True
         """
-        return Lazy.wrap(_parameter("Signal.param", x, True, min, max))
+        return promoted(_parameter("Signal.param", x, True, min, max))
 
     @staticmethod
     def input(channel: int = 0) -> Signal:
@@ -407,12 +164,12 @@ class Signal(Lazy):
         >>> (Signal.input(0) * 2).realize(inputs={0: [1.0, 2.0]})
         array([2., 4.], dtype=float32)
         """
-        return Lazy.wrap(Input(Spec((), True, 1), whole_number("Signal.input: channel", channel)))
+        return promoted(Input(Spec((), True, 1), whole_number("Signal.input: channel", channel)))
 
     @staticmethod
     def phasor(freq: Any, reset: Any = None) -> Any:
         node = oscillator.phasor(lift(freq, "phasor: freq"), None if reset is None else lift(reset, "phasor: reset"))
-        return Lazy.wrap(node)
+        return promoted(node)
 
     phasor.__doc__ = oscillator.phasor.__doc__
 
@@ -432,7 +189,7 @@ class Signal(Lazy):
         if seed is not None and (seed := whole_number("Signal.noise: seed", seed)) >= 2**32:
             raise ArgumentError(f"Signal.noise: seed={seed} is not less than 2**32")
         leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), seed)
-        return Lazy.wrap(oscillator.noise(leaf, shape=_shape("Signal.noise", shape)))
+        return promoted(oscillator.noise(leaf, shape=_shape("Signal.noise", shape)))
 
     @staticmethod
     def from_samples(array: Any, requires_grad: bool = False) -> Any:
@@ -444,11 +201,11 @@ class Signal(Lazy):
         array([1., 2., 3.], dtype=float32)
         """
         name = "Signal.from_samples"
-        samples = _checked(name, real_array(name, array), requires_grad, -np.inf, np.inf)
+        samples = checked(name, real_array(name, array), requires_grad, -np.inf, np.inf)
         if not samples.ndim:
             raise ShapeError(f"{name}: takes (frames,) or (frames, *shape), got one number; use Signal.constant")
         spec = Spec(samples.shape[1:], True, 1)
-        return Lazy.wrap(Data(spec, samples, requires_grad=_flag(name, requires_grad)))
+        return promoted(Data(spec, samples, requires_grad=_flag(name, requires_grad)))
 
 
 def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: float | None) -> Data:
@@ -460,7 +217,7 @@ def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: 
     )
     if not bounds[0] < bounds[1]:
         raise ArgumentError(f"{name}: min={low!r} is not below max={high!r}")
-    array = _checked(name, np.array(_number(name, x), np.float32), requires_grad, *bounds)
+    array = checked(name, np.array(_number(name, x), np.float32), requires_grad, *bounds)
     return Data(Spec((), True), array, *bounds, requires_grad=requires_grad)
 
 
@@ -475,38 +232,10 @@ class SignalTensor(Lazy):
     (64, 3)
     """
 
+    wrap = staticmethod(promoted)
+
     def __init__(self, *args: Any, **kwargs: Any):
         raise ArgumentError("SignalTensor: mix a Tensor with a Signal, or use Signal.from_samples for (frames, *shape)")
-
-
-def realize(
-    *values: Any, frames: int | None = None, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
-) -> tuple[np.ndarray, ...]:
-    """Compute several values in one run of one program, so that what they share is computed once.
-
-    Args:
-        values: Tensors, Signals and SignalTensors.
-        frames, inputs, preserve_state: As for `x.realize`; with `preserve_state` the group keeps one stream.
-
-    Returns:
-        One array for each value.
-
-    >>> x = Signal.phasor(11025.0)
-    >>> dg.realize(x, x * 2, frames=4)
-    (array([0.  , 0.25, 0.5 , 0.75], dtype=float32), array([0. , 0.5, 1. , 1.5], dtype=float32))
-    """
-    for value in values:
-        if not isinstance(value, Lazy):
-            raise ArgumentError(f"realize: {value!r} is not a Tensor, Signal or SignalTensor")
-    if not values:
-        raise ArgumentError("realize: takes at least one value")
-    nodes = tuple([value.node for value in values])
-    stream = None
-    if preserve_state:
-        stream = values[0]._streams.get(nodes) or runtime.Stream()
-        for value in values:
-            value._streams[nodes] = stream
-    return tuple(runtime.realize(nodes, frames, inputs, stream))
 
 
 def feedback(fn: Callable[[Any], Any], init: Any = 0.0) -> Any:
@@ -528,4 +257,4 @@ def feedback(fn: Callable[[Any], Any], init: Any = 0.0) -> Any:
     >>> dg.feedback(lambda prev: x + 0.5 * prev).realize()
     array([1.   , 0.5  , 0.25 , 0.125], dtype=float32)
     """
-    return loop.close(fn, init, Lazy.wrap)
+    return loop.close(fn, init, promoted)

@@ -1,0 +1,292 @@
+"""What the three types of value share: properties, operators, running, and methods bound from ops, a line each."""
+
+from __future__ import annotations
+
+import math as python_math
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import display, runtime
+from .config import real_array
+from .errors import ArgumentError, ShapeError
+from .graph import Data, Leaf, Node, Number, Value
+from .ops import filter, index, loss, math, signal, spectral, tensor
+
+
+class Lazy(Value):
+    """What the three types share: properties, operators, functions as methods, and running."""
+
+    __array_ufunc__ = None  # NumPy leaves `array * value` to us
+
+    def __init__(self, node: Node | Leaf):
+        self.node: Any = node
+        self._streams: dict[tuple[Any, ...], runtime.Stream] = {}
+
+    # Properties.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one frame."""
+        return self.node.spec.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of one frame."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one frame."""
+        return python_math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of an element: float32."""
+        return self.node.spec.dtype
+
+    @property
+    def is_frame_varying(self) -> bool:
+        """True for the Signal family, False for a Tensor."""
+        return self.node.spec.signal
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is learned, or computed from something that is."""
+        return self.node.requires_grad
+
+    @property
+    def grad(self) -> Any:
+        """What `backward` has added up since `zero_grad`: a lazy value like this one, or None."""
+        node = self.node
+        return None if not isinstance(node, Data) or node.grad is None else self.wrap(Data(node.spec, node.grad))
+
+    @property
+    def value(self) -> np.ndarray:
+        """The data of a leaf as a read-only array. Assign to change it: `p.value = 3.0`."""
+        leaf = self.node
+        if isinstance(leaf, Number):
+            return np.array(leaf.number, np.float32)
+        if not isinstance(leaf, Data):
+            raise ArgumentError(f"value: this {type(self).__name__} is computed or an input, and holds no data; use realize()")
+        view = np.array(leaf.array)
+        view.flags.writeable = False
+        return view
+
+    @value.setter
+    def value(self, data: Any) -> None:
+        leaf = self.node
+        if not isinstance(leaf, Data):
+            raise ArgumentError(f"value: this {type(self).__name__} is computed or an input, and holds no data to change")
+        array = real_array("value", data)
+        if array.shape != leaf.array.shape:
+            try:
+                array = np.array(np.broadcast_to(array, leaf.array.shape))
+            except ValueError:
+                raise ShapeError(f"value: shape {array.shape} does not fit into {leaf.array.shape}") from None
+        leaf.array = checked("value", array, leaf.requires_grad, leaf.low, leaf.high)
+
+    def __repr__(self) -> str:
+        return display.describe(type(self).__name__, self.node)
+
+    def _repr_html_(self) -> str:
+        return display.html(type(self).__name__, self.node)
+
+    def program(self) -> Any:
+        """The staged program: print it to see every op, its inputs and what varies per frame."""
+        return runtime.staged([self.node]).program
+
+    def __bool__(self) -> NoReturn:
+        raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError("len: a single number has no length; its frames are not counted until realize(frames)")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a lazy value is computed when it becomes an array, which is always a copy")
+        return self.realize().astype(dtype or np.float32, copy=False)
+
+    # Operators.
+
+    __add__ = math.add
+    __sub__ = math.sub
+    __mul__ = math.mul
+    __truediv__ = math.div
+    __mod__ = math.mod
+    __matmul__ = tensor.matmul
+    __neg__ = math.neg
+    __abs__ = math.abs
+    __gt__ = math.greater
+    __ge__ = math.greater_equal
+    __lt__ = math.less
+    __le__ = math.less_equal
+    __pow__ = math.pow
+    __getitem__ = index.getitem
+
+    def __radd__(self, other: Any) -> Any:
+        return math.add(other, self)
+
+    def __rsub__(self, other: Any) -> Any:
+        return math.sub(other, self)
+
+    def __rmul__(self, other: Any) -> Any:
+        return math.mul(other, self)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return math.div(other, self)
+
+    def __rmod__(self, other: Any) -> Any:
+        return math.mod(other, self)
+
+    def __rpow__(self, other: Any) -> Any:
+        return math.pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return tensor.matmul(other, self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __round__(self, digits: None = None) -> Any:
+        if digits is not None:
+            raise ArgumentError(f"round: digits={digits!r}; only whole numbers: multiply, round and divide")
+        return math.round(self)
+
+    # Functions.
+
+    abs = math.abs
+    sign = math.sign
+    floor = math.floor
+    ceil = math.ceil
+    round = math.round
+    mod = math.mod
+    clamp = math.clamp
+    exp = math.exp
+    log = math.log
+    log10 = math.log10
+    sqrt = math.sqrt
+    pow = math.pow
+    sin = math.sin
+    cos = math.cos
+    tan = math.tan
+    tanh = math.tanh
+    atan2 = math.atan2
+    relu = math.relu
+    sigmoid = math.sigmoid
+
+    min = tensor.min
+    max = tensor.max
+    sum = tensor.sum
+    mean = tensor.mean
+    transpose = tensor.transpose
+    matmul = tensor.matmul
+    conv1d = tensor.conv1d
+    conv2d = tensor.conv2d
+    cumsum = tensor.cumsum
+    softmax = tensor.softmax
+    log_softmax = tensor.log_softmax
+    peek_row = index.peek_row
+
+    def reshape(self, *shape: Any) -> Any:
+        return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    biquad = filter.biquad
+    onepole = filter.onepole
+    history = signal.history
+    latch = signal.latch
+    accum = signal.accum
+    delta = signal.delta
+    change = signal.change
+    delay = signal.delay
+
+    mse = loss.mse
+    spectral_loss = spectral.spectral_loss
+
+    # Running.
+
+    def realize(
+        self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
+    ) -> np.ndarray:
+        """Compute it: stage the graph below, compile that once, run it.
+
+        Args:
+            frames: How many; by default as many as `inputs` or `Signal.from_samples` hold, the shortest deciding, else
+                `DGen.default_frame_count`. Ignored where nothing has frames.
+            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`.
+            preserve_state: Go on from the end of the last such call on this value, in state and in frame position.
+
+        Returns:
+            float32 array: a Tensor's `shape`, a Signal's `(frames,)`, a SignalTensor's `(frames, *shape)`.
+
+        Raises:
+            InputError: a channel has no samples or too few. ArgumentError: `frames` is negative or not whole.
+            BackendError: `DGen.backend` is not on this machine.
+        """
+        return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
+
+    def reset(self) -> None:
+        """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh."""
+        for stream in self._streams.values():
+            stream.reset()
+
+    def backward(self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, reduction: str = "mean") -> float:
+        """Differentiate this loss, and add to the `.grad` of every leaf below that has `requires_grad=True`.
+
+        Args:
+            frames, inputs: As for `realize`. A run always starts afresh.
+            reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both.
+
+        Returns:
+            The loss, the number that was differentiated.
+
+        Raises:
+            ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
+        """
+        return runtime.backward(self.node, frames, inputs, reduction)
+
+
+def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:
+    """Data of a leaf. What is learned must be finite and inside its bounds."""
+    if requires_grad and not np.isfinite(array).all():
+        wrong = array[~np.isfinite(array)][0]
+        raise ArgumentError(f"{name}: a value that is learned must be finite, this one is {wrong}")
+    if array.size and not (np.nanmin(array, initial=np.inf) >= low and np.nanmax(array, initial=-np.inf) <= high):
+        raise ArgumentError(f"{name}: {array.min()} to {array.max()} is not inside [{low}, {high}]")
+    return array
+
+
+def realize(
+    *values: Any, frames: int | None = None, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
+) -> tuple[np.ndarray, ...]:
+    """Compute several values in one run of one program, so that what they share is computed once.
+
+    Args:
+        values: Tensors, Signals and SignalTensors.
+        frames, inputs, preserve_state: As for `x.realize`; with `preserve_state` the group keeps one stream.
+
+    Returns:
+        One array for each value.
+
+    >>> x = Signal.phasor(11025.0)
+    >>> dg.realize(x, x * 2, frames=4)
+    (array([0.  , 0.25, 0.5 , 0.75], dtype=float32), array([0. , 0.5, 1. , 1.5], dtype=float32))
+    """
+    for value in values:
+        if not isinstance(value, Lazy):
+            raise ArgumentError(f"realize: {value!r} is not a Tensor, Signal or SignalTensor")
+    if not values:
+        raise ArgumentError("realize: takes at least one value")
+    nodes = tuple([value.node for value in values])
+    stream = None
+    if preserve_state:
+        stream = values[0]._streams.get(nodes) or runtime.Stream()
+        for value in values:
+            value._streams[nodes] = stream
+    return tuple(runtime.realize(nodes, frames, inputs, stream))
