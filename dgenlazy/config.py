@@ -162,7 +162,12 @@ class Config:
 
     @contextlib.contextmanager
     def override(self, **settings: Any) -> Iterator[Config]:
-        """Other settings inside a `with` block; those from before come back after it, also on an error."""
+        """Other settings inside a `with` block; those from before come back after it, also on an error.
+
+        >>> with DGen.override(default_frame_count=4, sample_rate=8.0):
+        ...     Signal.phasor(1.0).realize()
+        array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
+        """
         before = dict(self.__dict__)
         try:
             self._set(**settings)

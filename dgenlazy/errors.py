@@ -2,23 +2,50 @@
 
 
 class DGenError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    >>> try:
+    ...     DGen.sample_rate = -1
+    ... except DGenError as error:
+    ...     print(error)
+    DGen.sample_rate=-1 is not above 0 Hz and finite
+    """
 
 
 class ShapeError(DGenError, ValueError):
-    """Shapes that cannot be combined, or a value of the wrong shape."""
+    """Shapes that cannot be combined, or a value of the wrong shape.
+
+    >>> Tensor([1, 2, 3]) @ Tensor([1, 2])
+    Traceback (most recent call last):
+    dgenlazy.errors.ShapeError: matmul: cannot combine (3,) with (2,): inner dimensions 3 and 2 differ
+    """
 
 
 class AxisError(ShapeError, IndexError):
-    """An axis or an index that the value does not have."""
+    """An axis or an index that the value does not have.
+
+    >>> Tensor([1, 2, 3])[5]
+    Traceback (most recent call last):
+    dgenlazy.errors.AxisError: getitem: index 5 is out of range for axis 0 of length 3
+    """
 
 
 class ArgumentError(DGenError, ValueError, TypeError):
-    """An argument of the wrong kind, or outside the values allowed."""
+    """An argument of the wrong kind, or outside the values allowed.
+
+    >>> DGen.backend = "tpu"
+    Traceback (most recent call last):
+    dgenlazy.errors.ArgumentError: DGen.backend='tpu' is not one of auto, metal, gpu, cpu
+    """
 
 
 class InputError(DGenError, ValueError):
-    """Audio samples that are missing, or fewer than the run needs."""
+    """Audio samples that are missing, or fewer than the run needs.
+
+    >>> Signal.input(0).realize(4, inputs={0: [1.0, 2.0]})
+    Traceback (most recent call last):
+    dgenlazy.errors.InputError: Signal.input(0): 4 frames were asked for, channel 0 has 2; ...
+    """
 
 
 class BackendError(DGenError, RuntimeError):

@@ -28,43 +28,87 @@ class Lazy(Value):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one frame."""
+        """Lengths of the axes of one frame; frames themselves are not counted.
+
+        >>> Signal.phasor(Tensor([440, 880, 1320])).shape
+        (3,)
+        """
         return self.node.spec.shape
 
     @property
     def ndim(self) -> int:
-        """Number of axes of one frame."""
+        """Number of axes of one frame: 0 for a Signal.
+
+        >>> Tensor([[1, 2], [3, 4]]).ndim
+        2
+        """
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """Number of elements of one frame."""
+        """Number of elements of one frame: 1 for a Signal.
+
+        >>> Tensor([[1, 2, 3], [4, 5, 6]]).size
+        6
+        """
         return python_math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype:
-        """Of an element: float32."""
+        """Of an element: float32, whatever it was made of.
+
+        >>> Tensor([1, 2]).dtype
+        dtype('float32')
+        """
         return self.node.spec.dtype
 
     @property
     def is_frame_varying(self) -> bool:
-        """True for the Signal family, False for a Tensor."""
+        """True for the Signal family, False for a Tensor. It is the type: `Signal.constant` counts as varying.
+
+        >>> Signal.phasor(440.0).is_frame_varying, Tensor([440.0]).is_frame_varying
+        (True, False)
+        """
         return self.node.spec.signal
 
     @property
     def requires_grad(self) -> bool:
-        """Whether it is learned, or computed from something that is."""
+        """Whether it is learned, or computed from something that is.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> (w * 2).requires_grad
+        True
+        """
         return self.node.requires_grad
 
     @property
     def grad(self) -> Any:
-        """What `backward` has added up since `zero_grad`: a lazy value like this one, or None."""
+        """What `backward` has added up since `zero_grad`: a lazy value like this one, or None.
+
+        Of a leaf that has `requires_grad=True`; on all else it is None.
+
+        >>> w = Tensor([3.0], requires_grad=True)
+        >>> (w * w).sum().backward()
+        9.0
+        >>> w.grad.value
+        array([6.], dtype=float32)
+        """
         node = self.node
         return None if not isinstance(node, Data) or node.grad is None else self.wrap(Data(node.spec, node.grad))
 
     @property
     def value(self) -> np.ndarray:
-        """The data of a leaf as a read-only array. Assign to change it: `p.value = 3.0`."""
+        """The data of a leaf as a read-only array. Assign to change it: what is assigned must fit its shape and bounds.
+
+        Raises:
+            ArgumentError: the value is computed or an input, so it holds no data; or the data is out of bounds.
+            ShapeError: the data does not fit the shape.
+
+        >>> p = Signal.param(1000.0)
+        >>> p.value = 500.0
+        >>> p.value
+        array(500., dtype=float32)
+        """
         leaf = self.node
         if isinstance(leaf, Number):
             return np.array(leaf.number, np.float32)
@@ -94,7 +138,13 @@ class Lazy(Value):
         return display.html(type(self).__name__, self.node)
 
     def program(self) -> Any:
-        """The staged program: print it to see every op, its inputs and what varies per frame."""
+        """The staged program: print it to see every op, its inputs and what varies per frame.
+
+        >>> print((Signal.phasor(440.0) * 2).program())
+        %0 = number float32[]
+        ...
+        return %7
+        """
         return runtime.staged([self.node]).program
 
     def __bool__(self) -> NoReturn:
@@ -195,6 +245,11 @@ class Lazy(Value):
     peek_row = index.peek_row
 
     def reshape(self, *shape: Any) -> Any:
+        """The same elements in another shape, given as one list or as several numbers. One length may be -1.
+
+        >>> Tensor([1, 2, 3, 4]).reshape(2, -1).shape
+        (2, 2)
+        """
         return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     biquad = filter.biquad
@@ -228,11 +283,27 @@ class Lazy(Value):
         Raises:
             InputError: a channel has no samples or too few. ArgumentError: `frames` is negative or not whole.
             BackendError: `DGen.backend` is not on this machine.
+
+        >>> ramp = Signal.constant(1.0).accum()
+        >>> ramp.realize(frames=3)
+        array([1., 2., 3.], dtype=float32)
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([1., 2.], dtype=float32)
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([3., 4.], dtype=float32)
         """
         return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
 
     def reset(self) -> None:
-        """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh."""
+        """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh.
+
+        >>> ramp = Signal.constant(1.0).accum()
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([1., 2.], dtype=float32)
+        >>> ramp.reset()
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([1., 2.], dtype=float32)
+        """
         for stream in self._streams.values():
             stream.reset()
 
@@ -248,6 +319,12 @@ class Lazy(Value):
 
         Raises:
             ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
+
+        >>> gain = Signal.param(2.0)
+        >>> dg.mse(gain * Signal.from_samples([1.0, 3.0]), 0.0).backward()
+        20.0
+        >>> gain.grad.value
+        array(20., dtype=float32)
         """
         return runtime.backward(self.node, frames, inputs, reduction)
 

@@ -62,6 +62,11 @@ class Optimizer:
     def lr(self) -> float:
         """The learning rate; assign to change it, which compiles nothing again.
 
+        >>> opt = Adam([Tensor([1.0], requires_grad=True)], lr=0.1)
+        >>> opt.lr = 0.01
+        >>> opt.lr
+        0.01
+
         Raises:
             ArgumentError: the transformation has none that can be read; make it with `optax.inject_hyperparams`.
         """
@@ -85,10 +90,18 @@ class Optimizer:
         return hyperparams
 
     def step(self) -> None:
-        """Update every parameter that has a gradient.
+        """Update every parameter that has a gradient. The gradients stay; `zero_grad` clears them.
 
         Raises:
             ArgumentError: none has one; call `backward` first.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> opt = Adam([w], lr=0.25)
+        >>> w.sum().backward()
+        1.0
+        >>> opt.step()
+        >>> w.value
+        array([0.75], dtype=float32)
         """
         grads = [leaf.grad for leaf in self._leaves]
         if all(grad is None for grad in grads):
@@ -124,7 +137,16 @@ class Optimizer:
         return after, kept
 
     def zero_grad(self) -> None:
-        """Clear every gradient, to None."""
+        """Clear every gradient, to None. Without it the next `backward` adds to what is there.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> opt = Adam([w])
+        >>> w.sum().backward()
+        1.0
+        >>> opt.zero_grad()
+        >>> print(w.grad)
+        None
+        """
         for leaf in self._leaves:
             leaf.grad = None
 
@@ -142,6 +164,13 @@ class Optimizer:
 
         Raises:
             ArgumentError, ShapeError: it is of another optimizer; then nothing is changed.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> saved = Adam([w], lr=0.1).state_dict()
+        >>> opt = Adam([w])
+        >>> opt.load_state_dict(saved)
+        >>> opt.lr
+        0.1
         """
         name = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state_dict, Mapping) or set(state_dict) != {"lr", "state"}:

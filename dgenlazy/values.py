@@ -168,10 +168,22 @@ class Signal(Lazy):
 
     @staticmethod
     def phasor(freq: Any, reset: Any = None) -> Any:
+        """Ramp from 0 to 1, `freq` times a second: 0, f/sr, 2 f/sr, ... in [0, 1), downwards for negative `freq`.
+
+        Args:
+            freq: In Hz; a number, Tensor, Signal or SignalTensor. A shape other than () gives one lane per element.
+            reset: The phase is 0 at each frame where `reset > 0`, and goes on from there.
+
+        Returns:
+            Phase in cycles: a Signal, or a SignalTensor of the shape of `freq` and `reset` broadcast. The phase does
+            not drift, however long the run. The gradient to `freq` ignores the wrap and ends at a reset.
+
+        >>> with DGen.override(sample_rate=8.0):
+        ...     Signal.phasor(1.0).realize(4)
+        array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
+        """
         node = oscillator.phasor(lift(freq, "phasor: freq"), None if reset is None else lift(reset, "phasor: reset"))
         return promoted(node)
-
-    phasor.__doc__ = oscillator.phasor.__doc__
 
     @staticmethod
     def noise(seed: int | None = None, shape: Any = ()) -> Any:

@@ -122,7 +122,7 @@ def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: str = "lowpass", gain_db:
         ArgumentError: an unknown mode. ShapeError: shapes that do not broadcast.
 
     >>> Signal.constant(1.0).biquad(1000, q=0.5, mode="highpass").realize(2)
-    array([0.8700625, 0.6335753], dtype=float32)
+    array([0.87122476, 0.6391103 ], dtype=float32)
 
     Source: R. Bristow-Johnson, Audio EQ Cookbook.
     """
