@@ -1,0 +1,475 @@
+"""Every public op: what it is given, and the reference that it is held to. A new op is one more entry of `table`."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import contract
+import numpy as np
+import references as ref
+from contract import FRAMES
+from references import each_frame, each_lane
+
+import dgenlazy as dg
+from dgenlazy import Signal, SignalTensor, Tensor
+
+Lazy = Tensor.__mro__[1]
+RATE = 1000.0  # Hz
+NAN, INF = np.nan, np.inf
+
+# Inputs. Random ones are drawn when a case is checked, by the name of the case.
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Random data: of a Tensor, a Signal, a SignalTensor or a constant Signal."""
+
+    kind: str
+    shape: tuple[int, ...] = ()
+    low: float = -2.0
+    high: float = 2.0
+
+    def draw(self, random):
+        size = (FRAMES, *self.shape) if self.kind in ("Signal", "SignalTensor") else self.shape
+        data = random.uniform(self.low, self.high, size)
+        make = {"Tensor": Tensor, "constant": Signal}.get(self.kind, Signal.from_samples)
+        return make(data)
+
+
+def tensor(*shape, low=-2.0, high=2.0):
+    return Drawn("Tensor", shape, low, high)
+
+
+def signal(*shape, low=-2.0, high=2.0):
+    return Drawn("SignalTensor" if shape else "Signal", shape, low, high)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One op with one set of inputs. `options` are those of `check_op`."""
+
+    op: Any
+    inputs: tuple[Any, ...]
+    reference: Any
+    params: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+    call: Callable[..., Any] | None = None  # how the op is called, where not as `op(*inputs, **params)`
+
+    @property
+    def id(self):
+        given = [describe(x) for x in self.inputs] + [f"{k}={v}" for k, v in self.params.items()]
+        return f"{NAMES.get(self.op, self.op)}({', '.join(given)}){' ' * bool(self.note)}{self.note}"
+
+    def check(self):
+        random = np.random.default_rng(zlib.crc32(self.id.encode()))
+        inputs = ref.over(self.inputs, lambda x: x.draw(random) if isinstance(x, Drawn) else x)
+        contract.check_op(
+            self.call or self.op, *inputs, params=self.params, reference=self.reference, sample_rate=RATE, **self.options
+        )
+
+
+def describe(x):
+    match x:
+        case Drawn():
+            return f"{x.kind}{list(x.shape) if x.shape else ''}"
+        case list():
+            return f"[{', '.join(map(describe, x))}]"
+        case Lazy():
+            return f"{type(x).__name__}{list(x.shape) if x.shape else ''}"
+        case float() | int() | None:
+            return str(x)
+        case np.ndarray():
+            return f"array{list(x.shape)}"
+    return getattr(x, "__name__", type(x).__name__)
+
+
+# Families. Each op of a family is run on every row of types; `domains` are the ranges of its arguments.
+
+ROWS = [
+    ("Signal", (), "Signal", (), "Signal", (), "Signal", ()),
+    ("SignalTensor", (3,), "Signal", (), "Tensor", (2, 1), "constant", ()),
+    ("Signal", (), "Tensor", (3,), "SignalTensor", (3,), "Tensor", (3,)),
+    ("Tensor", (2, 3), "Tensor", (3,), "Tensor", (2, 1), "Tensor", ()),
+    ("constant", (), "constant", (), "constant", (), "constant", ()),
+]
+EDGES = np.array([NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -3.0, 1e4])
+
+
+def rows(op, reference, *domains, rows=ROWS, still=(), **options):
+    """A case for each row of types. Arguments in `still` cannot vary from frame to frame."""
+    out, seen = [], set()
+    for row in rows:
+        kinds = [row[2 * i : 2 * i + 2] for i in range(len(domains))]
+        kinds = [({"Signal": "constant", "SignalTensor": "Tensor"}.get(k, k), s) if i in still else (k, s)
+                 for i, (k, s) in enumerate(kinds)]  # fmt: skip
+        if tuple(kinds) not in seen:
+            seen.add(tuple(kinds))
+            out.append(Case(op, tuple(Drawn(k, s, *d) for (k, s), d in zip(kinds, domains)), reference, **options))
+    return out
+
+
+def elementwise(op, reference, *domains, edges=EDGES, **options):
+    """All rows, numbers and arrays on the right, and the edges of arithmetic against each other."""
+    reference = each_frame(reference)
+    domains = domains or ((-2.0, 2.0),)
+    grid = [Tensor(x) for x in np.meshgrid(*[edges] * len(domains), sparse=True)]
+    out = rows(op, reference, *domains, options=options)
+    out.append(Case(op, tuple(grid), reference, options={**options, "wrt": ()}, note="edges"))
+    if len(domains) == 2:
+        number, array = domains[1][1] / 2, np.full(3, domains[1][1] / 2)
+        out += [Case(op, (signal(low=domains[0][0], high=domains[0][1]), y), reference, options=options) for y in (number, array)]
+    return out
+
+
+def framewise(op, reference, *shapes, low=-2.0, high=2.0, params={}, **rest):
+    """On Tensors, on SignalTensors, and where there are two operands on one of each."""
+    reference = each_frame(reference)
+    given = {"T": tensor, "S": signal}
+    patterns = {1: ("T", "S"), 2: ("TT", "SS", "TS", "ST"), 3: ("TTT", "STS")}[len(shapes)]
+    return [
+        Case(op, tuple(given[p](*s, low=low, high=high) for p, s in zip(pattern, shapes)), reference, params, **rest)
+        for pattern in patterns
+    ]
+
+
+def memory(op, reference, *domains, edges=True, rows_=ROWS, params={}, still=(), call=None, **options):
+    """All rows lane by lane, and silence and NaN in the first argument."""
+    options = {"signal": True, **options}
+    common = dict(params=params, call=call)
+    out = rows(op, reference, *domains, rows=rows_, still=still, options=options, **common)
+    if edges:
+        rest = out[0].inputs[1:]
+        nan = np.where(np.arange(FRAMES) == 5, NAN, 1.0)
+        silence = Case(op, (Signal.from_samples(np.zeros(FRAMES)), *rest), reference, options=options, note="silence", **common)
+        broken = Case(op, (Signal.from_samples(nan), *rest), reference, options={**options, "wrt": ()}, note="NaN", **common)
+        out += [silence, broken]
+    return out
+
+
+def indexing(shape, *indices):
+    for i in indices:
+        for x in (tensor(*shape), signal(*shape)):
+            yield Case(Lazy.__getitem__, (x,), each_frame(lambda x, i=i: x[i]), call=lambda x, i=i: x[i], note=f"[{i}]")
+
+
+def joined(op, reference, *shapes, **params):
+    """`op` takes a list."""
+    for given in ([tensor] * 3, [signal] * 3, [tensor, signal, tensor]):
+        yield Case(op, ([g(*s) for g, s in zip(given, shapes)],), each_frame(reference), params)
+
+
+def loops():
+    x, lanes = (np.random.default_rng(n).uniform(-1, 1, (FRAMES, *s)).astype(np.float32) for n, s in enumerate([(), (3,)]))
+
+    def case(note, body, expected, init=0.0):
+        return Case(dg.feedback, (body, init), lambda body, init: expected, options={"signal": True}, note=note)
+
+    def loop(fn, x=x):
+        """`y[n] = fn(n, y so far)`, with 0 before the start."""
+        y = []
+        for n in range(FRAMES):
+            y.append(fn(n, lambda k, y=y: y[k] if k >= 0 else np.zeros_like(y[0]) if y else 0.0 * x[0]))
+        return np.array(y)
+
+    def smoothed():
+        y, s = [], 0.0
+        for n in range(FRAMES):
+            s += 0.3 * ((y[-1] if y else 0.0) - s)
+            y.append(x[n] + 0.5 * s)
+        return y
+
+    def pair():
+        a, b, out = 0.3, 0.0, []
+        for n in range(FRAMES):
+            a, b = x[n] + 0.5 * b, a - 0.2 * b
+            out.append(a * b)
+        return out
+
+    def moving(n, y):
+        t = 2 + lanes[n, 0]
+        k = int(np.floor(t))
+        return x[n] + 0.5 * (y(n - 1 - k) + (t - k) * (y(n - 2 - k) - y(n - 1 - k)))
+
+    s, st, gain = Signal.from_samples(x), Signal.from_samples(lanes), Tensor([0.3, 0.5, -0.7])
+    time = Signal.from_samples(2 + lanes[:, 0])
+
+    def both(prev):
+        return s + 0.5 * prev[1], prev[0] - 0.2 * prev[1]
+
+    def product(body, init):
+        a, b = dg.feedback(body, init)
+        return a * b
+
+    return [
+        case("one pole", lambda p: s + 0.5 * p, loop(lambda n, y: x[n] + 0.5 * y(n - 1))),
+        case("nonlinear", lambda p: (s + 2.0 * p).tanh(), loop(lambda n, y: np.tanh(x[n] + 2 * y(n - 1)))),
+        case("lanes", lambda p: st + gain * p, loop(lambda n, y: lanes[n] + np.float32([0.3, 0.5, -0.7]) * y(n - 1), lanes)),
+        case("a delay inside", lambda p: s + 0.5 * p.delay(3), loop(lambda n, y: x[n] + 0.5 * y(n - 4))),
+        case("a moving delay inside", lambda p: s + 0.5 * p.delay(time, max_delay=4), loop(moving)),
+        case("a filter inside", lambda p: s + 0.5 * p.onepole(0.3), smoothed()),
+        case("what does not depend on it", lambda p: s * 2.0, 2 * x),
+        case("a first value that is learned", lambda p: 0.5 * p, loop(lambda n, y: np.full(1, 0.5 ** (n + 1))), Tensor([1.0])),
+        replace(case("two values", both, pair(), (Tensor(0.3), 0.0)), call=product),
+    ]
+
+
+def spectra():
+    def case(pred, target, note="", frames=None, mag_weight=None, **params):
+        inputs = (replace(pred, low=-1, high=1), replace(target, low=-1, high=1))
+        options = {"signal": False, "tol": 1e-4, "frames": frames}
+        if mag_weight is None:
+            return Case(dg.spectral_loss, inputs, ref.spectral_loss, params, options, note)
+        call = lambda x, y, a, b, **params: dg.spectral_loss(x, y, mag_weight=a, log_weight=b, **params)  # noqa: E731
+        reference = lambda x, y, a, b, **params: ref.spectral_loss(x, y, mag_weight=a, log_weight=b, **params)  # noqa: E731
+        return Case(dg.spectral_loss, (*inputs, *mag_weight), reference, params, options, note, call)
+
+    s, lanes = signal(), signal(3)
+    return [
+        case(s, s, window_size=8),
+        case(s, s, "odd", window_size=7, hop=2),
+        case(s, s, "several", window_size=(2, 3, 5, 8)),
+        case(s, s, "hop beyond the window", window_size=3, hop=5),
+        case(s, s, "hop of the run", window_size=4, hop=12),
+        case(s, s, "one window", window_size=12),
+        case(s, s, "shorter than the window", window_size=16, hop=4),
+        case(s, s, "shorter than the window", window_size=15),
+        case(s, s, "one frame", frames=1, window_size=4),
+        case(s, s, "floor", window_size=6, log_eps=0.1),
+        case(lanes, s, window_size=6, hop=1),
+        case(lanes, tensor(2, 3), window_size=5),
+        case(tensor(3), signal(3), window_size=5),
+        case(s, s, "weights", mag_weight=(Tensor(0.3), 2.0), window_size=6),
+    ]
+
+
+def constructors():
+    x = np.random.default_rng(3).uniform(-1, 1, (FRAMES, 2)).astype(np.float32)
+    fixed = np.random.default_rng((0, 1, 7)).standard_normal((2, 3), np.float32)
+    signals = {"signal": True}
+    noises = [((), 5), ((), None), ((3,), 0), ((2, 2), 2**32 - 1)]
+    return [
+        *(Case(Tensor.zeros, (), lambda shape: np.zeros((1, *shape)), {"shape": s}) for s in ((), (2, 3), (0,))),
+        Case(Tensor.ones, (), lambda shape: np.ones((1, *shape)), {"shape": (2, 3)}),
+        Case(Tensor.full, (), lambda shape, value: np.full((1, *shape), value), {"shape": (2, 3), "value": 0.5}),
+        Case(Tensor.randn, (), lambda shape, seed: fixed[None], {"shape": (2, 3), "seed": 7}),
+        Case(Signal.constant, (0.5,), lambda x: x, options=signals),
+        Case(Signal.param, (0.5,), lambda x: x, options=signals),
+        Case(Signal.input, (), lambda channel: x[:, 0], {"channel": 1}, {**signals, "samples": {1: x[:, 0]}}),
+        Case(Signal.from_samples, (x,), lambda _: x, options=signals),
+        Case(Signal.from_samples, (x[:, 0],), lambda _: x[:, 0], options=signals),
+        *(
+            Case(
+                Signal.noise,
+                (),
+                lambda seed, shape: ref.noise((0, *((0, 0) if seed is None else (1, seed))), FRAMES, shape),
+                {"seed": seed, "shape": shape},
+                {**signals, "exact": True, "tol": 1e-6},
+            )
+            for shape, seed in noises
+        ),
+    ]
+
+
+def phasors():
+    def reference(freq, reset=None):
+        return each_lane(ref.phasor)(freq, np.zeros_like(freq) if reset is None else reset, sample_rate=RATE)
+
+    options = {"signal": True, "exact": True, "circular": True, "tol": 1e-6}
+    smooth = {**options, "eps": 1e-2, "gradient_tol": 1e-3}
+    slow, resets = (20.0, 60.0), (-3.0, 1.0)
+    out = rows(Signal.phasor, reference, slow, resets, options=smooth)
+    out += rows(Signal.phasor, reference, slow, options=smooth)
+    down = rows(Signal.phasor, reference, (-60.0, -20.0), resets, rows=ROWS[:2], options={**smooth}, note="downwards")
+    folded = rows(Signal.phasor, reference, (-3000.0, 3000.0), resets, options={**options, "wrt": ()}, note="folded")
+    every = Case(Signal.phasor, (signal(low=20, high=60), 1.0), reference, options=smooth, note="resets in every frame")
+    exact = Case(Signal.phasor, (250.0,), reference, options={**smooth, "circular": False}, note="a whole number of cycles")
+    still = Case(Signal.phasor, (Tensor([0.0, -0.0, 1000.0]),), reference, options={**smooth, "circular": False}, note="0 Hz")
+    return [*out, *down, *folded, every, exact, still]
+
+
+def biquads():
+    modes = ("lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf")
+    for mode in modes:
+        yield from memory(
+            dg.biquad,
+            each_lane(lambda *x, mode=mode: ref.biquad(*x, mode, RATE)),
+            (-1.0, 1.0),
+            (50.0, 400.0),
+            (0.5, 3.0),
+            (-12.0, 12.0),
+            call=lambda x, cutoff, q, gain_db, mode=mode: dg.biquad(x, cutoff, q, mode, gain_db),
+            edges=mode == "lowpass",
+            rows_=ROWS if mode == "lowpass" else ROWS[:1] if mode in modes[1:5] else ROWS[:2],
+            note=mode,
+        )
+
+
+def delays():
+    def reference(x, time, max_delay=np.inf):
+        return each_lane(ref.delay)(x, time, longest=max_delay)
+
+    out = memory(dg.delay, reference, (-1.0, 1.0), (-0.5, 7.0), params={"max_delay": 6})
+    for time in (0, 0.0, 0.25, 1, 3, 5.5, 20, 30.5):
+        out.append(Case(dg.delay, (signal(3), time), reference, options={"signal": True}))
+    out.append(Case(dg.delay, (signal(), tensor(3, low=0, high=12)), reference, options={"signal": True}, note="learned"))
+    out.append(Case(dg.delay, (signal(), signal()), reference, {"max_delay": 0}, {"signal": True}))
+    return out
+
+
+def table():
+    unit, any_, positive = (-1.0, 1.0), (-2.0, 2.0), (0.2, 2.0)
+    reversed_ = [
+        (Lazy.__radd__, lambda x, y: y + x),
+        (Lazy.__rsub__, lambda x, y: y - x),
+        (Lazy.__rmul__, lambda x, y: y * x),
+        (Lazy.__rtruediv__, lambda x, y: y / x),
+        (Lazy.__rmod__, lambda x, y: np.mod(y, x)),
+        (Lazy.__rpow__, lambda x, y: y**x),
+    ]
+    return [
+        # Arithmetic.
+        *elementwise(Lazy.__add__, np.add, any_, any_),
+        *elementwise(Lazy.__sub__, np.subtract, any_, any_),
+        *elementwise(Lazy.__mul__, np.multiply, any_, any_),
+        *elementwise(Lazy.__truediv__, np.divide, any_, positive),
+        *elementwise(dg.mod, np.mod, (-3.0, 3.0), (0.3, 1.0)),
+        *elementwise(dg.pow, np.power, positive, any_),
+        *[Case(dg.pow, (x, 2), each_frame(np.square)) for x in (tensor(3), signal(), signal(3))],
+        *[Case(op, (signal(3, low=0.5), y), each_frame(fn)) for op, fn in reversed_ for y in (0.7, np.float32([0.4, 1.1, 0.7]))],
+        *elementwise(Lazy.__neg__, np.negative),
+        *elementwise(Lazy.__pos__, np.positive),
+        *elementwise(dg.abs, np.abs),
+        *elementwise(dg.sign, np.sign),
+        *elementwise(dg.floor, np.floor),
+        *elementwise(dg.ceil, np.ceil),
+        *elementwise(dg.round, np.round),
+        *elementwise(Lazy.__round__, np.round),
+        *elementwise(dg.min, np.minimum, any_, any_),
+        *elementwise(dg.max, np.maximum, any_, any_),
+        *elementwise(dg.clamp, ref.clamp, any_, (-1.0, -0.5), (0.5, 1.0), edges=[NAN, -INF, -1.0, 0.0, 2.0]),
+        *rows(dg.clamp, each_frame(ref.clamp), any_, unit),
+        *elementwise(Lazy.__gt__, np.greater, any_, any_),
+        *elementwise(Lazy.__ge__, np.greater_equal, any_, any_),
+        *elementwise(Lazy.__lt__, np.less, any_, any_),
+        *elementwise(Lazy.__le__, np.less_equal, any_, any_),
+        *elementwise(dg.where, np.where, any_, any_, any_, edges=[NAN, INF, 0.0, -0.0, 1.0]),
+        # Functions.
+        *elementwise(dg.exp, np.exp),
+        *elementwise(dg.log, np.log, positive),
+        *elementwise(dg.log10, np.log10, positive),
+        *elementwise(dg.sqrt, np.sqrt, positive),
+        *elementwise(dg.sin, np.sin, (-4.0, 4.0)),
+        *elementwise(dg.cos, np.cos, (-4.0, 4.0)),
+        *elementwise(dg.tan, np.tan, unit),
+        *elementwise(dg.tanh, np.tanh),
+        *elementwise(dg.atan2, np.arctan2, any_, any_),
+        *elementwise(dg.relu, lambda x: np.maximum(x, 0.0)),
+        *elementwise(dg.sigmoid, ref.sigmoid),
+        # Shapes and reductions.
+        *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (3, 2)}),
+        *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (-1,)}),
+        *framewise(Lazy.reshape, lambda x: x.reshape(3, 1, 2), (2, 3), call=lambda x: x.reshape(3, 1, 2)),
+        *framewise(Lazy.reshape, lambda x: x.reshape(6), (2, 3), call=lambda x: x.reshape([6])),
+        Case(dg.reshape, (signal(),), each_frame(np.reshape), {"shape": (1, 1)}),
+        *framewise(dg.transpose, np.transpose, (2, 3, 2)),
+        *framewise(dg.transpose, np.transpose, (2, 3, 1), params={"axes": (1, -1, 0)}),
+        Case(dg.transpose, (signal(),), each_frame(np.transpose)),
+        *[
+            case
+            for op, fn in ((dg.sum, np.sum), (dg.mean, np.mean), (dg.min, np.min), (dg.max, np.max))
+            for axis in (None, 0, -1, (0, 2))
+            for case in framewise(op, fn, (2, 3, 2), params={"axis": axis})
+        ],
+        *[Case(op, (signal(),), each_frame(fn)) for op, fn in ((dg.sum, np.sum), (dg.mean, np.mean), (dg.max, np.max))],
+        *[Case(op, (Tensor([[1, NAN], [INF, -INF]]),), each_frame(fn), {"axis": 1}, {"wrt": ()}) for op, fn in ((dg.max, np.max), (dg.sum, np.sum))],
+        Case(dg.sum, (Tensor.zeros([0, 3]),), each_frame(np.sum), {"axis": 0}, {"wrt": ()}),
+        *framewise(dg.cumsum, lambda x: np.cumsum(x, -1), (2, 3)),
+        *framewise(dg.cumsum, np.cumsum, (2, 3), params={"axis": 0}),
+        *framewise(dg.softmax, ref.softmax, (2, 3)),
+        *framewise(dg.softmax, ref.softmax, (2, 3), params={"axis": 0}),
+        *framewise(dg.log_softmax, ref.log_softmax, (2, 3)),
+        *framewise(dg.log_softmax, ref.log_softmax, (2, 3), params={"axis": 0}),
+        *[Case(op, (Tensor([1e4, 0, -1e4]),), each_frame(fn), note="edges") for op, fn in ((dg.softmax, ref.softmax), (dg.log_softmax, ref.log_softmax))],
+        *joined(dg.concat, lambda xs, axis=0: np.concatenate(xs, axis), (2, 3), (1, 3), (2, 3)),
+        *joined(dg.concat, lambda xs, axis=0: np.concatenate(xs, axis), (2, 3), (2, 1), (2, 2), axis=-1),
+        *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (2, 3), (2, 3), (2, 3)),
+        *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (2, 3), (2, 3), (2, 3), axis=-1),
+        *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (), (), ()),
+        *indexing((4, 3), 0, -1, (1, 2), slice(1, None), slice(None, None, -2), (..., 1), (None, 2), (slice(3, 0, -1), None, 0)),
+        *indexing((4, 3), [2, 0, 2], [-1], np.array([[0, 1], [3, 2]]), np.array([True, False, True, False]), slice(2, 2), []),
+        # Linear algebra and tables.
+        *framewise(dg.matmul, np.matmul, (2, 3), (3, 4)),
+        *[c for s in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2))) for c in framewise(dg.matmul, np.matmul, *s)[::2]],
+        Case(Lazy.__rmatmul__, (signal(3),), each_frame(lambda x: np.arange(6.0).reshape(2, 3) @ x), call=lambda x: np.arange(6.0).reshape(2, 3) @ x),
+        *framewise(dg.conv1d, ref.convolve, (7,), (3,)),
+        *framewise(dg.conv1d, ref.convolve, (2, 7), (3, 2, 4)),
+        *[
+            c
+            for stride, padding, k in ((2, "valid", 3), (1, "same", 3), (1, "same", 4), (3, "same", 2), (1, "valid", 7), (1, "same", 9))
+            for c in framewise(dg.conv1d, ref.convolve, (7,), (k,), params={"stride": stride, "padding": padding})[:2]
+        ],
+        *framewise(dg.conv2d, ref.convolve, (5, 4), (3, 2)),
+        *framewise(dg.conv2d, ref.convolve, (2, 4, 5), (3, 2, 2, 3))[:2],
+        *[
+            c
+            for stride, padding, k in ((2, "valid", (2, 2)), ((1, 2), "same", (3, 2)), (1, "same", (4, 3)), (1, "valid", (5, 4)))
+            for c in framewise(dg.conv2d, ref.convolve, (5, 4), k, params={"stride": stride, "padding": padding})[:2]
+        ],
+        *[
+            Case(dg.peek_row, (replace(table, low=-1, high=1), index), each_frame(ref.peek_row), {"mode": mode})
+            for mode in ("clamp", "wrap")
+            for table, index in (
+                (tensor(4), signal(low=-6, high=9)),
+                (tensor(4, 2), tensor(3, low=-6, high=9)),
+                (signal(4, 2), signal(low=0, high=3)),
+                (signal(4), tensor(2, 2, low=-2, high=5)),
+                (tensor(1, 2), signal(low=-2, high=2)),
+            )
+        ],
+        *[Case(dg.peek_row, (tensor(4), i), each_frame(ref.peek_row), {"mode": m}, {"wrt": (0,)}) for m in ("clamp", "wrap") for i in (0, 3, 4, -1, -7.5)],
+        # Memory.
+        *memory(dg.history, each_lane(ref.history), any_, any_, still=(1,)),
+        *rows(dg.history, each_lane(lambda x: ref.history(x, [0.0])), any_, options={"signal": True}),
+        *memory(dg.delta, each_lane(ref.delta), any_),
+        *memory(dg.change, each_lane(lambda x: np.sign(ref.delta(x))), any_),
+        *memory(dg.latch, each_lane(ref.latch), any_, (-2.0, 1.0)),
+        *memory(dg.accum, each_lane(ref.accum), any_, (-3.0, 1.0)),
+        *rows(dg.accum, each_lane(lambda x: ref.accum(x, np.zeros_like(x))), any_, options={"signal": True}),
+        *memory(dg.accum, each_lane(ref.accum), any_, (-3.0, 1.0), (-1.0, -0.5), (0.7, 1.5)),
+        *memory(dg.onepole, each_lane(ref.onepole), any_, (0.05, 0.95)),
+        *[Case(dg.onepole, (signal(), c), each_lane(ref.onepole), options={"signal": True}) for c in (0.0, 1.0, -0.5, 1.5)],
+        *biquads(),
+        *delays(),
+        *loops(),
+        # Sources, losses.
+        *constructors(),
+        *phasors(),
+        *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (3,)),
+        *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_),
+        *spectra(),
+    ]  # fmt: skip
+
+
+# The public ops: what the package exports and its values have, less what gives no value.
+
+NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot"}
+NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array__"}
+
+
+def public_ops():
+    """Every public op by its name."""
+    owners = {"": dg, "Lazy.": Lazy, "Tensor.": Tensor, "Signal.": Signal, "SignalTensor.": SignalTensor}
+    found = {}
+    for prefix, owner in owners.items():
+        for name in vars(owner):
+            x = getattr(owner, name)
+            private = name.startswith("_") and not (prefix and name.startswith("__") and name.endswith("__"))
+            if callable(x) and not isinstance(x, type) and not private and name not in NOT_OPS:
+                found.setdefault(x, prefix + name)
+    return found
+
+
+NAMES = public_ops()
+TABLE = table()

@@ -1,0 +1,248 @@
+"""What each op should compute, a second time: float64 loops, closed forms and scipy, slow and obvious.
+
+A reference takes what the op takes. Every operand arrives as float64 with the frame axis first, `(frames, *shape)`,
+also where it does not vary; the result has that axis too.
+"""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+
+def over(operands, fn):
+    """`fn` of every array in `operands`, lists of them included."""
+    return [over(x, fn) if isinstance(x, (list, tuple)) else fn(x) for x in operands]
+
+
+def each_frame(fn):
+    """A reference from a function of one frame."""
+
+    def whole_run(*operands, **params):
+        count = len(operands[0][0] if isinstance(operands[0], list) else operands[0])
+        with np.errstate(all="ignore"):
+            return np.array([fn(*over(operands, lambda x, n=n: x[n]), **params) for n in range(count)], np.float64)
+
+    return whole_run
+
+
+def each_lane(fn):
+    """A reference from a function of signals of one number per frame: `(frames,)` each."""
+
+    def whole_run(*operands, **params):
+        frames = len(operands[0])
+        shape = np.broadcast_shapes(*(x.shape[1:] for x in operands))
+        lanes = [x.reshape(frames, *(1,) * (len(shape) - x.ndim + 1), *x.shape[1:]) for x in operands]
+        lanes = [np.broadcast_to(x, (frames, *shape)) for x in lanes]
+        out = np.zeros((frames, *shape))
+        with np.errstate(all="ignore"):
+            for lane in np.ndindex(*shape):
+                out[(slice(None), *lane)] = fn(*(x[(slice(None), *lane)] for x in lanes), **params)
+        return out
+
+    return whole_run
+
+
+# Elementwise.
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def clamp(x, lo=-np.inf, hi=np.inf):
+    return np.minimum(np.maximum(x, lo), hi)
+
+
+# Tensors.
+
+
+def softmax(x, axis=-1):
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def log_softmax(x, axis=-1):
+    x = x - np.max(x, axis=axis, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
+
+
+def convolve(x, kernel, stride=1, padding="valid"):
+    """Cross-correlation over the last axes, one output element after another."""
+    plain = x.ndim == kernel.ndim
+    if plain:
+        x, kernel = x[None], kernel[None, None]
+    sizes = kernel.shape[2:]
+    strides = stride if isinstance(stride, tuple) else (stride,) * len(sizes)
+    if padding == "same":
+        x = np.pad(x, [(0, 0), *(((k - 1) // 2, k - 1 - (k - 1) // 2) for k in sizes)])
+    counts = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], sizes, strides)]
+    out = np.zeros((len(kernel), *counts))
+    for channel in range(len(kernel)):
+        for place in np.ndindex(*counts):
+            window = x[(slice(None), *(slice(p * s, p * s + k) for p, s, k in zip(place, strides, sizes)))]
+            out[(channel, *place)] = (window * kernel[channel]).sum()
+    return out[0] if plain else out
+
+
+def peek_row(table, index, mode="clamp"):
+    rows, out = len(table), np.zeros((*index.shape, *table.shape[1:]))
+    for place in np.ndindex(*index.shape):
+        i = index[place]
+        i = i % rows if mode == "wrap" else min(max(i, 0.0), rows - 1.0)
+        low = math.floor(i)
+        high = (low + 1) % rows if mode == "wrap" else min(low + 1, rows - 1)
+        out[place] = (1 - (i - low)) * table[low % rows] + (i - low) * table[high]
+    return out
+
+
+# Memory, one lane.
+
+
+def history(x, init):
+    return np.array([init[0], *x[:-1]])[: len(x)]
+
+
+def delta(x):
+    return x - history(x, np.zeros_like(x))
+
+
+def latch(x, trigger):
+    held, out = 0.0, []
+    for sample, t in zip(x, trigger):
+        held = sample if t > 0 else held
+        out.append(held)
+    return out
+
+
+def accum(x, reset, low=None, high=None):
+    total, out = 0.0, []
+    for n, sample in enumerate(x):
+        total = sample if reset[n] > 0 else total + sample
+        if low is not None:
+            total = low[n] + (total - low[n]) % (high[n] - low[n])
+        out.append(total)
+    return out
+
+
+def delay(x, time, longest=np.inf):
+    out = []
+    for n in range(len(x)):
+        t = min(max(time[n], 0.0), longest)
+        whole = math.floor(t)
+        near, far = (x[n - k] if n >= k else 0.0 for k in (whole, whole + 1))
+        out.append(near if t == whole else near + (t - whole) * (far - near))
+    return out
+
+
+def phasor(freq, reset, sample_rate):
+    """Exact: the phase is a fraction."""
+    phase, out = Fraction(0), []
+    for f, r in zip(freq, reset):
+        phase = Fraction(0) if r > 0 else phase
+        out.append(float(phase % 1))
+        phase += Fraction(float(f)) / Fraction(sample_rate)
+    return out
+
+
+def onepole(x, cutoff):
+    y, out = 0.0, []
+    for sample, c in zip(x, cutoff):
+        y += min(max(c, 0.0), 1.0) * (sample - y)
+        out.append(y)
+    return out
+
+
+def cookbook(cutoff, q, gain_db, mode, sample_rate):
+    """`b, a` of R. Bristow-Johnson's Audio EQ Cookbook, letter by letter."""
+    w0 = 2 * np.pi * cutoff / sample_rate
+    cos, alpha, A = np.cos(w0), np.sin(w0) / (2 * q), 10 ** (gain_db / 40)
+    root = 2 * np.sqrt(A) * alpha
+    b, a = {
+        "lowpass": (((1 - cos) / 2, 1 - cos, (1 - cos) / 2), (1 + alpha, -2 * cos, 1 - alpha)),
+        "highpass": (((1 + cos) / 2, -(1 + cos), (1 + cos) / 2), (1 + alpha, -2 * cos, 1 - alpha)),
+        "bandpass": ((alpha, 0.0, -alpha), (1 + alpha, -2 * cos, 1 - alpha)),
+        "notch": ((1.0, -2 * cos, 1.0), (1 + alpha, -2 * cos, 1 - alpha)),
+        "allpass": ((1 - alpha, -2 * cos, 1 + alpha), (1 + alpha, -2 * cos, 1 - alpha)),
+        "peak": ((1 + alpha * A, -2 * cos, 1 - alpha * A), (1 + alpha / A, -2 * cos, 1 - alpha / A)),
+        "lowshelf": (
+            (A * (A + 1 - (A - 1) * cos + root), 2 * A * (A - 1 - (A + 1) * cos), A * (A + 1 - (A - 1) * cos - root)),
+            (A + 1 + (A - 1) * cos + root, -2 * (A - 1 + (A + 1) * cos), A + 1 + (A - 1) * cos - root),
+        ),
+        "highshelf": (
+            (A * (A + 1 + (A - 1) * cos + root), -2 * A * (A - 1 + (A + 1) * cos), A * (A + 1 + (A - 1) * cos - root)),
+            (A + 1 - (A - 1) * cos + root, 2 * (A - 1 - (A + 1) * cos), A + 1 - (A - 1) * cos - root),
+        ),
+    }[mode]
+    return np.array(b) / a[0], np.array(a) / a[0]
+
+
+def biquad(x, cutoff, q, gain_db, mode, sample_rate):
+    """Transposed direct form II, its coefficients computed anew in every frame."""
+    s1, s2, out = 0.0, 0.0, []
+    for sample, c, quality, gain in zip(x, cutoff, q, gain_db):
+        (b0, b1, b2), (_, a1, a2) = cookbook(c, quality, gain, mode, sample_rate)
+        y = b0 * sample + s1
+        s1, s2 = b1 * sample - a1 * y + s2, b2 * sample - a2 * y
+        out.append(y)
+    return out
+
+
+# The whole run.
+
+
+def magnitudes(x, size, hop):
+    """Spectra of windows at 0, hop, 2 hop, ... while they fit; a short run is padded to one. One lane."""
+    x = np.concatenate([x, np.zeros(max(size - len(x), 0))])
+    hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / size) for n in range(size)])
+    return np.array([np.abs(np.fft.rfft(x[at : at + size] * hann)) for at in range(0, len(x) - size + 1, hop)])
+
+
+def spectral_loss(pred, target, window_size=1024, hop=None, mag_weight=1.0, log_weight=1.0, log_eps=1e-3):
+    frames, shape = len(pred), np.broadcast_shapes(pred.shape[1:], target.shape[1:])
+    pred, target = (np.broadcast_to(x.reshape(frames, *(1,) * (len(shape) - x.ndim + 1), *x.shape[1:]), (frames, *shape))
+                    for x in (pred, target))  # fmt: skip
+    mag_weight, log_weight = np.ravel(mag_weight)[0], np.ravel(log_weight)[0]
+    sizes = window_size if isinstance(window_size, (list, tuple)) else [window_size]
+    losses = []
+    for size in sizes:
+        step = max(size // 4, 1) if hop is None else hop
+        lanes = []
+        for lane in np.ndindex(*shape):
+            a, b = (magnitudes(x[(slice(None), *lane)], size, step) for x in (pred, target))
+            log = np.log(a + log_eps) - np.log(b + log_eps)
+            lanes.append(mag_weight * np.mean(np.abs(a - b)) + log_weight * np.mean(np.abs(log)))
+        losses.append(np.mean(lanes))
+    return np.array([np.mean(losses)])
+
+
+# Noise.
+
+
+def threefry2x32(key, counter):
+    """Threefry with 20 rounds, of Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3."""
+    mask = 0xFFFFFFFF
+    keys = (key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA)
+    a, b = (counter[0] + keys[0]) & mask, (counter[1] + keys[1]) & mask
+    for block in range(5):
+        for turn in ((13, 15, 26, 6), (17, 29, 16, 24))[block % 2]:
+            a = (a + b) & mask
+            b = ((b << turn) | (b >> (32 - turn))) & mask
+            b ^= a
+        a = (a + keys[(block + 1) % 3]) & mask
+        b = (b + keys[(block + 2) % 3] + block + 1) & mask
+    return a, b
+
+
+def noise(seeds, frames, shape=(), start=0):
+    """Uniform in [-1, 1): the 23 high bits of a block cipher of the seeds, the frame and the element."""
+    out = np.zeros((frames, *shape), np.float32)
+    for n in range(frames):
+        key = (0, seeds[0])
+        for part in (*seeds[1:], start + n):
+            key = threefry2x32(key, (0, part))
+        for element, place in enumerate(np.ndindex(*shape)):
+            high, low = threefry2x32(key, (0, element))
+            unit = np.float32(((high ^ low) >> 9) * 2.0**-23)
+            out[(n, *place)] = unit * np.float32(2) - np.float32(1)
+    return out
