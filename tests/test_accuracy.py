@@ -1,0 +1,100 @@
+"""Long runs and statistics: what a few frames cannot show."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dgenlazy import DGen, Signal, Tensor
+
+TEN_MINUTES = 10 * 60 * 44100
+
+
+def exact_phase(freq, frames, sample_rate=44100):
+    """Phase in cycles by rational arithmetic, of the float32 value of `freq`."""
+    cycles = Fraction(float(np.float32(freq))) / sample_rate
+    return np.array([float(int(n) * cycles % 1) for n in frames])
+
+
+def picked_frames(frames):
+    return np.unique(np.r_[0:1000, np.linspace(0, frames - 1, 3000).astype(int), frames - 1000 : frames])
+
+
+@pytest.mark.parametrize("freq", [0.1, 440.0, 12345.6, -440.0, 22050.0])
+def test_a_phasor_stays_exact_for_ten_minutes(freq):
+    phase = Signal.phasor(freq).realize(TEN_MINUTES)
+    n = picked_frames(TEN_MINUTES)
+    error = np.abs(phase[n] - exact_phase(freq, n))
+    assert np.minimum(error, 1 - error).max() < 1e-5
+    assert phase.min() >= 0
+    assert phase.max() < 1
+
+
+@pytest.mark.parametrize("freq", [0.1, 440.0, 12345.6])
+def test_a_phasor_whose_frequency_comes_per_frame_stays_exact_for_ten_minutes(freq):
+    value = Signal.phasor(Signal.input(0))
+    minute = np.full(TEN_MINUTES // 10, freq)
+    last = [value.realize(inputs={0: minute}, preserve_state=True) for _ in range(10)][-1]
+    n = picked_frames(len(minute))
+    error = np.abs(last[n] - exact_phase(freq, n + 9 * len(minute)))
+    assert np.minimum(error, 1 - error).max() < 1e-5
+
+
+def test_the_parallel_form_of_a_phasor_is_bit_identical_to_its_steps():
+    import jax
+
+    from dgenlazy.op import Context
+    from dgenlazy.stage import initial_state, run, stage
+
+    freq = np.random.default_rng(0).uniform(-3e4, 3e4, (5000, 2)).astype(np.float32)
+    reset = (np.random.default_rng(1).uniform(size=5000) > 0.999).astype(np.float32)
+    program, leaves = stage([Signal.phasor(Signal.from_samples(freq), Signal.from_samples(reset)).node])
+    arrays = [leaf.array for leaf in leaves]
+
+    def whole(parallel):
+        ctx = Context(44100.0, len(freq), np.uint32(0), parallel)
+        return jax.jit(lambda *xs: run(program, ctx, xs, initial_state(program, ctx, xs)))(*arrays)
+
+    (steps,), last = whole(False)
+    (blocks,), end = whole(True)
+    np.testing.assert_array_equal(steps, blocks)
+    jax.tree.map(np.testing.assert_array_equal, last, end)
+
+
+def test_a_sweep_is_the_integral_of_its_frequency():
+    freq = np.linspace(20, 20000, 44100).astype(np.float32)
+    phase = Signal.phasor(Signal.from_samples(freq)).realize()
+    want = np.concatenate([[0], np.cumsum(freq.astype(np.float64))[:-1]]) / 44100 % 1
+    error = np.abs(phase - want)
+    assert np.minimum(error, 1 - error).max() < 1e-6
+
+
+def test_a_frequency_that_is_not_finite_gives_nan_from_there_on():
+    phase = Signal.phasor(Signal.from_samples([100.0, np.nan, 100.0, 100.0])).realize()
+    np.testing.assert_array_equal(np.isnan(phase), [False, False, True, True])
+
+
+def test_noise_is_white_uniform_and_differs_from_lane_to_lane():
+    x = Signal.noise(seed=3, shape=(2,)).realize(100_000).astype(np.float64)
+    assert -1 <= x.min() < -0.9999
+    assert 0.9999 < x.max() < 1
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(x.var(axis=0), 1 / 3, rtol=0.01)
+    histogram, _ = np.histogram(x, bins=20, range=(-1, 1))
+    assert (np.abs(histogram - 10_000) < 500).all()
+    for lag in (1, 2, 7):
+        assert abs(np.corrcoef(x[lag:, 0], x[:-lag, 0])[0, 1]) < 0.02
+    assert abs(np.corrcoef(x[:, 0], x[:, 1])[0, 1]) < 0.02
+
+
+def test_noise_is_a_function_of_the_absolute_frame():
+    noise = Signal.noise(seed=3)
+    whole = noise.realize(100)
+    blocks = [noise.realize(n, preserve_state=True) for n in (1, 0, 36, 63)]
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_a_low_cutoff_keeps_its_gain_in_float32():
+    with DGen.override(sample_rate=96000.0):
+        y = Signal.constant(1.0).biquad(Tensor([20.0, 200.0]), 0.5).realize(400_000)
+    np.testing.assert_allclose(y[-1], 1.0, atol=1e-4)
