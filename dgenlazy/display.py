@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import html as markup
+import importlib
+from typing import Any
 
 import numpy as np
 
+from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number
 from .stage import stage
+
+PLOTS = ("waveform", "spectrum", "spectrogram")
+_FLOOR_DB = -90.0  # below the loudest: what spectrum and spectrogram still show
+_MOST_LINES = 100  # of a program that is shown in HTML
 
 
 def describe(name: str, node: Node | Leaf) -> str:
@@ -27,6 +34,123 @@ def describe(name: str, node: Node | Leaf) -> str:
 
 def html(name: str, node: Node | Leaf) -> str:
     """The line of `describe`, and the staged program to unfold."""
-    program = markup.escape(str(stage([node])[0]))
-    line = markup.escape(describe(name, node))
-    return f"<code>{line}</code><details><summary>program</summary><pre>{program}</pre></details>"
+    program = str(stage([node])[0]).splitlines()
+    if len(program) > _MOST_LINES:
+        half = _MOST_LINES // 2
+        program = [*program[:half], f"... {len(program) - 2 * half} more lines: print(x.program()) ...", *program[-half:]]
+    text, line = markup.escape("\n".join(program)), markup.escape(describe(name, node))
+    return f"<code>{line}</code><details><summary>program</summary><pre>{text}</pre></details>"
+
+
+def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = None, **style: Any) -> Any:
+    """Draw samples: a waveform over time, a spectrum over frequency, or a spectrogram over both.
+
+    Args:
+        samples: `(frames,)`, or `(frames, *shape)` for one line per lane. A spectrogram takes one lane.
+        sample_rate: In Hz.
+        kind: "waveform"; "spectrum", in dB below the loudest bin, of the whole run under a Hann window; or
+            "spectrogram", in dB below the loudest bin, of windows of 1024 frames or of an eighth of a shorter run.
+        ax: Matplotlib axes to draw into; new ones by default.
+        style: What matplotlib's `plot` (of a spectrogram `pcolormesh`) takes: `label`, `color`, `cmap`, ...
+
+    Returns:
+        The axes.
+
+    Raises:
+        ArgumentError: an unknown kind. ShapeError: no frames, or a spectrogram of several lanes.
+        ImportError: matplotlib is not installed.
+
+    >>> from dgenlazy import display
+    >>> display.plot(Signal.phasor(440.0).realize(512), DGen.sample_rate).get_xlabel()
+    'time (ms)'
+    """
+    if kind not in PLOTS:
+        raise ArgumentError(f"plot: kind={kind!r} is not one of {', '.join(PLOTS)}")
+    samples = np.asarray(samples, np.float32)
+    if not samples.ndim or not len(samples):
+        raise ShapeError(f"plot: shape {samples.shape} has no frames to draw; it is (frames,) or (frames, *shape)")
+    lanes = samples.reshape(len(samples), -1)
+    if kind == "spectrogram" and lanes.shape[1] != 1:
+        raise ShapeError(f"plot: a spectrogram takes one lane, this has shape {samples.shape[1:]}; pick one, or take the sum()")
+    if ax is None:
+        ax = _imported("matplotlib.pyplot", "plot").subplots(figsize=(7.0, 2.4), layout="constrained")[1]
+    if 1 < lanes.shape[1] <= 8 and kind != "spectrogram" and "label" not in style:
+        style["label"] = [str(i) for i in np.ndindex(samples.shape[1:])] if samples.ndim > 2 else list(range(lanes.shape[1]))
+    draw = {"waveform": _waveform, "spectrum": _spectrum, "spectrogram": _spectrogram}[kind]
+    draw(ax, lanes, sample_rate, style)
+    if "label" in style:
+        ax.legend(loc="upper right", frameon=False)
+    return ax
+
+
+def player(samples: Any, sample_rate: float) -> Any:
+    """A player of samples for a notebook.
+
+    Args:
+        samples: In [-1, 1]; louder ones are scaled down to it. `(frames,)`, or `(frames, 2)` for stereo.
+        sample_rate: In Hz; browsers play 3000 to 384000.
+
+    Returns:
+        An `IPython.display.Audio`, which holds the sound itself: 2 bytes a sample, a third more as text.
+
+    Raises:
+        ShapeError: more than two channels. ArgumentError: samples that are not finite. ImportError: IPython is not installed.
+
+    >>> from dgenlazy import display
+    >>> display.player(Signal.noise().realize(1000), 8000)
+    <IPython.lib.display.Audio object>
+    """
+    samples = np.asarray(samples, np.float32)
+    if samples.ndim == 0 or samples.shape[1:] not in ((), (1,), (2,)):
+        raise ShapeError(f"player: takes (frames,), or (frames, 2) for stereo, got {samples.shape}; sum() the lanes first")
+    if not np.isfinite(samples).all():
+        raise ArgumentError("player: some samples are infinite or not numbers")
+    loudest = float(np.abs(samples).max(initial=1.0))
+    audio = _imported("IPython.display", "player").Audio
+    return audio(samples.T / loudest, rate=round(sample_rate), normalize=False)
+
+
+def _imported(module: str, what: str) -> Any:
+    package = module.partition(".")[0].lower()
+    try:
+        return importlib.import_module(module)
+    except ImportError as e:
+        raise ImportError(f"{what}: needs {package}, which is not installed: pip install {package}") from e
+
+
+def _waveform(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:
+    seconds = np.arange(len(lanes)) / sample_rate
+    scale, unit = (1.0, "s") if seconds[-1] >= 0.2 else (1000.0, "ms")
+    ax.plot(seconds * scale, lanes, **{"linewidth": 1.0, **style})
+    ax.set(xlabel=f"time ({unit})", ylabel="amplitude")
+    ax.margins(x=0)
+
+
+def _decibels(magnitudes: Any) -> Any:
+    """Below the largest."""
+    largest = magnitudes.max()
+    return 20 * np.log10(np.maximum(magnitudes / (largest or 1.0), 10 ** (_FLOOR_DB / 20)))
+
+
+def _hann(size: int) -> Any:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+
+
+def _spectrum(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:
+    frequency = np.fft.rfftfreq(len(lanes), 1 / sample_rate)
+    level = _decibels(np.abs(np.fft.rfft(lanes * _hann(len(lanes))[:, None], axis=0)))
+    ax.plot(frequency, level, **{"linewidth": 1.0, **style})
+    ax.set(xlabel="frequency (Hz)", ylabel="level (dB)", ylim=(_FLOOR_DB, 3))
+    ax.margins(x=0)
+
+
+def _spectrogram(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:
+    size = int(np.clip(len(lanes) // 8, min(len(lanes), 64), 1024))
+    hop = max(size // 8, len(lanes) // 500, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(lanes[:, 0], size)[::hop]
+    level = _decibels(np.abs(np.fft.rfft(windows * _hann(size)))).T
+    time = (np.arange(len(windows)) * hop + size / 2) / sample_rate
+    frequency = np.fft.rfftfreq(size, 1 / sample_rate)
+    mesh = ax.pcolormesh(time, frequency, level, **{"cmap": "magma", "rasterized": True, **style})
+    ax.figure.colorbar(mesh, ax=ax, label="level (dB)")
+    ax.set(xlabel="time (s)", ylabel="frequency (Hz)")

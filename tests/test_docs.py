@@ -15,6 +15,8 @@ import pytest
 
 import dgenlazy as dg
 
+pytest.importorskip("matplotlib").use("Agg")
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 NOTEBOOK = ROOT / "notebooks" / "tour.ipynb"
@@ -28,14 +30,6 @@ WITHOUT_EXAMPLE = {
 }
 for _family in ("Tensor", "Signal", "SignalTensor"):
     WITHOUT_EXAMPLE[f"{_family}.wrap"] = "how ops make a value of a node; not for users"
-
-
-@pytest.fixture(autouse=True)
-def settings_restored():
-    before = dict(vars(dg.DGen))
-    dg.DGen.inputs = {}
-    yield
-    vars(dg.DGen).update(before)
 
 
 class Checker(doctest.OutputChecker):
