@@ -37,7 +37,7 @@ def by_hand(source, target):
         _, y = jax.lax.scan(frame, (jnp.float32(0), jnp.float32(0)), x)
         return jnp.mean((y - target) ** 2)
 
-    tx = optax.adam(0.1)
+    tx = optax.adam(0.001)
 
     @jax.jit
     def step(params, state, x, target):
@@ -58,7 +58,7 @@ def by_hand(source, target):
 
 def by_dgenlazy(rebuilt):
     cutoff, q = Signal.param(1000.0), Signal.param(0.5)
-    optimizer = Adam([cutoff, q], lr=0.1)
+    optimizer = Adam([cutoff, q], lr=0.001)
 
     def build():
         return dg.mse(Signal.input(0).biquad(cutoff, q, mode="lowpass"), Signal.input(1))
