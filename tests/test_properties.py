@@ -1,6 +1,7 @@
 """Random graphs: what must hold for any of them, whatever the ops, the types and the blocks."""
 
 import contextlib
+import os
 
 import jax
 import numpy as np
@@ -13,7 +14,12 @@ from dgenlazy.op import Context
 from dgenlazy.stage import initial_state, run, stage
 
 FRAMES = 24
-EXAMPLES = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(
+    max_examples=int(os.environ.get("DGENLAZY_EXAMPLES", 200)),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @contextlib.contextmanager
