@@ -1,0 +1,193 @@
+"""WAV and FLAC files, and resampling. Takes the extra `audio`: soundfile and soxr, imported when they are first needed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .config import real_array, whole_number
+from .errors import ArgumentError, BackendError, InputError, ShapeError
+
+FORMATS = {".wav": {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, ".flac": {16: "PCM_16", 24: "PCM_24"}}
+
+
+def read(
+    path: str | os.PathLike[str],
+    sample_rate: float | None = None,
+    mono: bool = True,
+    start: int = 0,
+    frames: int | None = None,
+) -> tuple[np.ndarray, float]:
+    """Read an audio file: WAV, FLAC and what else libsndfile knows (OGG, AIFF, MP3).
+
+    Args:
+        path: The file.
+        sample_rate: Resample to this rate in Hz; by default samples stay at the rate of the file.
+        mono: Mix all channels into one, by their mean.
+        start, frames: Read only this range, counted at the rate of the file; by default all from `start` on.
+
+    Returns:
+        `(samples, sample_rate)`: float32 of shape `(frames,)`, or `(frames, channels)` with `mono=False`, where the full
+        scale of an integer file is [-1, 1); and the rate in Hz of these samples.
+
+    Raises:
+        InputError: there is no such file, it is empty, damaged or not audio, holds NaN, or ends before the range.
+        ArgumentError: a rate that is not above 0, a range that is not of whole numbers.
+        BackendError: soundfile (or, to resample, soxr) is not installed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dg.audio.write(f"{folder}/steps.wav", [0.0, 0.25, -0.5], 44100)
+    ...     dg.audio.read(f"{folder}/steps.wav")
+    (array([ 0.  ,  0.25, -0.5 ], dtype=float32), 44100)
+    """
+    name = f"audio.read: {os.fspath(path)}"
+    soundfile = _package("soundfile")
+    if sample_rate is not None:
+        sample_rate = _rate("audio.read: sample_rate", sample_rate)
+    start = whole_number("audio.read: start", start)
+    if frames is not None:
+        frames = whole_number("audio.read: frames", frames, least=1)
+    if not os.path.exists(path):
+        raise InputError(f"{name}: there is no such file")
+    if os.path.isdir(path):
+        raise InputError(f"{name}: this is a folder, not a file")
+    if os.path.getsize(path) == 0:
+        raise InputError(f"{name}: the file is empty")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, total = file.samplerate, file.frames
+            wanted = total - start if frames is None else frames
+            if total and not 0 < wanted <= total - start:
+                end = "the end" if frames is None else start + frames
+                raise InputError(f"{name}: frames {start} to {end} were asked for, the file has {total}")
+            file.seek(start)
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as e:
+        raise InputError(f"{name}: not an audio file that can be read: {e.error_string}") from None
+    if not total:
+        raise InputError(f"{name}: the file holds no samples")
+    if len(samples) != wanted:
+        raise InputError(f"{name}: the file is damaged: it announces {total} frames and ends after {start + len(samples)}")
+    if not np.isfinite(samples).all():
+        frame = np.argmin(np.isfinite(samples).all(axis=1))
+        raise InputError(f"{name}: frame {start + frame} is not a finite number")
+    if mono:
+        samples = samples.mean(axis=1)
+    if sample_rate is not None and sample_rate != rate:
+        return resample(samples, rate, sample_rate), sample_rate
+    return samples, rate
+
+
+def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: int = 16) -> None:
+    """Write samples to a WAV or FLAC file. A file that is there already is replaced whole, or on an error not touched.
+
+    Args:
+        path: Ends in `.wav` or `.flac`. Its folder exists.
+        samples: Real numbers of shape `(frames,)` or `(frames, channels)`, at least one frame; for 16 and 24 bits in [-1, 1].
+        sample_rate: In Hz, a whole number.
+        bits: 16 or 24 for integers, rounded without dither, so that what `read` gave of such a file is written back bit
+            for bit; 32 for floating point (WAV only), which takes any range.
+
+    Raises:
+        ArgumentError: samples that would clip, NaN or none at all; another ending; a folder that does not exist; `bits`
+            that the format does not have. ShapeError: samples of another rank. BackendError: soundfile is not installed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tone = (Signal.phasor(440.0) * (2 * np.pi)).sin() * 0.5
+    ...     dg.audio.write(f"{folder}/tone.flac", tone.realize(44100), 44100, bits=24)
+    ...     dg.audio.read(f"{folder}/tone.flac", frames=3)
+    (array([0.        , 0.03132403, 0.06252515], dtype=float32), 44100)
+    """
+    target = Path(os.path.realpath(path))  # through a link, to the file that is to be replaced
+    name = f"audio.write: {os.fspath(path)}"
+    soundfile = _package("soundfile")
+    subtypes = FORMATS.get(target.suffix.lower())
+    if subtypes is None:
+        raise ArgumentError(f"{name}: the ending is not one of {', '.join(FORMATS)}")
+    if bits not in subtypes:
+        raise ArgumentError(f"{name}: bits={bits!r} is not one of {', '.join(map(str, subtypes))}")
+    rate = _rate(f"{name}: sample_rate", sample_rate)
+    if rate != round(rate):
+        raise ArgumentError(f"{name}: sample_rate={sample_rate!r} is not a whole number, as files take it; resample() first")
+    samples = _samples(name, samples)
+    if not samples.size:
+        raise ArgumentError(f"{name}: there are no samples in shape {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise ArgumentError(f"{name}: the samples are not all finite numbers")
+    peak = float(np.abs(samples).max())
+    if peak > 1 and bits != 32:
+        fix = "make them quieter" + (", or write floating point with bits=32" if 32 in subtypes else "")
+        raise ArgumentError(f"{name}: samples of up to {peak:.4g} would be clipped to [-1, 1]; {fix}")
+    if not target.parent.is_dir():
+        raise ArgumentError(f"{name}: there is no folder {target.parent}")
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(unfinished, "xb") as file:
+            soundfile.write(file, samples, int(rate), subtypes[bits], format=target.suffix[1:].upper())
+        os.replace(unfinished, target)
+    except soundfile.LibsndfileError as e:
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        what = f"{channels} channels of {bits} bits at {rate:g} Hz"
+        raise ArgumentError(f"{name}: {what} cannot be written in this format: {e.error_string}") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(unfinished)
+
+
+def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
+    """The same sound at another sample rate, band-limited and with no delay.
+
+    Args:
+        samples: Real numbers of shape `(frames,)` or `(frames, channels)`.
+        rate_in, rate_out: In Hz, above 0.
+
+    Returns:
+        float32, `frames * rate_out / rate_in` frames, rounded. What lies above half of the lower rate is removed.
+
+    Raises:
+        ArgumentError: a rate that is not above 0. ShapeError: samples of another rank. BackendError: soxr is not installed.
+
+    >>> dg.audio.resample(np.ones(44100), 44100, 16000).shape
+    (16000,)
+    """
+    rate_in, rate_out = _rate("audio.resample: rate_in", rate_in), _rate("audio.resample: rate_out", rate_out)
+    samples = _samples("audio.resample", samples)
+    if rate_in == rate_out or not samples.size:
+        return samples.copy()
+    return _package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as e:  # OSError: soundfile without its libsndfile
+        raise BackendError(f'audio: {name} is not installed ({e}); pip install "dgenlazy[audio]"') from None
+
+
+def _rate(name: str, value: Any) -> float:
+    """`value` as a rate in Hz; an `int` where it is whole."""
+    try:
+        if isinstance(value, (str, bool)):
+            raise TypeError
+        rate = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}={value!r} is not a number of Hz") from None
+    if not (math.isfinite(rate) and rate > 0):
+        raise ArgumentError(f"{name}={value!r} is not above 0 Hz and finite")
+    return int(rate) if rate.is_integer() else rate
+
+
+def _samples(name: str, samples: Any) -> np.ndarray:
+    array = real_array(name, samples)
+    if array.ndim not in (1, 2):
+        raise ShapeError(f"{name}: samples of shape {array.shape} are not (frames,) or (frames, channels)")
+    return array
