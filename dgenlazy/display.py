@@ -79,7 +79,7 @@ def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = Non
     draw = {"waveform": _waveform, "spectrum": _spectrum, "spectrogram": _spectrogram}[kind]
     draw(ax, lanes, sample_rate, style)
     if "label" in style:
-        ax.legend(loc="upper right", frameon=False)
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return ax
 
 
