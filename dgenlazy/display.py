@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, BackendError, ShapeError
 from .graph import Data, Leaf, Node, Number
 from .stage import stage
 
@@ -58,7 +58,7 @@ def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = Non
 
     Raises:
         ArgumentError: an unknown kind. ShapeError: no frames, or a spectrogram of several lanes.
-        ImportError: matplotlib is not installed.
+        BackendError: matplotlib is not installed.
 
     >>> from dgenlazy import display
     >>> display.plot(Signal.phasor(440.0).realize(512), DGen.sample_rate).get_xlabel()
@@ -94,7 +94,7 @@ def player(samples: Any, sample_rate: float) -> Any:
         An `IPython.display.Audio`, which holds the sound itself: 2 bytes a sample, a third more as text.
 
     Raises:
-        ShapeError: more than two channels. ArgumentError: samples that are not finite. ImportError: IPython is not installed.
+        ShapeError: more than two channels. ArgumentError: samples that are not finite. BackendError: IPython is not installed.
 
     >>> from dgenlazy import display
     >>> display.player(Signal.noise().realize(1000), 8000)
@@ -111,11 +111,11 @@ def player(samples: Any, sample_rate: float) -> Any:
 
 
 def _imported(module: str, what: str) -> Any:
-    package = module.partition(".")[0].lower()
     try:
         return importlib.import_module(module)
     except ImportError as e:
-        raise ImportError(f"{what}: needs {package}, which is not installed: pip install {package}") from e
+        package = module.partition(".")[0]
+        raise BackendError(f'{what}: {package} is not installed ({e}); pip install "dgenlazy[notebook]"') from None
 
 
 def _waveform(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:

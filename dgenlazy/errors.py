@@ -1,5 +1,9 @@
 """Exceptions raised by dgenlazy. Each is also the built-in error that a caller would expect."""
 
+from __future__ import annotations
+
+import re
+
 
 class DGenError(Exception):
     """Base of every error that this package raises on purpose.
@@ -49,7 +53,7 @@ class InputError(DGenError, ValueError):
 
 
 class BackendError(DGenError, RuntimeError):
-    """The backend asked for is not on this machine."""
+    """The backend asked for, or a package that a function takes, is not on this machine."""
 
 
 class ArtifactError(DGenError, ValueError):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from dgenlazy import ArgumentError, ShapeError, Signal, Tensor, display
+from dgenlazy import ArgumentError, BackendError, ShapeError, Signal, Tensor, display
 
 pytest.importorskip("matplotlib").use("Agg")
 pytest.importorskip("IPython")
@@ -72,11 +72,11 @@ def test_a_player_takes_finite_mono_or_stereo():
         display.player([np.nan], 8000.0)
 
 
-@pytest.mark.parametrize(("call", "package"), [(display.plot, "matplotlib"), (display.player, "ipython")])
+@pytest.mark.parametrize(("call", "package"), [(display.plot, "matplotlib"), (display.player, "IPython")])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, call, package):
     for module in ("matplotlib.pyplot", "IPython.display"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=f"pip install {package}"):
+    with pytest.raises(BackendError, match=rf'{package} is not installed .*; pip install "dgenlazy\[notebook\]"'):
         call([0.0, 1.0], 8000.0)
 
 
