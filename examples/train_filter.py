@@ -1,0 +1,170 @@
+"""Find the lowpass filter between two recordings.
+
+Given a recording, and the same recording after it went through an unknown second-order lowpass, gradient descent through
+the filter finds its cutoff and q.
+
+    python examples/train_filter.py                                       the speech in examples/data
+    python examples/train_filter.py --input dry.wav --target filtered.wav     your own
+
+The two files have the same sample rate, whichever it is, and begin at the same instant. Channels are mixed to mono; where
+one file is longer, its end is not used. `--output` (default: output/) receives `filtered.wav`, the input through the
+filter that was found, and `filter.png`, a picture of how it was found.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+import dgenlazy as dg
+from dgenlazy import Adam, DGen, Signal, audio, mse
+
+DATA = Path(__file__).parent / "data"
+
+
+def train(x, target, cutoff, q, steps):
+    """Learn the filter that turns `x` into `target`. Returns it, the cutoff and q of every step, and the losses."""
+    # A filter is heard in ratios, so learn logarithms: a step of 0.1 octaves is as much at 100 Hz as at 10 kHz. The
+    # bounds keep the search where a digital filter can be.
+    octaves = Signal.param(np.log2(cutoff), min=np.log2(20), max=np.log2(0.49 * DGen.sample_rate))
+    sharpness = Signal.param(np.log2(q), min=np.log2(0.05), max=np.log2(50))
+
+    filtered = Signal.input(0).biquad(cutoff=2**octaves, q=2**sharpness, mode="lowpass")
+    loss = mse(filtered, Signal.input(1)) / np.mean(target**2)  # relative: quiet recordings train like loud ones
+
+    # The loss falls by a factor of a million, and its gradient with it. Adam's step keeps its size all the same, if it
+    # forgets old gradients quickly: beta2=0.9.
+    opt = Adam([octaves, sharpness], beta2=0.9)
+    path, losses = [(cutoff, q)], []
+    progress = tqdm(range(steps), desc="training")
+    for step in progress:
+        opt.lr = 0.1 * np.cos(np.pi / 2 * step / steps) ** 2  # long steps to get there, short ones to settle
+        losses.append(loss.backward(inputs={0: x, 1: target}))
+        opt.step()
+        opt.zero_grad()
+        path.append((2 ** float(octaves.value), 2 ** float(sharpness.value)))
+        progress.set_postfix_str(f"loss {losses[-1]:.1e}, cutoff {path[-1][0]:.1f} Hz, q {path[-1][1]:.3f}")
+    return filtered, np.array(path), losses
+
+
+def loudest(target, frames):
+    """The stretch of `frames` frames that has the most energy."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(target, dtype=np.float64))])
+    start = int(np.argmax(energy[frames:] - energy[:-frames]))
+    return slice(start, start + frames)
+
+
+def measured_response(x, target, size=2048):
+    """Gain at each frequency as the recordings show it: their cross spectrum over the spectrum of `x`."""
+
+    def spectra(samples):
+        padded = np.pad(samples, size // 2)
+        return np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 4] * np.hanning(size))
+
+    a, b = spectra(x), spectra(target)
+    return np.abs((a.conj() * b).sum(axis=0)) / (np.abs(a) ** 2).sum(axis=0)
+
+
+def filter_response(cutoff, q, size=2048):
+    """Gain at each frequency of the filter itself: the spectrum of its answer to an impulse."""
+    impulse = np.zeros(16 * size)
+    impulse[0] = 1
+    return np.abs(np.fft.rfft(Signal.from_samples(impulse).biquad(cutoff, q).realize()))[::16]
+
+
+def plot(file, x, target, path, losses):
+    """Draw the training and its result."""
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    (cutoff, q), (start_cutoff, start_q) = path[-1], path[0]
+    figure.suptitle(f"Lowpass found: cutoff {cutoff:.1f} Hz, q {q:.3f}", fontweight="bold")
+    axes = figure.subplot_mosaic([["loss", "cutoff", "q"], ["response"] * 3], height_ratios=[1, 1.3])
+
+    axes["loss"].semilogy(losses, color="C0")
+    axes["loss"].set(title="Loss", ylabel="squared error / power of target")
+    for name, values, label in (("cutoff", path[:, 0], "Cutoff (Hz)"), ("q", path[:, 1], "q")):
+        axes[name].plot(values, color="C0")
+        axes[name].axhline(values[-1], color="C0", linewidth=0.8, linestyle=":")
+        axes[name].set(title=label)
+
+    def decibels(gain):
+        return 20 * np.log10(np.maximum(gain, 1e-6))
+
+    hz = np.fft.rfftfreq(2048, 1 / DGen.sample_rate)
+    response = axes["response"]
+    response.semilogx(hz, decibels(measured_response(x, target)), color="0.65", linewidth=4, label="measured: target / input")
+    start, found = f"start: {start_cutoff:.0f} Hz, q {start_q:.2f}", f"found: {cutoff:.1f} Hz, q {q:.3f}"
+    response.semilogx(hz, decibels(filter_response(start_cutoff, start_q)), "C1--", label=start)
+    response.semilogx(hz, decibels(filter_response(cutoff, q)), "C0", label=found)
+    response.set(title="Magnitude response", xlabel="frequency (Hz)", ylabel="gain (dB)", xlim=(30, hz[-1]))
+    response.set_ylim(max(-60, decibels(filter_response(cutoff, q)[-2]) - 10), 6 + decibels(max(1, q)))
+    response.legend()
+    for name, axis in axes.items():
+        axis.grid(alpha=0.3, which="both" if name == "response" else "major")
+        if name != "response":
+            axis.set_xlabel("step")
+    figure.savefig(file, dpi=120)
+
+
+def above_zero(text):
+    number = float(text)
+    if not 0 < number < np.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def count(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, help="the recording before the filter (WAV, FLAC, ...)")
+    parser.add_argument("--target", type=Path, help="the recording after it")
+    parser.add_argument("--output", type=Path, default=Path("output"), help="folder for the results")
+    parser.add_argument("--cutoff", type=above_zero, default=1000.0, help="first guess, in Hz (default: 1000)")
+    parser.add_argument("--q", type=above_zero, default=0.7071, help="first guess (default: 0.7071)")
+    parser.add_argument("--steps", type=count, default=400, help="steps of training (default: 400)")
+    parser.add_argument("--frames", type=count, help="train on the loudest stretch of this many frames (default: 10 seconds)")
+    args = parser.parse_args()
+    if (args.input is None) != (args.target is None):
+        parser.error("--input and --target belong together: give both, or neither")
+
+    x, rate = audio.read(args.input or DATA / "speech.wav")
+    target, target_rate = audio.read(args.target or DATA / "speech-lowpass.wav")
+    if rate != target_rate:
+        parser.error(f"--input has {rate} Hz, --target {target_rate} Hz; give the recordings at one rate (see audio.resample)")
+    if len(x) != len(target):
+        print(f"--input has {len(x)} frames, --target {len(target)}; the shorter decides")
+        x, target = (samples[: min(len(x), len(target))] for samples in (x, target))
+    if not target.any():
+        parser.error("--target is silent")
+    if not (20 <= args.cutoff <= 0.49 * rate and 0.05 <= args.q <= 50):
+        parser.error(f"the first guess is outside of 20 to {0.49 * rate:.0f} Hz, or its q outside of 0.05 to 50")
+
+    DGen.sample_rate = rate
+    part = loudest(target, min(args.frames or 10 * rate, len(target)))
+    filtered, path, losses = train(x[part], target[part], args.cutoff, args.q, args.steps)
+
+    result = filtered.realize(inputs={0: x})
+    error_db = 10 * np.log10(np.mean((result - target) ** 2) / np.mean(target**2) + 1e-12)
+    args.output.mkdir(parents=True, exist_ok=True)
+    audio.write(args.output / "filtered.wav", result, rate, bits=32)
+    plot(args.output / "filter.png", x, target, path, losses)
+
+    cutoff, q = path[-1]
+    print(f"cutoff {cutoff:.1f} Hz, q {q:.3f}, error {error_db:.1f} dB; see {args.output}/filter.png and filtered.wav")
+    if error_db > -20:
+        print("An error above -20 dB is more than a lowpass explains: is there another filter, a gain or a delay?")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except dg.DGenError as error:
+        sys.exit(f"train_filter: {error}")
