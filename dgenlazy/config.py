@@ -15,17 +15,24 @@ from .errors import ArgumentError
 BACKENDS = ("auto", "metal", "gpu", "cpu")
 
 
-def whole_number(name: str, value: Any, least: int = 0) -> int:
-    """`value` as an `int` of at least `least`, or an ArgumentError that names `name`."""
+def whole_number(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
+    """`value` as an `int` in [least, most], or an ArgumentError that names `name`."""
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ArgumentError(f"{name}={value!r} is not a whole number") from None
+        raise ArgumentError(f"{name}={value!r} is not a whole number, an int") from None
     if number < least:
         raise ArgumentError(f"{name}={value!r} is less than {least}")
+    if number > most:
+        raise ArgumentError(f"{name}={value!r} is more than {most}")
     return number
+
+
+def seed_number(name: str, value: Any) -> int:
+    """`value` as an `int` in [0, 2**32), or an ArgumentError that names `name`."""
+    return whole_number(name, value, most=2**32 - 1)
 
 
 def real_array(name: str, value: Any) -> np.ndarray:
@@ -91,13 +98,6 @@ def _sample_rate(value: Any) -> float:
     return rate
 
 
-def _seed(value: Any) -> int:
-    seed = whole_number("DGen.seed", value)
-    if seed >= 2**32:
-        raise ArgumentError(f"DGen.seed={value!r} is not less than 2**32")
-    return seed
-
-
 def _inputs(value: Any) -> Inputs:
     if not isinstance(value, Mapping):
         raise ArgumentError(f"DGen.inputs={value!r} is not a mapping from channel to samples")
@@ -108,7 +108,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "backend": _backend,
     "sample_rate": _sample_rate,
     "default_frame_count": lambda value: whole_number("DGen.default_frame_count", value, least=1),
-    "seed": _seed,
+    "seed": lambda value: seed_number("DGen.seed", value),
     "inputs": _inputs,
 }
 

@@ -6,7 +6,7 @@ import re
 
 
 class DGenError(Exception):
-    """Base of every error that this package raises on purpose.
+    """Base of every error that this package raises on purpose. Its message is one line, however long what it shows.
 
     >>> try:
     ...     DGen.sample_rate = -1
@@ -14,6 +14,10 @@ class DGenError(Exception):
     ...     print(error)
     DGen.sample_rate=-1 is not above 0 Hz and finite
     """
+
+    def __init__(self, message: str = ""):
+        words = re.sub(r"\S{80,}", lambda word: f"{word[0][:40]}...{word[0][-20:]}", message)
+        super().__init__(" ".join(words.split()))
 
 
 class ShapeError(DGenError, ValueError):

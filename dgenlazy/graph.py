@@ -114,7 +114,10 @@ def lift(x: Any, name: str = "value") -> Node | Leaf:
     if isinstance(x, (Node, Leaf)):
         return x
     if isinstance(x, numbers.Real):
-        return Number(_SCALAR, float(x))
+        try:
+            return Number(_SCALAR, float(x))
+        except OverflowError:
+            raise ArgumentError(f"{name}: {x!r} is beyond the range of a float") from None
     if isinstance(x, (np.ndarray, list, tuple)) or hasattr(x, "__array__"):
         array = real_array(name, x)
         return Data(Spec(array.shape), array)

@@ -143,9 +143,9 @@ def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
         return op.infer(inputs, params)
     except ArgumentError as e:
         raise type(e)(f"{op.__name__}: {e}") from None
-    except (DGenError, TypeError, ValueError, IndexError, ZeroDivisionError) as e:
+    except (DGenError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError) as e:
         given = "".join(f", {name}={value!r}" for name, value in params)
-        fact = str(e).strip().splitlines()[0].rstrip(".")
+        fact = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
         error = type(e) if isinstance(e, ShapeError) else ShapeError
         raise error(f"{op.__name__}: cannot combine {' with '.join(str(i.shape) for i in inputs)}{given}: {fact}") from None
 
@@ -241,6 +241,8 @@ def composite(fn: Callable) -> Callable:
             if inner == fn.__name__:
                 raise
             raise type(e)(f"{fn.__name__}: {fact if inner.isidentifier() else e}") from None
+        except OverflowError as e:
+            raise ArgumentError(f"{fn.__name__}: {e}") from None
         except TypeError:
             try:
                 signature.bind(*args, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from . import loop, runtime
-from .config import real_array, whole_number
+from .config import real_array, seed_number, whole_number
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, lift
 from .lazy import Lazy, checked
@@ -107,8 +107,7 @@ class Tensor(Lazy):
         >>> Tensor.randn([64, 32]).shape
         (64, 32)
         """
-        if seed is not None:
-            seed = whole_number("Tensor.randn: seed", seed)
+        seed = None if seed is None else seed_number("Tensor.randn: seed", seed)
         return Tensor(runtime.normal(_shape("Tensor.randn", shape), seed), requires_grad)
 
 
@@ -198,8 +197,7 @@ class Signal(Lazy):
         >>> bool((x >= -1).all() and (x < 1).all())
         True
         """
-        if seed is not None and (seed := whole_number("Signal.noise: seed", seed)) >= 2**32:
-            raise ArgumentError(f"Signal.noise: seed={seed} is not less than 2**32")
+        seed = None if seed is None else seed_number("Signal.noise: seed", seed)
         leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), seed)
         return promoted(oscillator.noise(leaf, shape=_shape("Signal.noise", shape)))
 
