@@ -39,6 +39,10 @@ def real_array(name: str, value: Any) -> np.ndarray:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
+    if _opts_out(value):  # lazy values in a list would be computed here, and cut off from their gradient
+        raise ArgumentError(
+            f"{name}: takes numbers, not lazy values; realize() them, or join them with stack() or concat()"
+        )
     try:
         array = np.asarray(value)
     except Exception as e:  # array-likes raise what they please: JAX tracers, ragged lists, foreign tensors
@@ -48,6 +52,35 @@ def real_array(name: str, value: Any) -> np.ndarray:
             return array.astype(np.float32)
     fix = "; take the real and imaginary parts apart" if array.dtype.kind == "c" else ""
     raise ArgumentError(f"{name}: {array.dtype} is not a type of real numbers{fix}")
+
+
+def real_number(name: str, value: Any) -> float:
+    """`value` as a finite `float`, or an ArgumentError that names `name`."""
+    array = None if isinstance(value, (bool, np.bool_)) else real_array(name, value)
+    if array is None or array.shape:
+        raise ArgumentError(f"{name}={value!r} is not a number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ArgumentError(f"{name}={value!r} is not finite")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` as a `bool`, or an ArgumentError that names `name`."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name}={value!r} is not True or False")
+    return bool(value)
+
+
+def _opts_out(value: Any) -> bool:
+    """Whether `value` is, or a list of any depth holds, what NumPy is told to leave alone."""
+    if not isinstance(value, (list, tuple)):
+        return getattr(type(value), "__array_ufunc__", ...) is None
+    lists = {list, tuple}
+    kinds = set(map(type, value))
+    if any(getattr(kind, "__array_ufunc__", ...) is None for kind in kinds):
+        return True
+    return not kinds.isdisjoint(lists) and any(_opts_out(v) for v in value if type(v) in lists)
 
 
 class Inputs(MutableMapping[int, np.ndarray]):
@@ -81,20 +114,15 @@ class Inputs(MutableMapping[int, np.ndarray]):
 
 
 def _backend(value: Any) -> str:
-    if value not in BACKENDS:
+    if not (isinstance(value, str) and value in BACKENDS):
         raise ArgumentError(f"DGen.backend={value!r} is not one of {', '.join(BACKENDS)}")
     return value
 
 
 def _sample_rate(value: Any) -> float:
-    try:
-        if isinstance(value, (str, bool)):
-            raise TypeError
-        rate = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"DGen.sample_rate={value!r} is not a number of Hz") from None
-    if not (math.isfinite(rate) and rate > 0):
-        raise ArgumentError(f"DGen.sample_rate={value!r} is not above 0 Hz and finite")
+    rate = real_number("DGen.sample_rate", value)
+    if not rate > 0:
+        raise ArgumentError(f"DGen.sample_rate={value!r} is not above 0 Hz")
     return rate
 
 

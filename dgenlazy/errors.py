@@ -12,7 +12,7 @@ class DGenError(Exception):
     ...     DGen.sample_rate = -1
     ... except DGenError as error:
     ...     print(error)
-    DGen.sample_rate=-1 is not above 0 Hz and finite
+    DGen.sample_rate=-1 is not above 0 Hz
     """
 
     def __init__(self, message: str = ""):

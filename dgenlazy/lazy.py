@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import display, runtime
-from .config import real_array
+from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, Value
 from .ops import filter, index, loss, math, signal, spectral, tensor
@@ -362,7 +362,7 @@ def realize(
         raise ArgumentError("realize: takes at least one value")
     nodes = tuple([value.node for value in values])
     stream = None
-    if preserve_state:
+    if flag("realize: preserve_state", preserve_state):
         stream = values[0]._streams.get(nodes) or runtime.Stream()
         for value in values:
             value._streams[nodes] = stream

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
@@ -13,6 +12,7 @@ import optax
 from jax.sharding import SingleDeviceSharding
 
 from . import runtime
+from .config import flag, real_number
 from .errors import ArgumentError, ShapeError
 from .graph import Data
 from .lazy import Lazy
@@ -179,13 +179,14 @@ class Optimizer:
         old, structure = jax.tree.flatten(self._states)
         if (lr is None) != (self._lr is None) or not isinstance(new, Sequence) or len(new) != len(old):
             raise ArgumentError(f"{name}: the state is that of another optimizer, or of other parameters")
-        arrays = [np.asarray(x) for x in new]
-        for a, b in zip(arrays, old):
+        for i, (a, b) in enumerate(zip(new, old)):
+            if not isinstance(a, np.ndarray):
+                raise ArgumentError(f"{name}: state[{i}]={a!r} is not a NumPy array")
             if a.shape != b.shape or a.dtype != b.dtype:
                 raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {b.shape}, {b.dtype} belongs")
         if lr is not None:
             self._lr = _at_least_zero(name, "lr", lr)
-        self._states = structure.unflatten([jnp.array(a) for a in arrays])
+        self._states = structure.unflatten([jnp.array(a) for a in new])
         self._compiled = {}
 
 
@@ -219,10 +220,12 @@ class SGD(Optimizer):
     ):
         momentum = _below_one("SGD", "momentum", momentum)
         weight_decay = _at_least_zero("SGD", "weight_decay", weight_decay)
+        nesterov = flag("SGD: nesterov", nesterov)
         if nesterov and not momentum:
             raise ArgumentError("SGD: nesterov=True takes a momentum above 0")
-        parts = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
-        parts += [optax.trace(momentum, nesterov=bool(nesterov))] if momentum else []
+        parts = [optax.identity()]  # a chain of none is an error
+        parts += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
+        parts += [optax.trace(momentum, nesterov=nesterov)] if momentum else []
         self._start(params, optax.chain(*parts), lr)
 
 
@@ -257,7 +260,10 @@ class Adam(Optimizer):
 def _parameters(name: str, params: Iterable[Any]) -> list[Lazy]:
     if isinstance(params, Lazy) or not isinstance(params, Iterable):
         raise ArgumentError(f"{name}: params={params!r} is not a list of parameters")
-    out, seen = list(params), set()
+    try:
+        out, seen = list(params), set()
+    except TypeError:  # a 0-d array says that it is iterable, and is not
+        raise ArgumentError(f"{name}: params={params!r} is not a list of parameters") from None
     for i, p in enumerate(out):
         if not isinstance(p, Lazy):
             raise ArgumentError(f"{name}: params[{i}]={p!r} is not a Tensor or Signal")
@@ -274,12 +280,9 @@ def _parameters(name: str, params: Iterable[Any]) -> list[Lazy]:
 
 
 def _at_least_zero(name: str, what: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name}: {what}={value!r} is not a number") from None
-    if not (math.isfinite(number) and number >= 0):
-        raise ArgumentError(f"{name}: {what}={value!r} is not at least 0 and finite")
+    number = real_number(f"{name}: {what}", value)
+    if number < 0:
+        raise ArgumentError(f"{name}: {what}={value!r} is less than 0")
     return number
 
 

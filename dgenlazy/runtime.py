@@ -266,7 +266,7 @@ def _scaled(node: Node, moving: Any, part: Any) -> Any:
 
 def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> float:
     """Differentiate one number, and add its gradient to that of each leaf that requires one."""
-    if reduction not in ("mean", "sum"):
+    if not (isinstance(reduction, str) and reduction in ("mean", "sum")):
         raise ArgumentError(f"backward: reduction={reduction!r} is not one of mean, sum")
     if node.spec.shape != ():
         raise ShapeError(f"backward: a loss has shape (), this value has {node.spec.shape}; take its mean() or sum()")

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from . import loop, runtime
-from .config import real_array, seed_number, whole_number
+from .config import flag, real_array, seed_number, whole_number
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, lift
 from .lazy import Lazy, checked
@@ -20,12 +20,6 @@ def promoted(node: Node | Leaf) -> Any:
     value = object.__new__(Tensor if not node.spec.signal else SignalTensor if node.spec.shape else Signal)
     Lazy.__init__(value, node)
     return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(f"{name}: requires_grad={value!r} is not True or False")
-    return bool(value)
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:
@@ -64,8 +58,9 @@ class Tensor(Lazy):
     def __init__(self, data: Any, requires_grad: bool = False):
         if isinstance(data, Value):
             raise ArgumentError(f"Tensor: {type(data).__name__} is a lazy value already; realize() it first for a copy")
+        requires_grad = flag("Tensor: requires_grad", requires_grad)
         array = checked("Tensor", real_array("Tensor", data), requires_grad, -np.inf, np.inf)
-        super().__init__(Data(Spec(array.shape), array, requires_grad=_flag("Tensor", requires_grad)))
+        super().__init__(Data(Spec(array.shape), array, requires_grad=requires_grad))
 
     @staticmethod
     def zeros(shape: Any, requires_grad: bool = False) -> Tensor:
@@ -128,7 +123,7 @@ class Signal(Lazy):
     wrap = staticmethod(promoted)
 
     def __init__(self, value: Any, requires_grad: bool = False):
-        super().__init__(_parameter("Signal", value, _flag("Signal", requires_grad), None, None))
+        super().__init__(_parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None))
 
     @staticmethod
     def constant(x: float) -> Signal:
@@ -211,11 +206,12 @@ class Signal(Lazy):
         array([1., 2., 3.], dtype=float32)
         """
         name = "Signal.from_samples"
+        requires_grad = flag(f"{name}: requires_grad", requires_grad)
         samples = checked(name, real_array(name, array), requires_grad, -np.inf, np.inf)
         if not samples.ndim:
             raise ShapeError(f"{name}: takes (frames,) or (frames, *shape), got one number; use Signal.constant")
         spec = Spec(samples.shape[1:], True, 1)
-        return promoted(Data(spec, samples, requires_grad=_flag(name, requires_grad)))
+        return promoted(Data(spec, samples, requires_grad=requires_grad))
 
 
 def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: float | None) -> Data:

@@ -35,7 +35,11 @@ def getitem(x: Any, index: Any) -> Any:
     if isinstance(index, Value):
         raise ArgumentError(f"getitem: a {type(index).__name__} is not a fixed index; use peek_row(index)")
     if isinstance(index, (list, np.ndarray)):
-        return _rows(lift(x), np.asarray(index))
+        try:
+            rows = np.asarray(index)
+        except ValueError:
+            raise ArgumentError(f"getitem: {index!r} is not a list of whole numbers") from None
+        return _rows(lift(x), rows)
     index = index if isinstance(index, tuple) else (index,)
     x = lift(x)
     shape, picked = x.spec.shape, []
