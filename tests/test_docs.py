@@ -4,8 +4,10 @@ import builtins
 import doctest
 import importlib
 import inspect
+import json
 import pkgutil
 import re
+import tomllib
 import types
 from pathlib import Path
 
@@ -118,3 +120,129 @@ def test_every_public_name_has_a_docstring_with_an_example(name):
 
 def test_the_list_of_exceptions_names_nothing_that_is_gone():
     assert set(WITHOUT_EXAMPLE) <= set(public())
+
+
+# README.
+
+
+def blocks(language: str) -> list[tuple[int, str]]:
+    """The code blocks of the README in one language, with the line at which each starts."""
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", README, re.S | re.M)
+    return [(README[: m.start(1)].count("\n"), m[1]) for m in found]
+
+
+def run_snippets(names: dict) -> None:
+    for line, text in blocks("python"):
+        if text.startswith(">>>"):
+            run_examples(text, names, "README.md", line)
+        else:
+            exec(compile("\n" * line + text, "README.md", "exec"), names)
+
+
+@pytest.fixture
+def readme_names(tmp_path, monkeypatch):
+    """The names that the README's snippets leave behind, once all have run in their order."""
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    run_snippets(names)
+    return names
+
+
+def cells() -> list[str]:
+    """The pieces of code in the column `Python` of the README's tables."""
+    out, column = [], None
+    for line in README.splitlines():
+        parts = [p.strip() for p in re.split(r"(?<!\\)\|", line)]
+        if not line.startswith("|"):
+            column = None
+        elif "Python" in parts:
+            column = parts.index("Python")
+        elif column and "---" not in line:
+            out += re.findall(r"(?<!\[)`([^`]+)`(?!\])", parts[column])
+    return out
+
+
+def test_readme_snippets_give_what_they_show_and_its_tables_run(readme_names):
+    assert len(cells()) > 130
+    settings = dict(vars(dg.DGen))
+    for code in cells():
+        exec(compile(code, f"README.md: {code}", "exec"), readme_names)
+        vars(dg.DGen).update(settings)
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTED))
+def test_readme_names_every_public_name(name):
+    assert re.search(rf"\b{name}\b", README)
+
+
+def test_readme_shows_each_method_of_the_three_types():
+    for name in public().keys() - WITHOUT_EXAMPLE.keys():
+        owner, _, method = name.partition(".")
+        if method and owner in ("Tensor", "Signal"):
+            assert re.search(rf"\.{method}\b", README), name
+
+
+def test_readme_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
+    assert len(links) > 10
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_readme_commands_name_what_there_is():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    commands = "".join(text for _, text in blocks("bash"))
+    assert {*re.findall(r'-e "\.\[(\w+)\]"', commands)} <= set(project["optional-dependencies"])
+    for path in re.findall(r"(?:examples|tests|notebooks)/[\w/.]+", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_readme_lists_every_package_that_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    section = README[README.index("## What is installed") :]
+    extras = project["optional-dependencies"]
+    for needed in [*project["dependencies"], *extras, *(p for extra in extras.values() for p in extra)]:
+        name = re.match(r"[\w-]+", needed)[0]
+        assert name == "dgenlazy" or name in section, name
+
+
+def test_readme_shows_how_an_op_is_added_as_it_is_done():
+    section = README[README.index("## Add an op") : README.index("## What runs where")]
+    for path, line in re.findall(r"^\| \[[^\]]+\]\(([^)]+)\) \| (.*) \|$", section, re.M):
+        text = (ROOT / path).read_text()
+        for code in re.findall(r"`([^`]+)`", line):
+            assert code in text, (path, code)
+
+
+# The notebook.
+
+
+def test_the_notebook_is_committed_with_small_outputs_and_no_errors():
+    notebook = json.loads(NOTEBOOK.read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert NOTEBOOK.stat().st_size < 300 * 1024
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert not [o for cell in code for o in cell["outputs"] if o["output_type"] == "error" or o.get("name") == "stderr"]
+    kinds = {kind for cell in code for o in cell["outputs"] for kind in o.get("data", {})}
+    assert {"image/png", "text/html"} <= kinds
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_notebook_runs():
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    jupyter = pytest.importorskip("jupyter_client")
+    kernels = jupyter.kernelspec.KernelSpecManager(kernel_dirs=[])  # none of the user's: only the running interpreter's
+    manager = jupyter.AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    shown = [printed(cell) for cell in notebook.cells]
+    resources = {"metadata": {"path": str(NOTEBOOK.parent)}}
+    nbclient.NotebookClient(notebook, km=manager, timeout=300, resources=resources).execute()
+    for cell, before in zip(notebook.cells, shown):
+        assert Checker().check_output(before, printed(cell), doctest.ELLIPSIS), printed(cell)
+
+
+def printed(cell) -> str:
+    """What a cell printed, but for numbers that measure an error."""
+    text = "".join(o["text"] for o in cell.get("outputs", []) if o["output_type"] == "stream" and o["name"] == "stdout")
+    return re.sub(r"(loss |difference: )\S+", r"\1#", text)
