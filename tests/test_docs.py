@@ -158,7 +158,7 @@ def cells() -> list[str]:
         elif "Python" in parts:
             column = parts.index("Python")
         elif column and "---" not in line:
-            out += re.findall(r"(?<!\[)`([^`]+)`(?!\])", parts[column])
+            out += re.findall(r"`([^`]+)`", parts[column])
     return out
 
 
