@@ -40,9 +40,7 @@ def real_array(name: str, value: Any) -> np.ndarray:
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
     if _opts_out(value):  # lazy values in a list would be computed here, and cut off from their gradient
-        raise ArgumentError(
-            f"{name}: takes numbers, not lazy values; realize() them, or join them with stack() or concat()"
-        )
+        raise ArgumentError(f"{name}: takes numbers, not lazy values; realize() them, or join them with stack() or concat()")
     try:
         array = np.asarray(value)
     except Exception as e:  # array-likes raise what they please: JAX tracers, ragged lists, foreign tensors

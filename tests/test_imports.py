@@ -1,0 +1,111 @@
+"""The order of the house, read from the source: who imports whom, who names what, how long a module is."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import dgenlazy
+
+ROOT = Path(dgenlazy.__file__).parent
+MODULES = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+# Each imports only from rows above its own, or where the row allows it, from its own row.
+ORDER = [
+    {"errors"},
+    {"config", "backend"},
+    {"graph", "audio"},
+    {"op"},
+    {"recurrence"},
+    {name for name in MODULES if name.startswith("ops.")},
+    {"stage"},
+    {"loop"},
+    {"runtime", "display"},
+    {"lazy"},
+    {"values"},
+    {"optim", "export"},
+    {"__init__"},
+]
+OWN_ROW = "ops."  # families may build on each other, without a circle
+LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+BELOW_VALUES = [name for name in MODULES if LEVEL.get(name, 0) < LEVEL["values"]]
+
+
+def imported(name):
+    """The modules of the package that a module imports, also inside functions."""
+    package = ["ops"] if name.startswith("ops.") else []
+    out = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            assert not [a.name for a in node.names if a.name.split(".")[0] == "dgenlazy"], f"{name} imports itself by name"
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - node.level + 1] + ([*node.module.split(".")] if node.module else [])
+        for alias in node.names:
+            whole = ".".join([*base, alias.name])
+            out.add(whole if whole in MODULES else ".".join(base))
+    return out
+
+
+def identifiers(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "ops.__init__"])
+def test_imports_go_one_way(name):
+    for other in imported(name):
+        assert other in LEVEL, f"{name} imports {other}, which has no place in the order"
+        same_family = name.startswith(OWN_ROW) and other.startswith(OWN_ROW)
+        assert LEVEL[other] < LEVEL[name] or same_family, f"{name} imports {other}"
+
+
+def test_every_module_has_a_place_in_the_order():
+    assert MODULES.keys() - LEVEL.keys() - {"ops.__init__"} == set()
+
+
+def test_families_of_ops_do_not_import_each_other_in_a_circle():
+    left = {
+        name: {other for other in imported(name) if other.startswith("ops.")} for name in MODULES if name.startswith("ops.")
+    }
+    while left:
+        free = [name for name, needs in left.items() if not needs & left.keys()]
+        assert free, f"a circle among {sorted(left)}"
+        for name in free:
+            del left[name]
+
+
+@pytest.mark.parametrize("name", BELOW_VALUES)
+def test_nothing_below_values_names_a_type_of_the_user(name):
+    assert not {"Tensor", "Signal", "SignalTensor"} & set(identifiers(TREES[name]))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("config", "runtime", "export", "__init__")])
+def test_configuration_is_read_at_the_boundary_only(name):
+    assert "DGen" not in set(identifiers(TREES[name]))
+
+
+def docstring_lines(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            yield from range(node.body[0].lineno, node.body[0].end_lineno + 1)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_stay_short(name):
+    lines = MODULES[name].read_text().splitlines()
+    assert len(lines) <= 400
+    assert len(lines) - len(set(docstring_lines(TREES[name]))) <= 300
+
+
+def test_a_wildcard_import_is_not_needed_for_the_public_names():
+    exported = [node for node in TREES["__init__"].body if isinstance(node, ast.ImportFrom)]
+    assert all(alias.asname == alias.name or alias.asname.startswith("_") for node in exported for alias in node.names)
