@@ -161,6 +161,7 @@ def main():
     print(f"cutoff {cutoff:.1f} Hz, q {q:.3f}, error {error_db:.1f} dB; see {args.output}/filter.png and filtered.wav")
     if error_db > -20:
         print("An error above -20 dB is more than a lowpass explains: is there another filter, a gain or a delay?")
+        print("If not, training may have got stuck: begin nearer to the filter, with --cutoff and --q.")
 
 
 if __name__ == "__main__":

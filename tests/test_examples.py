@@ -1,0 +1,163 @@
+"""The examples run as a user runs them, and do what they say."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from dgenlazy import audio
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT.parent / "shared" / "audio"
+
+
+def run(script, *arguments, succeeds=True):
+    """The two streams of a run, stdout and stderr."""
+    command = [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    assert (done.returncode == 0) == succeeds, done.stderr
+    return done.stdout, done.stderr
+
+
+def numbers(pattern, text):
+    found = re.search(pattern, text)
+    assert found, text
+    return [float(number) for number in found.groups()]
+
+
+def losses(stderr):
+    return [float(number) for number in re.findall(r"loss ([0-9.e+-]+)", stderr)]
+
+
+def is_picture(file):
+    data = file.read_bytes()
+    return data.startswith(b"\x89PNG") and len(data) > 20_000
+
+
+def rbj_lowpass(x, cutoff, q, sample_rate):
+    """The lowpass of the Audio EQ Cookbook, written down from it: what sox runs as well."""
+    w = 2 * np.pi * cutoff / sample_rate
+    alpha = np.sin(w) / (2 * q)
+    b = np.array([1 - np.cos(w), 2 * (1 - np.cos(w)), 1 - np.cos(w)]) / 2
+    a = [1 + alpha, -2 * np.cos(w), 1 - alpha]
+    return scipy.signal.lfilter(b, a, x.astype(np.float64))
+
+
+FOUND = r"cutoff ([\d.]+) Hz, q ([\d.]+), error (-?[\d.]+) dB"
+
+
+def test_train_filter_finds_the_filter_of_its_data_from_an_octave_away(tmp_path):
+    stdout, stderr = run("train_filter.py", "--output", tmp_path / "results")
+    cutoff, q, error_db = numbers(FOUND, stdout)
+    assert cutoff == pytest.approx(2200, rel=0.01)
+    assert q == pytest.approx(1.4, rel=0.03)
+    assert error_db < -60
+    falling = losses(stderr)
+    assert falling[-1] < 1e-4 * falling[0]
+    assert is_picture(tmp_path / "results" / "filter.png")
+    result, rate = audio.read(tmp_path / "results" / "filtered.wav")
+    target, _ = audio.read(ROOT / "examples" / "data" / "speech-lowpass.wav")
+    assert rate == 22050
+    assert np.mean((result - target) ** 2) < 1e-6 * np.mean(target**2)
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of ../shared/audio are not here")
+def test_train_filter_finds_another_filter_on_natural_speech(tmp_path):
+    x, rate = audio.read(RECORDINGS / "speech-female.wav")
+    audio.write(tmp_path / "dry.wav", 0.5 * x, rate)
+    audio.write(tmp_path / "wet.wav", rbj_lowpass(0.5 * x, 430.0, 2.5, rate), rate)
+    files = "--input", tmp_path / "dry.wav", "--target", tmp_path / "wet.wav", "--output", tmp_path
+    for start in (215, 860):
+        stdout, _ = run("train_filter.py", *files, "--cutoff", start, "--steps", 300)
+        cutoff, q, error_db = numbers(FOUND, stdout)
+        assert cutoff == pytest.approx(430, rel=0.01)
+        assert q == pytest.approx(2.5, rel=0.03)
+        assert error_db < -40
+
+
+def test_train_filter_takes_files_of_unequal_length_and_trains_on_their_loudest_part(tmp_path):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16000).clip(-3, 3)
+    noise[:8000] *= 0.01
+    audio.write(tmp_path / "dry.flac", noise, 16000)
+    audio.write(tmp_path / "wet.flac", rbj_lowpass(noise, 3000.0, 0.9, 16000)[:15000], 16000)
+    files = "--input", tmp_path / "dry.flac", "--target", tmp_path / "wet.flac", "--output", tmp_path
+    stdout, _ = run("train_filter.py", *files, "--frames", 4000, "--steps", 150)
+    assert "16000 frames, --target 15000" in stdout
+    cutoff, q, _ = numbers(FOUND, stdout)
+    assert cutoff == pytest.approx(3000, rel=0.01)
+    assert q == pytest.approx(0.9, rel=0.03)
+    assert len(audio.read(tmp_path / "filtered.wav")[0]) == 15000
+
+
+def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 4000)
+    audio.write(tmp_path / "dry.wav", noise, 16000)
+    audio.write(tmp_path / "other.wav", noise[::-1], 16000)
+    files = "--input", tmp_path / "dry.wav", "--target", tmp_path / "other.wav", "--output", tmp_path
+    stdout, _ = run("train_filter.py", *files, "--steps", 5)
+    assert "more than a lowpass explains" in stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "says"),
+    [
+        ("train_filter.py", ["--input", "speech.wav"], "--input and --target belong together"),
+        (
+            "train_filter.py",
+            ["--input", "no.wav", "--target", "no.wav"],
+            "train_filter: audio.read: no.wav: there is no such file",
+        ),
+        ("train_filter.py", ["--input", "tone.wav", "--target", "slow.wav"], "--input has 44100 Hz, --target 22050 Hz"),
+        ("train_filter.py", ["--input", "tone.wav", "--target", "silence.wav"], "--target is silent"),
+        ("train_filter.py", ["--steps", "0"], "--steps: 0 is not at least 1"),
+        ("train_filter.py", ["--cutoff", "20000"], "the first guess is outside of 20 to 10804 Hz"),
+        ("neural_synthesis.py", ["--target", "tone.wav"], "--target takes --f0"),
+        ("neural_synthesis.py", ["--f0", "-1"], "--f0: -1 is not above 0"),
+        ("neural_synthesis.py", ["--f0", "22050"], "not below half of the sample rate"),
+        ("neural_synthesis.py", ["--target", "silence.wav", "--f0", "100"], "--target is silent"),
+        ("neural_synthesis.py", ["--target", "text.wav", "--f0", "100"], "not an audio file"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_line(tmp_path, script, arguments, says):
+    tone = 0.5 * np.sin(np.arange(1000) / 10)
+    audio.write(tmp_path / "tone.wav", tone, 44100)
+    audio.write(tmp_path / "slow.wav", tone, 22050)
+    audio.write(tmp_path / "silence.wav", 0 * tone, 44100)
+    (tmp_path / "text.wav").write_text("not audio" * 100)
+    made = {p.name for p in tmp_path.iterdir()}
+    _, stderr = run(script, *[str(tmp_path / a) if a in made else a for a in arguments], succeeds=False)
+    assert says in stderr
+    assert "Traceback" not in stderr
+
+
+SPECTRUM = r"loss ([\d.]+) -> ([\d.]+), spectrum off by ([\d.]+)%"
+
+
+def test_neural_synthesis_learns_its_generated_note(tmp_path):
+    stdout, stderr = run("neural_synthesis.py", "--output", tmp_path / "results", "--steps", 150, "--frames", 22050)
+    first, last, off = numbers(SPECTRUM, stdout)
+    assert last < 0.05 * first
+    assert off < 15
+    falling = losses(stderr)
+    assert falling[-1] < 0.05 * falling[0]
+    assert is_picture(tmp_path / "results" / "synthesis.png")
+    target, rate = audio.read(tmp_path / "results" / "target.wav")
+    result, _ = audio.read(tmp_path / "results" / "synthesis.wav")
+    assert rate == 44100
+    assert len(result) == len(target) == 22050
+    loudness = np.sqrt(np.mean(result**2) / np.mean(target**2))
+    assert loudness == pytest.approx(1, abs=0.1)
+
+
+def test_neural_synthesis_plays_a_recording_at_its_own_rate(tmp_path):
+    time = np.arange(8000) / 16000
+    note = 0.3 * np.sin(2 * np.pi * 300 * time) * time + 0.1 * np.sin(2 * np.pi * 600 * time)
+    audio.write(tmp_path / "note.wav", note, 16000)
+    stdout, _ = run("neural_synthesis.py", "--target", tmp_path / "note.wav", "--f0", 300, "--output", tmp_path, "--steps", 100)
+    first, last, _ = numbers(SPECTRUM, stdout)
+    assert last < 0.1 * first
+    assert audio.read(tmp_path / "synthesis.wav")[1] == 16000
