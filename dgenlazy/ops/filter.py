@@ -69,7 +69,7 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
     if mode not in MODES:
         raise ArgumentError(f"mode={mode!r} is not one of {', '.join(MODES)}")
     cutoff, q, gain_db = jnp.broadcast_arrays(cutoff, q, gain_db)
-    lowest, highest, least_q = 1e-7 * sample_rate, 0.49999 * sample_rate, 1e-3
+    lowest, highest, least_q = 1e-7 * sample_rate, 0.499 * sample_rate, 1e-3
     cutoff = jnp.where(cutoff < lowest, lowest, jnp.where(cutoff > highest, highest, cutoff))
     q = jnp.where(q < least_q, least_q, q)
     half = cutoff * (np.pi / sample_rate)

@@ -73,7 +73,7 @@ def per_frame(freq, *, sample_rate):
 
 def _cycles(high: Any, drift: Any) -> Any:
     """Phase in [0, 1): the top 24 bits, all of which a float32 can hold."""
-    return (high >> 8).astype(drift.dtype) * 2.0**-24 + drift
+    return ((high + jnp.uint32(128)) >> 8).astype(drift.dtype) * 2.0**-24 + drift
 
 
 def _ramp_init(high, low, cycles, reset):
