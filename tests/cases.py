@@ -13,6 +13,7 @@ from references import each_frame, each_lane
 
 import dgenlazy as dg
 from dgenlazy import Signal, SignalTensor, Tensor
+from dgenlazy.ops.filter import MODES, biquad_coefficients
 
 Lazy = Tensor.__mro__[1]
 RATE = 1000.0  # Hz
@@ -104,6 +105,8 @@ def rows(op, reference, *domains, rows=ROWS, still=(), **options):
         kinds = [row[2 * i : 2 * i + 2] for i in range(len(domains))]
         kinds = [({"Signal": "constant", "SignalTensor": "Tensor"}.get(k, k), s) if i in still else (k, s)
                  for i, (k, s) in enumerate(kinds)]  # fmt: skip
+        if not any(kind[0] in ("Signal", "SignalTensor") for kind in kinds) and len(kinds) > 1 and kinds[0][0] == "constant":
+            continue
         if tuple(kinds) not in seen:
             seen.add(tuple(kinds))
             out.append(Case(op, tuple(Drawn(k, s, *d) for (k, s), d in zip(kinds, domains)), reference, **options))
@@ -134,11 +137,11 @@ def framewise(op, reference, *shapes, low=-2.0, high=2.0, params={}, **rest):
     ]
 
 
-def memory(op, reference, *domains, edges=True, rows_=ROWS, params={}, still=(), call=None, **options):
+def memory(op, reference, *domains, edges=True, rows_=ROWS, params={}, still=(), call=None, note="", **options):
     """All rows lane by lane, and silence and NaN in the first argument."""
     options = {"signal": True, **options}
     common = dict(params=params, call=call)
-    out = rows(op, reference, *domains, rows=rows_, still=still, options=options, **common)
+    out = rows(op, reference, *domains, rows=rows_, still=still, options=options, note=note, **common)
     if edges:
         rest = out[0].inputs[1:]
         nan = np.where(np.arange(FRAMES) == 5, NAN, 1.0)
@@ -290,18 +293,25 @@ def phasors():
 
 
 def biquads():
-    modes = ("lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf")
-    for mode in modes:
+    """All of it for two modes; for the others, what differs: their coefficients."""
+    domains = (50.0, 400.0), (0.5, 3.0), (-12.0, 12.0)
+
+    def coefficients(cutoff, q, gain_db, mode):
+        (b0, b1, b2), (_, a1, a2) = ref.cookbook(cutoff, q, gain_db, mode, RATE)
+        return b0, 2 * b0 + b1, b0 + b1 + b2, 2 + a1, 1 + a1 + a2
+
+    for mode in MODES:
+        yield Case(biquad_coefficients, (signal(low=50, high=400), signal(low=0.5, high=3), signal(low=-12, high=12)),
+                   each_frame(coefficients), {"mode": mode})  # fmt: skip
+    for mode, types in (("lowpass", ROWS[:4]), ("peak", ROWS[1:2])):
         yield from memory(
             dg.biquad,
             each_lane(lambda *x, mode=mode: ref.biquad(*x, mode, RATE)),
             (-1.0, 1.0),
-            (50.0, 400.0),
-            (0.5, 3.0),
-            (-12.0, 12.0),
+            *domains,
             call=lambda x, cutoff, q, gain_db, mode=mode: dg.biquad(x, cutoff, q, mode, gain_db),
             edges=mode == "lowpass",
-            rows_=ROWS if mode == "lowpass" else ROWS[:1] if mode in modes[1:5] else ROWS[:2],
+            rows_=types,
             note=mode,
         )
 

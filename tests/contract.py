@@ -56,8 +56,12 @@ def check_op(
     ways = Ways(program, frames, sample_rate)
     picked = _smooth(leaves, inputs, wrt)
 
+    everything = jax.jit(lambda values: {name: ways.graded(way, picked)(values) for name, way in ways.all().items()})
+    batch = [_variants(v, leaf) for v, leaf in zip(values, leaves)]
+    singles = [everything([b[i] for b in batch]) for i in range(3)]
+
     # 1. What is inferred is what is computed.
-    whole = jax.jit(ways.whole)(values)[0]
+    (whole, _), _ = singles[0]["whole"]
     spec = value.node.spec
     given = [x for x in jax.tree.leaves(inputs) if isinstance(x, Value)]
     family = any(x.is_frame_varying for x in given) if signal is None else signal
@@ -80,10 +84,7 @@ def check_op(
         close(whole, reference, tol, "reference")
 
     # 3, 4. Any split into blocks, and any plan, is the same in value, final state and gradient.
-    everything = jax.jit(lambda values: {name: ways.graded(way, picked)(values) for name, way in ways.all().items()})
-    batch = [_variants(v, leaf) for v, leaf in zip(values, leaves)]
-    singles = [everything([b[i] for b in batch]) for i in range(3)]
-    (y, state), gradient = singles[0]["frame by frame"] if program.varies else singles[0]["whole"]
+    (y, state), gradient = singles[0].get("frame by frame", singles[0]["whole"])
     for name, ((other, after), other_gradient) in singles[0].items():
         close(other, y, 0 if exact else tol, name)
         jax.tree.map(lambda a, b, name=name: close(a, b, 0 if exact else tol, f"final state, {name}"), after, state)
@@ -99,14 +100,14 @@ def check_op(
             close_to_scale(gradient[i], exactly[i], max(1e-3, gradient_tol), f"gradient to leaf {i} in float32")
 
     # 6. A batch is its elements one by one.
-    axes = [0 if np.ndim(b) > np.ndim(v) else None for b, v in zip(map(np.array, batch), values)]
-    batched = [np.stack(b) if axis == 0 else b[0] for b, axis in zip(batch, axes)]
-    for name in ("whole", "parallel") if ways.recurs else ("whole",):
-        if any(axis == 0 for axis in axes):
-            at_once = jax.jit(jax.vmap(ways.graded(ways.all()[name], picked), (axes,)))(batched)
-            for i, single in enumerate(singles):
-                one = jax.tree.map(lambda x, i=i: x[i], at_once)
-                jax.tree.map(lambda a, b, i=i: close_to_scale(a, b, 10 * tol, f"element {i} of a batch"), one, single[name])
+    axes = [None if b[0] is b[1] else 0 for b in batch]
+    if any(axis == 0 for axis in axes):
+        plans = [name for name in ("whole", "parallel") if name in singles[0]]
+        together = jax.vmap(lambda values: {name: ways.graded(ways.all()[name], picked)(values) for name in plans}, (axes,))
+        at_once = jax.jit(together)([np.stack(b) if axis == 0 else b[0] for b, axis in zip(batch, axes)])
+        for i, single in enumerate(singles):
+            one, single = jax.tree.map(lambda x, i=i: x[i], at_once), {name: single[name] for name in plans}
+            jax.tree.map(lambda a, b, i=i: close_to_scale(a, b, 10 * tol, f"element {i} of a batch"), one, single)
 
 
 class Ways:
@@ -126,12 +127,10 @@ class Ways:
         if self.program.varies and not self.blocks:
             ways["frame by frame"] = self.frame_by_frame
             n = self.frames
-            for parallel in (False, True) if self.recurs else (False,):
-                for cuts in ((0, 0, min(1, n), n // 2, n), (0, n // 3, n - n // 4, max(n - 1, n - n // 4), n, n)):
-                    lengths = [b - a for a, b in itertools.pairwise(cuts)]
-                    ways[f"blocks of {lengths}, {parallel=}"] = lambda values, cuts=cuts, parallel=parallel: self.split(
-                        values, cuts, parallel
-                    )
+            cuts = (0, 0, min(1, n), n), (0, n // 3, max(n - 1, n // 3), n, n)
+            for at, parallel in zip(cuts, (False, self.recurs)):
+                name = f"blocks of {[b - a for a, b in itertools.pairwise(at)]}, parallel={parallel}"
+                ways[name] = lambda values, at=at, parallel=parallel: self.split(values, at, parallel)
         return ways
 
     def context(self, frames, start, parallel=False):
