@@ -169,6 +169,10 @@ class Pointwise(Op):
         return jax.vmap(fn, axes)(*inputs) if any(a == 0 for a in axes) else fn(*inputs)
 
 
+def _on_parallel_backends(parallel: bool, *specs: Spec) -> bool:
+    return parallel
+
+
 class Recurrence(Op):
     """`fn(state, *values, **static) -> (state, output)`, one frame after another.
 
@@ -180,17 +184,17 @@ class Recurrence(Op):
         super().__init__(fn, skip=1)
         self._init = init or (lambda *values, **static: zeros(*values))
         self.block_form: Callable | None = None
-        self.always_parallel = False
+        self.takes_blocks = _on_parallel_backends
 
-    def parallel(self, fn: Callable | None = None, *, always: bool = False) -> Callable:
+    def parallel(self, fn: Callable | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
         """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
 
         Every block has the frame axis first, of length 1 where the value does not vary, and the same number of axes.
-        With `always` it also replaces the loop on a CPU.
+        `when(parallel, *specs)` says whether it replaces the loop; by default, where the backend is parallel.
         """
         if fn is None:
-            return ft.partial(self.parallel, always=always)
-        self.block_form, self.always_parallel = fn, always
+            return ft.partial(self.parallel, when=when)
+        self.block_form, self.takes_blocks = fn, when
         return fn
 
     def kind(self, inputs):

@@ -16,7 +16,7 @@ def solve(
     op: Recurrence, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]
 ) -> tuple[Any, Any]:
     """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
-    if op.block_form and (ctx.parallel or op.always_parallel):
+    if op.block_form and op.takes_blocks(ctx.parallel, *specs):
         return op.block_form(state, *blocks(inputs, specs), frames=ctx.frames, **op.given(params, ctx))
     return scan(lambda s, *xs: op.step(ctx, params, s, *xs), state, inputs, [s.varies for s in specs], ctx.frames)
 

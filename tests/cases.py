@@ -122,7 +122,9 @@ def elementwise(op, reference, *domains, edges=EDGES, **options):
     out.append(Case(op, tuple(grid), reference, options={**options, "wrt": ()}, note="edges"))
     if len(domains) == 2:
         number, array = domains[1][1] / 2, np.full(3, domains[1][1] / 2)
-        out += [Case(op, (signal(low=domains[0][0], high=domains[0][1]), y), reference, options=options) for y in (number, array)]
+        out += [
+            Case(op, (signal(low=domains[0][0], high=domains[0][1]), y), reference, options=options) for y in (number, array)
+        ]
     return out
 
 
@@ -288,7 +290,9 @@ def phasors():
     folded = rows(Signal.phasor, reference, (-3000.0, 3000.0), resets, options={**options, "wrt": ()}, note="folded")
     every = Case(Signal.phasor, (signal(low=20, high=60), 1.0), reference, options=smooth, note="resets in every frame")
     exact = Case(Signal.phasor, (250.0,), reference, options={**smooth, "circular": False}, note="a whole number of cycles")
-    still = Case(Signal.phasor, (Tensor([0.0, -0.0, 1000.0]),), reference, options={**smooth, "circular": False}, note="0 Hz")
+    still = Case(
+        Signal.phasor, (Tensor([0.0, -0.0, 1000.0]),), reference, options={**smooth, "circular": False, "wrt": ()}, note="0 Hz"
+    )
     return [*out, *down, *folded, every, exact, still]
 
 
@@ -324,7 +328,7 @@ def delays():
     for time in (0, 0.0, 0.25, 1, 3, 5.5, 20, 30.5):
         out.append(Case(dg.delay, (signal(3), time), reference, options={"signal": True}))
     out.append(Case(dg.delay, (signal(), tensor(3, low=0, high=12)), reference, options={"signal": True}, note="learned"))
-    out.append(Case(dg.delay, (signal(), signal()), reference, {"max_delay": 0}, {"signal": True}))
+    out += [Case(dg.delay, (signal(), signal()), reference, {"max_delay": m}, {"signal": True}) for m in (0, 0.5, 1)]
     return out
 
 
@@ -443,7 +447,9 @@ def table():
         *memory(dg.history, each_lane(ref.history), any_, any_, still=(1,)),
         *rows(dg.history, each_lane(lambda x: ref.history(x, [0.0])), any_, options={"signal": True}),
         *memory(dg.delta, each_lane(ref.delta), any_),
-        *memory(dg.change, each_lane(lambda x: np.sign(ref.delta(x))), any_),
+        *rows(dg.change, each_lane(lambda x: np.sign(ref.delta(x))), any_, options={"signal": True}),
+        *[Case(dg.change, (Signal.from_samples(x),), each_lane(lambda x: np.sign(ref.delta(x))), options={"wrt": ()}, note=note)
+          for x, note in ((np.zeros(FRAMES), "silence"), (np.where(np.arange(FRAMES) == 5, NAN, 1.0), "NaN"))],
         *memory(dg.latch, each_lane(ref.latch), any_, (-2.0, 1.0)),
         *memory(dg.accum, each_lane(ref.accum), any_, (-3.0, 1.0)),
         *rows(dg.accum, each_lane(lambda x: ref.accum(x, np.zeros_like(x))), any_, options={"signal": True}),

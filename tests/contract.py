@@ -174,7 +174,9 @@ class Ways:
 
         def loss(some, values):
             y, state = way([some.get(i, v) for i, v in enumerate(values)])
-            weights = np.random.default_rng(0).uniform(0.5, 1.5, y.shape) * np.where(np.arange(y.size) % 3, 1, -1).reshape(y.shape)
+            weights = np.random.default_rng(0).uniform(0.5, 1.5, y.shape) * np.where(np.arange(y.size) % 3, 1, -1).reshape(
+                y.shape
+            )
             return (y * jnp.asarray(weights, y.dtype)).sum(), (y, state)
 
         def both(values):
@@ -238,6 +240,8 @@ def _data(leaf, samples, frames):
 
 def _operand(x, frames):
     """An input as its reference takes it: float64, the frame axis first."""
+    if callable(x):
+        return x
     if isinstance(x, Value):
         data = np.asarray(x.value, np.float64)
         return data[:frames] if x.node.spec.varies else np.broadcast_to(data, (frames, *data.shape))
@@ -257,4 +261,8 @@ def _variants(value, leaf):
     """Three elements of a batch: the value itself, and two like it."""
     if not isinstance(leaf, Data) or leaf.spec.dtype != np.float32:
         return [value] * 3
-    return [value, np.float32(0.9) * np.roll(value, 1), np.float32(0.8) * value[::-1] if value.ndim else np.float32(0.8) * value]
+    return [
+        value,
+        np.float32(0.9) * np.roll(value, 1),
+        np.float32(0.8) * value[::-1] if value.ndim else np.float32(0.8) * value,
+    ]

@@ -12,7 +12,7 @@ import numpy as np
 
 def over(operands, fn):
     """`fn` of every array in `operands`, lists of them included."""
-    return [over(x, fn) if isinstance(x, (list, tuple)) else fn(x) for x in operands]
+    return type(operands)(over(x, fn) if isinstance(x, (list, tuple)) else fn(x) for x in operands)
 
 
 def each_frame(fn):

@@ -3,6 +3,7 @@
 import cases
 import pytest
 
+
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in cases.TABLE])
 def test_an_op_keeps_the_contract(case):
     case.check()

@@ -154,11 +154,13 @@ def maximum(x, y):
 def clamp(x, lo=-jnp.inf, hi=jnp.inf):
     """`x` kept inside [lo, hi]. The gradient goes to `x` inside, both ends included, and to the bound outside.
 
+    NaN in any of the three gives NaN.
+
     >>> dg.clamp(Tensor([-2.0, 0.5, 2.0]), -1, 1).realize()
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
-    above = jnp.where(x < lo, lo, x)
-    return jnp.where(above > hi, hi, above)
+    above = jnp.where((x >= lo) | jnp.isnan(x), x, lo)
+    return jnp.where((above <= hi) | jnp.isnan(above), above, hi)
 
 
 @pointwise

@@ -93,7 +93,7 @@ def ramp(state, high, low, cycles, reset):
     return (*after, drift + (cycles - lax.stop_gradient(cycles))), _cycles(phase_high, drift)
 
 
-@ramp.parallel(always=lambda *specs: not any(s.varies for s in specs))
+@ramp.parallel(when=lambda parallel, *specs: parallel or not any(s.varies for s in specs))
 def _(state, high, low, cycles, reset, *, frames):
     moved = cycles - lax.stop_gradient(cycles)
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..config import whole_number
+from ..config import real_number
 from ..errors import ArgumentError
 from ..graph import Data, Number, lift
 from ..op import composite, recurrence, zeros
 from ..recurrence import running
-from .math import sign, sub
+from .math import clamp, sign, sub
 
 
 @recurrence(init=lambda x, init: jnp.broadcast_to(init, jnp.broadcast_shapes(x.shape, init.shape)))
@@ -21,7 +21,7 @@ def previous(state, x, init):
     return jnp.broadcast_to(x, state.shape), state
 
 
-@previous.parallel(always=lambda *specs: True)
+@previous.parallel(when=lambda parallel, *specs: True)
 def _(state, x, init, *, frames):
     joined = jnp.concatenate([state[None], jnp.broadcast_to(x, (frames, *state.shape))])
     return joined[-1], joined[:-1]
@@ -105,7 +105,7 @@ def accumulate_wrapped(total, x, reset, low, high):
     return total, total
 
 
-@accumulate_wrapped.parallel
+@accumulate_wrapped.parallel(when=lambda parallel, x, reset, low, high: parallel and not (low.varies or high.varies))
 def _(total, x, reset, low, high, *, frames):
     return running(lambda a, b: _wrap(a + b, low, high), total, reset, _wrap(x, low, high), frames)
 
@@ -166,7 +166,7 @@ def delay_line(state, x, time, *, size):
     return (ring, (position + 1) % size), near + (time - floor) * (far - near)
 
 
-@delay_line.parallel(always=lambda *specs: True)
+@delay_line.parallel(when=lambda parallel, *specs: True)
 def _(state, x, time, *, size, frames):
     ring, position = state
     shape = (frames, *ring.shape[1:])
@@ -183,7 +183,7 @@ def _(state, x, time, *, size, frames):
 
 
 @composite
-def delay(x: Any, frames: Any, max_delay: int | None = None) -> Any:
+def delay(x: Any, frames: Any, max_delay: float | None = None) -> Any:
     """The signal some frames later, with zeros before its start; between frames, linear interpolation.
 
     Args:
@@ -204,9 +204,12 @@ def delay(x: Any, frames: Any, max_delay: int | None = None) -> Any:
     >>> Signal.from_samples([1, 2, 3]).delay(0.5).realize()
     array([0.5, 1.5, 2.5], dtype=float32)
     """
-    time = lift(frames, "delay: frames")
+    time: Any = lift(frames, "delay: frames")
     if max_delay is not None:
-        size = whole_number("delay: max_delay", max_delay)
+        longest = real_number("delay: max_delay", max_delay)
+        if longest < 0:
+            raise ArgumentError(f"delay: max_delay={max_delay!r} is less than 0")
+        time, size = clamp(time, 0.0, longest), int(np.ceil(longest))
     elif isinstance(time, Number):
         size = _next_power_of_two(time.number)
     elif isinstance(time, Data) and not time.spec.varies:
