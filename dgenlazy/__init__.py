@@ -6,6 +6,7 @@ frames; `backward` differentiates that function; `Adam` and `SGD` step what is l
 
 from importlib.metadata import version as _version
 
+from . import audio as audio, display as display
 from .config import DGen as DGen
 from .errors import (
     ArgumentError as ArgumentError,
@@ -16,9 +17,9 @@ from .errors import (
     InputError as InputError,
     ShapeError as ShapeError,
 )
-from .lazy import realize as realize
+from .lazy import backward as backward, realize as realize, reset as reset
 from .ops.filter import biquad as biquad, onepole as onepole
-from .ops.index import peek_row as peek_row
+from .ops.index import peek_row as peek_row, where as where
 from .ops.loss import mse as mse
 from .ops.math import (
     abs as abs,
@@ -40,7 +41,6 @@ from .ops.math import (
     sqrt as sqrt,
     tan as tan,
     tanh as tanh,
-    where as where,
 )
 from .ops.signal import (
     accum as accum,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import abc
+import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -77,6 +78,16 @@ class Data(Leaf):
     grad: Any = None
 
 
+def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:
+    """Data of a leaf. What is learned must be finite and inside its bounds."""
+    if requires_grad and not np.isfinite(array).all():
+        wrong = array[~np.isfinite(array)][0]
+        raise ArgumentError(f"{name}: a value that is learned must be finite, this one is {wrong}")
+    if array.size and not (np.nanmin(array, initial=np.inf) >= low and np.nanmax(array, initial=-np.inf) <= high):
+        raise ArgumentError(f"{name}: {array.min()} to {array.max()} is not inside [{low}, {high}]")
+    return array
+
+
 @dataclass(eq=False, slots=True)
 class Input(Leaf):
     """An audio input channel."""
@@ -99,12 +110,82 @@ class Hole(Leaf):
 class Value(abc.ABC):
     """What users hold: a node and its class. The three final classes live in `values`."""
 
-    node: Node | Leaf
+    node: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes of one frame; frames themselves are not counted.
+
+        >>> Signal.phasor(Tensor([440, 880, 1320])).shape
+        (3,)
+        """
+        return self.node.spec.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of one frame: 0 for a Signal.
+
+        >>> Tensor([[1, 2], [3, 4]]).ndim
+        2
+        """
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one frame: 1 for a Signal.
+
+        >>> Tensor([[1, 2, 3], [4, 5, 6]]).size
+        6
+        """
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of an element: float32, whatever it was made of.
+
+        >>> Tensor([1, 2]).dtype
+        dtype('float32')
+        """
+        return self.node.spec.dtype
+
+    @property
+    def is_frame_varying(self) -> bool:
+        """True for the Signal family, False for a Tensor. It is the type: `Signal.constant` counts as varying.
+
+        >>> Signal.phasor(440.0).is_frame_varying, Tensor([440.0]).is_frame_varying
+        (True, False)
+        """
+        return self.node.spec.signal
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is learned, or computed from something that is.
+
+        >>> w = Tensor([1.0], requires_grad=True)
+        >>> (w * 2).requires_grad
+        True
+        """
+        return self.node.requires_grad
+
+    def __bool__(self) -> NoReturn:
+        raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError("len: a single number has no length; its frames are not counted until realize(frames)")
+        return self.shape[0]
 
     @staticmethod
     @abc.abstractmethod
     def wrap(node: Node | Leaf) -> Any:
         """The value whose class follows from the spec of `node`."""
+
+
+def needs_value(name: str, x: Any) -> Any:
+    """`x`, if it is what users hold."""
+    if not isinstance(x, Value):
+        raise ArgumentError(f"{name}: {x!r} is not a Tensor, Signal or SignalTensor")
+    return x
 
 
 def lift(x: Any, name: str = "value") -> Node | Leaf:

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-import math as python_math
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from . import display, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Leaf, Node, Number, Value
+from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
 from .ops import filter, index, loss, math, signal, spectral, tensor
+
+
+def reset(x: Any) -> None:
+    """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh.
+
+    >>> ramp = Signal.constant(1.0).accum()
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([1., 2.], dtype=float32)
+    >>> ramp.reset()
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([1., 2.], dtype=float32)
+    """
+    for stream in needs_value("reset", x)._streams.values():
+        stream.reset()
+
+
+def backward(
+    loss: Any, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, reduction: str = "mean"
+) -> float:
+    """Differentiate a loss, and add to the `.grad` of every leaf below that has `requires_grad=True`.
+
+    Args:
+        frames, inputs: As for `realize`. A run always starts afresh.
+        reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both.
+
+    Returns:
+        The loss, the number that was differentiated.
+
+    Raises:
+        ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
+
+    >>> gain = Signal.param(2.0)
+    >>> dg.mse(gain * Signal.from_samples([1.0, 3.0]), 0.0).backward()
+    20.0
+    >>> gain.grad.value
+    array(20., dtype=float32)
+    """
+    return runtime.backward(needs_value("backward", loss).node, frames, inputs, reduction)
 
 
 class Lazy(Value):
@@ -24,62 +61,7 @@ class Lazy(Value):
         self.node: Any = node
         self._streams: dict[tuple[Any, ...], runtime.Stream] = {}
 
-    # Properties.
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes of one frame; frames themselves are not counted.
-
-        >>> Signal.phasor(Tensor([440, 880, 1320])).shape
-        (3,)
-        """
-        return self.node.spec.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes of one frame: 0 for a Signal.
-
-        >>> Tensor([[1, 2], [3, 4]]).ndim
-        2
-        """
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements of one frame: 1 for a Signal.
-
-        >>> Tensor([[1, 2, 3], [4, 5, 6]]).size
-        6
-        """
-        return python_math.prod(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of an element: float32, whatever it was made of.
-
-        >>> Tensor([1, 2]).dtype
-        dtype('float32')
-        """
-        return self.node.spec.dtype
-
-    @property
-    def is_frame_varying(self) -> bool:
-        """True for the Signal family, False for a Tensor. It is the type: `Signal.constant` counts as varying.
-
-        >>> Signal.phasor(440.0).is_frame_varying, Tensor([440.0]).is_frame_varying
-        (True, False)
-        """
-        return self.node.spec.signal
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether it is learned, or computed from something that is.
-
-        >>> w = Tensor([1.0], requires_grad=True)
-        >>> (w * 2).requires_grad
-        True
-        """
-        return self.node.requires_grad
+    # Data.
 
     @property
     def grad(self) -> Any:
@@ -146,14 +128,6 @@ class Lazy(Value):
         return %7
         """
         return runtime.staged([self.node]).program
-
-    def __bool__(self) -> NoReturn:
-        raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise ArgumentError("len: a single number has no length; its frames are not counted until realize(frames)")
-        return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -294,49 +268,26 @@ class Lazy(Value):
         """
         return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
 
-    def reset(self) -> None:
-        """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh.
+    reset = reset
+    backward = backward
 
-        >>> ramp = Signal.constant(1.0).accum()
-        >>> ramp.realize(frames=2, preserve_state=True)
-        array([1., 2.], dtype=float32)
-        >>> ramp.reset()
-        >>> ramp.realize(frames=2, preserve_state=True)
-        array([1., 2.], dtype=float32)
+    def plot(
+        self, kind: str = "waveform", frames: int | None = None, *, inputs: Any = None, ax: Any = None, **style: Any
+    ) -> Any:
+        """Run it and draw what comes out; see `display.plot`. Returns the matplotlib axes.
+
+        >>> Signal.phasor(440.0).plot(frames=512).get_xlabel()
+        'time (ms)'
         """
-        for stream in self._streams.values():
-            stream.reset()
+        return display.plot(self.realize(frames, inputs=inputs), runtime.sample_rate(), kind, ax, **style)
 
-    def backward(self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, reduction: str = "mean") -> float:
-        """Differentiate this loss, and add to the `.grad` of every leaf below that has `requires_grad=True`.
+    def play(self, frames: int | None = None, *, inputs: Any = None) -> Any:
+        """Run it and give a player for a notebook; see `display.player`.
 
-        Args:
-            frames, inputs: As for `realize`. A run always starts afresh.
-            reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both.
-
-        Returns:
-            The loss, the number that was differentiated.
-
-        Raises:
-            ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
-
-        >>> gain = Signal.param(2.0)
-        >>> dg.mse(gain * Signal.from_samples([1.0, 3.0]), 0.0).backward()
-        20.0
-        >>> gain.grad.value
-        array(20., dtype=float32)
+        >>> Signal.noise().play(frames=1000)
+        <IPython.lib.display.Audio object>
         """
-        return runtime.backward(self.node, frames, inputs, reduction)
-
-
-def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:
-    """Data of a leaf. What is learned must be finite and inside its bounds."""
-    if requires_grad and not np.isfinite(array).all():
-        wrong = array[~np.isfinite(array)][0]
-        raise ArgumentError(f"{name}: a value that is learned must be finite, this one is {wrong}")
-    if array.size and not (np.nanmin(array, initial=np.inf) >= low and np.nanmax(array, initial=-np.inf) <= high):
-        raise ArgumentError(f"{name}: {array.min()} to {array.max()} is not inside [{low}, {high}]")
-    return array
+        return display.player(self.realize(frames, inputs=inputs), runtime.sample_rate())
 
 
 def realize(
@@ -356,8 +307,7 @@ def realize(
     (array([0.  , 0.25, 0.5 , 0.75], dtype=float32), array([0. , 0.5, 1. , 1.5], dtype=float32))
     """
     for value in values:
-        if not isinstance(value, Lazy):
-            raise ArgumentError(f"realize: {value!r} is not a Tensor, Signal or SignalTensor")
+        needs_value("realize", value)
     if not values:
         raise ArgumentError("realize: takes at least one value")
     nodes = tuple([value.node for value in values])

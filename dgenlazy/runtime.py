@@ -27,6 +27,11 @@ def device() -> Any:
     return backend.device(DGen.backend)
 
 
+def sample_rate() -> float:
+    """In Hz, of the run that would begin now."""
+    return DGen.sample_rate
+
+
 def on_device(leaf: Data, where: Any) -> Any:
     """The array of a leaf, moved to `where` once and kept there."""
     array = leaf.array

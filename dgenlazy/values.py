@@ -10,8 +10,8 @@ import numpy as np
 from . import loop, runtime
 from .config import flag, real_array, seed_number, whole_number
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, lift
-from .lazy import Lazy, checked
+from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
+from .lazy import Lazy
 from .ops import oscillator
 
 

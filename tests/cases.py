@@ -142,7 +142,7 @@ def framewise(op, reference, *shapes, low=-2.0, high=2.0, params={}, **rest):
 def memory(op, reference, *domains, edges=True, rows_=ROWS, params={}, still=(), call=None, note="", **options):
     """All rows lane by lane, and silence and NaN in the first argument."""
     options = {"signal": True, **options}
-    common = dict(params=params, call=call)
+    common = {"params": params, "call": call}
     out = rows(op, reference, *domains, rows=rows_, still=still, options=options, note=note, **common)
     if edges:
         rest = out[0].inputs[1:]
@@ -351,7 +351,11 @@ def table():
         *elementwise(dg.mod, np.mod, (-3.0, 3.0), (0.3, 1.0)),
         *elementwise(dg.pow, np.power, positive, any_),
         *[Case(dg.pow, (x, 2), each_frame(lambda x, y: x * x)) for x in (tensor(3), signal(), signal(3))],
-        *[Case(op, (signal(3, low=0.5), y), each_frame(fn)) for op, fn in reversed_ for y in (0.7, np.float32([0.4, 1.1, 0.7]))],
+        *[
+            Case(op, (signal(3, low=0.5), y), each_frame(fn))
+            for op, fn in reversed_
+            for y in (0.7, np.float32([0.4, 1.1, 0.7]))
+        ],
         *elementwise(Lazy.__neg__, np.negative),
         *elementwise(Lazy.__pos__, np.positive),
         *elementwise(dg.abs, np.abs),
@@ -397,7 +401,10 @@ def table():
             for case in framewise(op, fn, (2, 3, 2), params={"axis": axis})
         ],
         *[Case(op, (signal(),), each_frame(fn)) for op, fn in ((dg.sum, np.sum), (dg.mean, np.mean), (dg.max, np.max))],
-        *[Case(op, (Tensor([[1, NAN], [INF, -INF]]),), each_frame(fn), {"axis": 1}, {"wrt": ()}) for op, fn in ((dg.max, np.max), (dg.sum, np.sum))],
+        *[
+            Case(op, (Tensor([[1, NAN], [INF, -INF]]),), each_frame(fn), {"axis": 1}, {"wrt": ()})
+            for op, fn in ((dg.max, np.max), (dg.sum, np.sum))
+        ],
         Case(dg.sum, (Tensor.zeros([0, 3]),), each_frame(np.sum), {"axis": 0}, {"wrt": ()}),
         *framewise(dg.cumsum, lambda x: np.cumsum(x, -1), (2, 3)),
         *framewise(dg.cumsum, np.cumsum, (2, 3), params={"axis": 0}),
@@ -405,30 +412,56 @@ def table():
         *framewise(dg.softmax, ref.softmax, (2, 3), params={"axis": 0}),
         *framewise(dg.log_softmax, ref.log_softmax, (2, 3)),
         *framewise(dg.log_softmax, ref.log_softmax, (2, 3), params={"axis": 0}),
-        *[Case(op, (Tensor([1e4, 0, -1e4]),), each_frame(fn), note="edges") for op, fn in ((dg.softmax, ref.softmax), (dg.log_softmax, ref.log_softmax))],
+        *[
+            Case(op, (Tensor([1e4, 0, -1e4]),), each_frame(fn), note="edges")
+            for op, fn in ((dg.softmax, ref.softmax), (dg.log_softmax, ref.log_softmax))
+        ],
         *joined(dg.concat, lambda xs, axis=0: np.concatenate(xs, axis), (2, 3), (1, 3), (2, 3)),
         *joined(dg.concat, lambda xs, axis=0: np.concatenate(xs, axis), (2, 3), (2, 1), (2, 2), axis=-1),
         *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (2, 3), (2, 3), (2, 3)),
         *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (2, 3), (2, 3), (2, 3), axis=-1),
         *joined(dg.stack, lambda xs, axis=0: np.stack(xs, axis), (), (), ()),
-        *indexing((4, 3), 0, -1, (1, 2), slice(1, None), slice(None, None, -2), (..., 1), (None, 2), (slice(3, 0, -1), None, 0)),
+        *indexing(
+            (4, 3), 0, -1, (1, 2), slice(1, None), slice(None, None, -2), (..., 1), (None, 2), (slice(3, 0, -1), None, 0)
+        ),
         *indexing((4, 3), [2, 0, 2], [-1], np.array([[0, 1], [3, 2]]), np.array([True, False, True, False]), slice(2, 2), []),
         # Linear algebra and tables.
         *framewise(dg.matmul, np.matmul, (2, 3), (3, 4)),
-        *[c for s in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2))) for c in framewise(dg.matmul, np.matmul, *s)[::2]],
-        Case(Lazy.__rmatmul__, (signal(3),), each_frame(lambda x: np.arange(6.0).reshape(2, 3) @ x), call=lambda x: np.arange(6.0).reshape(2, 3) @ x),
+        *[
+            c
+            for s in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 2, 3), (3, 2)))
+            for c in framewise(dg.matmul, np.matmul, *s)[::2]
+        ],
+        Case(
+            Lazy.__rmatmul__,
+            (signal(3),),
+            each_frame(lambda x: np.arange(6.0).reshape(2, 3) @ x),
+            call=lambda x: np.arange(6.0).reshape(2, 3) @ x,
+        ),
         *framewise(dg.conv1d, ref.convolve, (7,), (3,)),
         *framewise(dg.conv1d, ref.convolve, (2, 7), (3, 2, 4)),
         *[
             c
-            for stride, padding, k in ((2, "valid", 3), (1, "same", 3), (1, "same", 4), (3, "same", 2), (1, "valid", 7), (1, "same", 9))
+            for stride, padding, k in (
+                (2, "valid", 3),
+                (1, "same", 3),
+                (1, "same", 4),
+                (3, "same", 2),
+                (1, "valid", 7),
+                (1, "same", 9),
+            )
             for c in framewise(dg.conv1d, ref.convolve, (7,), (k,), params={"stride": stride, "padding": padding})[:2]
         ],
         *framewise(dg.conv2d, ref.convolve, (5, 4), (3, 2)),
         *framewise(dg.conv2d, ref.convolve, (2, 4, 5), (3, 2, 2, 3))[:2],
         *[
             c
-            for stride, padding, k in ((2, "valid", (2, 2)), ((1, 2), "same", (3, 2)), (1, "same", (4, 3)), (1, "valid", (5, 4)))
+            for stride, padding, k in (
+                (2, "valid", (2, 2)),
+                ((1, 2), "same", (3, 2)),
+                (1, "same", (4, 3)),
+                (1, "valid", (5, 4)),
+            )
             for c in framewise(dg.conv2d, ref.convolve, (5, 4), k, params={"stride": stride, "padding": padding})[:2]
         ],
         *[
@@ -442,14 +475,22 @@ def table():
                 (tensor(1, 2), signal(low=-2, high=2)),
             )
         ],
-        *[Case(dg.peek_row, (tensor(4), i), each_frame(ref.peek_row), {"mode": m}, {"wrt": (0,)}) for m in ("clamp", "wrap") for i in (0, 3, 4, -1, -7.5)],
+        *[
+            Case(dg.peek_row, (tensor(4), i), each_frame(ref.peek_row), {"mode": m}, {"wrt": (0,)})
+            for m in ("clamp", "wrap")
+            for i in (0, 3, 4, -1, -7.5)
+        ],
         # Memory.
         *memory(dg.history, each_lane(ref.history), any_, any_, still=(1,)),
         *rows(dg.history, each_lane(lambda x: ref.history(x, [0.0])), any_, options={"signal": True}),
         *memory(dg.delta, each_lane(ref.delta), any_),
         *rows(dg.change, each_lane(lambda x: np.sign(ref.delta(x))), any_, options={"signal": True}),
-        *[Case(dg.change, (Signal.from_samples(x),), each_lane(lambda x: np.sign(ref.delta(x))), options={"wrt": ()}, note=note)
-          for x, note in ((np.zeros(FRAMES), "silence"), (np.where(np.arange(FRAMES) == 5, NAN, 1.0), "NaN"))],
+        *[
+            Case(
+                dg.change, (Signal.from_samples(x),), each_lane(lambda x: np.sign(ref.delta(x))), options={"wrt": ()}, note=note
+            )
+            for x, note in ((np.zeros(FRAMES), "silence"), (np.where(np.arange(FRAMES) == 5, NAN, 1.0), "NaN"))
+        ],
         *memory(dg.latch, each_lane(ref.latch), any_, (-2.0, 1.0)),
         *memory(dg.accum, each_lane(ref.accum), any_, (-3.0, 1.0)),
         *rows(dg.accum, each_lane(lambda x: ref.accum(x, np.zeros_like(x))), any_, options={"signal": True}),
@@ -465,7 +506,7 @@ def table():
         *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (3,)),
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_),
         *spectra(),
-    ]  # fmt: skip
+    ]
 
 
 # The public ops: what the package exports and its values have, less what gives no value.

@@ -1,4 +1,4 @@
-"""Parts of a value: fixed indices, and rows of a table at an index that moves."""
+"""Choosing: fixed indices, rows of a table at an index that moves, one value or the other."""
 
 from __future__ import annotations
 
@@ -127,3 +127,14 @@ def peek_row(x, index, *, mode="clamp"):
     low, high = (low % rows, high % rows) if mode == "wrap" else (low, jnp.minimum(high, rows - 1))
     first, second = x[low], x[high]
     return first + part * (second - first)
+
+
+@pointwise
+def where(condition, x, y):
+    """`x` where `condition` is not 0, else `y`.
+
+    >>> x = Tensor([-1.0, 2.0])
+    >>> dg.where(x > 0, x, 0.1 * x).realize()
+    array([-0.1,  2. ], dtype=float32)
+    """
+    return jnp.where(condition != 0, x, y)

@@ -311,14 +311,3 @@ def less_equal(x, y):
     array([1., 0.], dtype=float32)
     """
     return (x <= y).astype(jnp.result_type(x, y))
-
-
-@pointwise
-def where(condition, x, y):
-    """`x` where `condition` is not 0, else `y`.
-
-    >>> x = Tensor([-1.0, 2.0])
-    >>> dg.where(x > 0, x, 0.1 * x).realize()
-    array([-0.1,  2. ], dtype=float32)
-    """
-    return jnp.where(condition != 0, x, y)
