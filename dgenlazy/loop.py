@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import ArgumentError, ShapeError
 from .graph import Hole, Leaf, Node, Spec, lift, toposort
-from .op import Block, Context, Pointwise, Recurrence
+from .op import Block, Context, Recurrence, outputs_of
 from .stage import Program, initial_state, number, step
 
 _MOST_ROUNDS = 8  # of a body that is traced again because its output is wider than what it was fed
@@ -32,7 +32,7 @@ class Feedback(Recurrence):
         def feedback(state, *values, sample_rate):
             previous, inner = state
             outputs, inner = step(body, Context(sample_rate, 1), [*previous, *values[held:]], inner)
-            outputs = tuple(jnp.broadcast_to(y, s) for y, s in zip(outputs, shapes))
+            outputs = tuple(jnp.broadcast_to(y, p.shape) for y, p in zip(outputs, previous))
             return (outputs, inner), outputs
 
         super().__init__(feedback, init)
@@ -45,23 +45,6 @@ class Feedback(Recurrence):
 
     def infer(self, inputs, params):
         return tuple(Spec(shape, True, 1) for shape in self.key[1])
-
-
-@final
-class Pick(Pointwise):
-    """One output of an op that has several."""
-
-    def infer(self, inputs, params):
-        return inputs[0][dict(params)["index"]]
-
-    def run(self, ctx, params, inputs, specs):
-        return self.fn(*inputs, **dict(params))
-
-
-@Pick
-def pick(outputs, *, index):
-    """Output number `index`."""
-    return outputs[index]
 
 
 def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any]) -> Any:
@@ -110,4 +93,4 @@ def _loop(starts: list[Any], holes: list[Any], outputs: list[Any]) -> list[Node]
     body = number(outputs, [*holes, *entering], [node for node in order if node in inside])
     op = Feedback(body, tuple(hole.spec.shape for hole in holes))
     loop = op.node(*starts, *entering)
-    return [pick.node(loop, params=(("index", i),)) for i in range(len(outputs))]
+    return outputs_of(loop)

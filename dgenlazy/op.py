@@ -125,7 +125,8 @@ class Op(abc.ABC):
             return self.step(_PROBE, params, self.init(frames, params), *frames)[1]
 
         out = jax.eval_shape(one_frame, *[jax.ShapeDtypeStruct(i.shape, i.dtype) for i in inputs])
-        return Spec(out.shape, *self.kind(inputs), out.dtype)
+        specs = tuple([Spec(x.shape, *self.kind(inputs), x.dtype) for x in (out if isinstance(out, tuple) else (out,))])
+        return specs if isinstance(out, tuple) else specs[0]
 
 
 _PROBE = Context(sample_rate=44100.0, frames=1)
@@ -173,6 +174,27 @@ def _on_parallel_backends(parallel: bool, *specs: Spec) -> bool:
     return parallel
 
 
+class Pick(Pointwise):
+    """One output of an op that has several."""
+
+    def infer(self, inputs, params):
+        return inputs[0][dict(params)["index"]]
+
+    def run(self, ctx, params, inputs, specs):
+        return self.fn(*inputs, **dict(params))
+
+
+@Pick
+def pick(outputs, *, index):
+    """Output number `index`."""
+    return outputs[index]
+
+
+def outputs_of(node: Node) -> list[Node]:
+    """The outputs of an op that has several, one node each."""
+    return [pick.node(node, params=(("index", i),)) for i in range(len(node.spec))]
+
+
 class Recurrence(Op):
     """`fn(state, *values, **static) -> (state, output)`, one frame after another.
 
@@ -197,6 +219,12 @@ class Recurrence(Op):
         self.block_form, self.takes_blocks = fn, when
         return fn
 
+    def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        """Every frame by a form that is known to be equal, `(state, output)`; None where there is none for these inputs."""
+        if not self.block_form or not self.takes_blocks(ctx.parallel, *specs):
+            return None
+        return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **self.given(params, ctx))
+
     def kind(self, inputs):
         return True, 1
 
@@ -219,6 +247,16 @@ class Block(Op):
     def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         blocks = [x if s.varies else jnp.broadcast_to(x, (ctx.frames, *s.shape)) for x, s in zip(inputs, specs)]
         return self.fn(*blocks, **self.given(params, ctx))
+
+
+def _blocks(inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Any]:
+    """Every input with the frame axis first, of length 1 where it does not vary, all of one rank."""
+    rank = max((len(s.shape) for s in specs), default=0)
+    out = []
+    for x, spec in zip(inputs, specs):
+        first = x.shape[:1] if spec.varies else (1,)
+        out.append(jnp.reshape(x, (*first, *(1,) * (rank - len(spec.shape)), *spec.shape)))
+    return out
 
 
 pointwise, block = Pointwise, Block

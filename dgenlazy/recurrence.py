@@ -1,44 +1,254 @@
-"""How a recurrence is solved over a block of frames. Knows JAX arrays, not the graph."""
+"""How a recurrence is solved over a block of frames, and differentiated. Knows JAX arrays, not the graph.
+
+The states of all frames are the solution of one system of equations, `state[n + 1] = step(state[n], inputs[n])`. However
+they are found, their derivative is the solution of a linear system, of the step's Jacobians: a linear recurrence, which
+transposed runs backwards. So every plan has the same exact derivatives, forwards and in reverse, of any order, and
+keeps no more than the states.
+"""
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
+from . import newton
+from .analysis import AFFINE, Facts, analyse
 from .graph import Spec
+from .loops import loop
 from .op import Context, Params, Recurrence
+
+_MOST_STATES = 16  # times the output: with more, a plain scan keeps less for its gradient than all states would take
+_WIDEST = 16  # of a Jacobian that mixes lanes
+
+
+class Plan(NamedTuple):
+    """How a recurrence is run, and why. `name` is "parallel form", "scan", "linear", "newton" or "blocks"."""
+
+    name: str
+    why: str
+    facts: Facts | None = None
 
 
 def solve(
     op: Recurrence, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]
 ) -> tuple[Any, Any]:
     """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
-    if op.block_form and op.takes_blocks(ctx.parallel, *specs):
-        return op.block_form(state, *blocks(inputs, specs), frames=ctx.frames, **op.given(params, ctx))
-    return scan(lambda s, *xs: op.step(ctx, params, s, *xs), state, inputs, [s.varies for s in specs], ctx.frames)
+    known = op.whole(ctx, params, state, inputs, specs)
+    if known is not None:
+        return known
+    step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
+    shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]
+    plan = choose(step, jax.eval_shape(lambda s: s, state), shapes, ctx)
+    rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
+    large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
+    if not ctx.frames or large:
+        return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)))
+    return rec(state, tuple(inputs))
 
 
-def scan(step: Callable, state: Any, inputs: Sequence[Any], varies: Sequence[bool], frames: int) -> tuple[Any, Any]:
-    """One frame after another. Inputs that do not vary stay outside the loop."""
-
-    def body(state, frame):
-        frame = iter(frame)
-        return step(state, *[next(frame) if v else x for x, v in zip(inputs, varies)])
-
-    return lax.scan(body, state, tuple(x for x, v in zip(inputs, varies) if v), length=frames)
+def _size(tree: Any) -> int:
+    return sum(x.size for x in jax.tree.leaves(tree))
 
 
-def blocks(inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Any]:
-    """Every input with the frame axis first, of length 1 where it does not vary, all of one rank."""
-    rank = max((len(s.shape) for s in specs), default=0)
-    out = []
-    for x, spec in zip(inputs, specs):
-        first = x.shape[:1] if spec.varies else (1,)
-        out.append(jnp.reshape(x, (*first, *(1,) * (rank - len(spec.shape)), *spec.shape)))
-    return out
+def _step(op: Recurrence, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
+    return op.step(ctx, params, state, *inputs)
+
+
+def choose(step: Callable[..., Any], state: Any, inputs: Sequence[Any], ctx: Context) -> Plan:
+    """The plan for a step of these shapes."""
+    leaves = jax.tree.leaves(state)
+    facts = analyse(step, state, inputs)
+    if not ctx.parallel:
+        return Plan("scan", f"one loop over frames is fastest on a CPU; {facts.why}", facts)
+    if ctx.frames < 2:
+        return Plan("scan", "a single frame", facts)
+    if not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves):
+        return Plan("scan", "part of the state is whole numbers", facts)
+    lanes = leaves[0].size if facts.lanewise else 1
+    width = len(leaves) if facts.lanewise else sum(x.size for x in leaves)
+    if not facts.lanewise and width > _WIDEST:
+        return Plan("scan", f"{facts.why}: a Jacobian of {width} x {width} is too large", facts)
+    if newton.seconds(ctx.frames, lanes, width, facts.order) > newton.SCAN_SECONDS * ctx.frames:
+        return Plan("scan", f"{lanes} lanes keep the device busy; {facts.why}", facts)
+    return Plan("linear" if facts.order <= AFFINE else "newton", facts.why, facts)
+
+
+class Recursion:
+    """One recurrence over a block: its step, and the plan to run it. Inputs with `varies` have the frame axis first."""
+
+    def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context):
+        self.step, self.plan, self.varies, self.ctx = step, plan, varies, ctx
+        self.axes = [0 if v else None for v in varies]
+        self.lanewise = plan.facts is not None and plan.facts.lanewise
+
+    def __call__(self, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        @jax.custom_jvp
+        def whole(state, inputs):
+            if self.plan.name == "scan":
+                return self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
+            return by_states(state, inputs)
+
+        def by_states(state, inputs):
+            end, states = trajectory(state, inputs)
+            return end, jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *self.axes))(states, *inputs)
+
+        @jax.custom_jvp
+        def trajectory(state, inputs):
+            if self.plan.name == "scan":
+                return self.scanned(state, inputs)
+            return newton.states(self, state, inputs)
+
+        @ft.partial(whole.defjvp, symbolic_zeros=True)
+        def _(primals, tangents):
+            leaves, rebuild = jax.tree.flatten(primals)
+            live, moved, merge = _live(leaves, jax.tree.leaves(tangents, is_leaf=_is_zero))
+            out, moved = jax.jvp(lambda live: by_states(*rebuild.unflatten(merge(live))), (live,), (moved,))
+            return out, moved
+
+        @ft.partial(trajectory.defjvp, symbolic_zeros=True)
+        def _(primals, tangents):
+            state, inputs = primals
+            end, states = trajectory(state, inputs)
+            floats, rest = _floats(states)
+            live, moved, merge = _live(inputs, tangents[1])
+
+            def after(floats, inputs):
+                return jax.vmap(self.next, (0, 0, *self.axes))(floats, rest, *inputs)
+
+            first = [t for t in jax.tree.leaves(tangents[0], is_leaf=_is_zero) if _is_float(t)]
+            first = [jnp.zeros(t.shape, t.dtype) if _is_zero(t) else t for t in first]
+            force = jax.tree.map(jnp.zeros_like, floats)
+            if live:
+                force = jax.jvp(lambda live: after(floats, merge(live)), (live,), (moved,))[1]
+            first, force = _tied(first, force)
+            last, moved = self.linear(floats, rest, inputs, first, force)
+            return (end, states), (_tangents(end, last), _tangents(states, moved))
+
+        return whole(state, inputs)
+
+    # Inputs: those that vary from frame to frame, and the others.
+
+    def moving(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(x for v, x in zip(self.varies, inputs) if v)
+
+    def fixed(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(x for v, x in zip(self.varies, inputs) if not v)
+
+    def merged(self, moving: Sequence[Any], fixed: Sequence[Any]) -> list[Any]:
+        left, right = iter(moving), iter(fixed)
+        return [next(left) if v else next(right) for v in self.varies]
+
+    def next(self, floats: list[Any], rest: Any, *inputs: Any) -> list[Any]:
+        """The floating-point part of the next state."""
+        return _floats(self.step(_joined(floats, rest), *inputs)[0])[0]
+
+    # Loops over frames.
+
+    def loop(self, body: Callable[..., Any], carry: Any, moving: Any, fixed: Any, reverse: bool = False) -> tuple[Any, Any]:
+        """`body(carry, *inputs) -> (carry, output)` over the frames, where `moving` may hold more than inputs."""
+        count = sum(self.varies)
+
+        def one_frame(carry, moving, fixed):
+            return body(carry, *self.merged(moving[:count], fixed), *moving[count:])
+
+        return loop(one_frame, carry, moving, fixed, self.ctx.frames, self.lanewise and not self.ctx.parallel, reverse)
+
+    def scanned(self, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        """The state after the last frame, and the states before every frame, one frame after another."""
+        body = lambda s, *xs: (self.step(s, *xs)[0], s)  # noqa: E731
+        return self.loop(body, state, self.moving(inputs), self.fixed(inputs))
+
+    # The linear recurrence of the derivative.
+
+    def linear(self, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any, force: Any) -> tuple[Any, Any]:
+        """Solve `t[0] = first`, `t[n + 1] = J[n] t[n] + force[n]`, J the step's Jacobian: `(last t, t of every frame)`."""
+        count = len(self.varies)
+
+        def push(t, *frame):
+            """`J t` at one frame."""
+            inputs, (s, r) = frame[:count], frame[count:]
+            return jax.jvp(lambda s: self.next(s, r, *inputs), (s,), (t,))[1]
+
+        def pull(t, *frame):
+            """`J^T t` at one frame."""
+            inputs, (s, r) = frame[:count], frame[count:]
+            return jax.vjp(lambda s: self.next(s, r, *inputs), s)[1](t)[0]
+
+        def run(body, start, force, reverse):
+            def one_frame(t, *frame):
+                return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
+
+            if self.plan.name == "scan":
+                moving = (*self.moving(inputs), states, rest, force)
+                return self.loop(one_frame, start, moving, self.fixed(inputs), reverse)
+            return newton.linear(self, push, (*inputs, states, rest), start, force, one_frame, reverse)
+
+        def residual(unknown):
+            end, t = unknown
+            pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
+            after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
+            return jax.tree.map(lambda t: t[0], t), jax.tree.map(jnp.subtract, after, pushed)
+
+        return lax.custom_linear_solve(
+            residual,
+            (first, force),
+            lambda _, given: run(push, given[0], given[1], False),
+            lambda _, given: run(pull, given[0], given[1], True),
+        )
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, SymbolicZero)
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def _tied(first: list[Any], force: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The same numbers, each linear in whatever one of them is linear in: a linear solve is transposed as a whole."""
+    mark = sum(x.ravel()[0] for x in (*first, *force) if x.size)
+    return jax.tree.map(lambda x: jnp.where(np.False_, mark, x), (first, force))
+
+
+def _live(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Callable[[list[Any]], list[Any]]]:
+    """The values that have a tangent, the tangents, and how to put such values back among the others."""
+    at = [i for i, t in enumerate(tangents) if not _is_zero(t) and _is_float(values[i])]
+
+    def merge(live):
+        out = list(values)
+        for i, x in zip(at, live):
+            out[i] = x
+        return out
+
+    return [values[i] for i in at], [tangents[i] for i in at], merge
+
+
+def _floats(tree: Any) -> tuple[list[Any], Any]:
+    """The floating-point leaves, and the tree without them."""
+    leaves, rebuild = jax.tree.flatten(tree)
+    return [x for x in leaves if _is_float(x)], rebuild.unflatten([None if _is_float(x) else x for x in leaves])
+
+
+def _joined(floats: list[Any], rest: Any) -> Any:
+    left = iter(floats)
+    return jax.tree.map(lambda x: next(left) if x is None else x, rest, is_leaf=lambda x: x is None)
+
+
+def _tangents(tree: Any, floats: list[Any]) -> Any:
+    """`floats` in the structure of `tree`, and tangents of whole numbers, which have none."""
+    left = iter(floats)
+    return jax.tree.map(lambda x: next(left) if _is_float(x) else np.zeros(x.shape, jax.dtypes.float0), tree)
+
+
+# Sums that start again, for ops that register a parallel form.
 
 
 def restarting(add: Callable, restart: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Node, Number, Seed, toposort
 from .op import Block, Context
 from .ops import math
-from .stage import Program, initial_state, run, stage
+from .stage import Program, flat, initial_state, run, stage
 
 
 def device() -> Any:
@@ -243,11 +243,11 @@ def _summed(root: Node) -> tuple[Any, Any]:
     """`root` as a sum `(fixed, moving)` of a node that does not vary and one that does; either may be None."""
     parts: dict[Any, tuple[Any, Any]] = {}
     for node in toposort([root]):
-        if not node.spec.varies:
+        if not any(s.varies for s in flat([node.spec])):
             parts[node] = node, None
             continue
         parts[node] = None, node
-        if node.spec.shape or isinstance(node, Leaf) or any(i.spec.shape for i in node.inputs):
+        if isinstance(node, Leaf) or any(s.shape for i in (node, *node.inputs) for s in flat([i.spec])):
             continue
         if node.op in (math.add, math.sub):
             pairs = zip(*(parts[i] for i in node.inputs))

@@ -13,6 +13,7 @@ from references import each_frame, each_lane
 
 import dgenlazy as dg
 from dgenlazy import Signal, SignalTensor, Tensor
+from dgenlazy.op import outputs_of
 from dgenlazy.ops.filter import MODES, biquad_coefficients
 
 Lazy = Tensor.__mro__[1]
@@ -304,9 +305,13 @@ def biquads():
         (b0, b1, b2), (_, a1, a2) = ref.cookbook(cutoff, q, gain_db, mode, RATE)
         return b0, 2 * b0 + b1, b0 + b1 + b2, 2 + a1, 1 + a1 + a2
 
+    def together(*values, mode):
+        nodes = outputs_of(biquad_coefficients(*(v.node for v in values), mode=mode))
+        return dg.stack([Signal.wrap(node) for node in nodes])
+
     for mode in MODES:
         yield Case(biquad_coefficients, (signal(low=50, high=400), signal(low=0.5, high=3), signal(low=-12, high=12)),
-                   each_frame(coefficients), {"mode": mode})  # fmt: skip
+                   each_frame(coefficients), {"mode": mode}, call=together)  # fmt: skip
     for mode, types in (("lowpass", ROWS[:4]), ("peak", ROWS[1:2])):
         yield from memory(
             dg.biquad,

@@ -16,7 +16,7 @@ ORDER = [
     {"errors"},
     {"config", "backend"},
     {"graph", "audio"},
-    {"op"},
+    {"op", "analysis", "loops", "newton"},
     {"recurrence"},
     {name for name in MODULES if name.startswith("ops.")},
     {"stage"},

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..graph import lift
-from ..op import composite, pointwise, recurrence
+from ..op import composite, outputs_of, pointwise, recurrence, zeros
 from .math import clamp
 
 MODES = ("lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf")
@@ -35,12 +35,8 @@ def onepole(x: Any, cutoff: Any) -> Any:
     return first_order(lift(x, "onepole: x"), clamp(lift(cutoff, "onepole: cutoff"), 0.0, 1.0))
 
 
-def _second_order_init(x, coefficients):
-    return jnp.zeros((2, *jnp.broadcast_shapes(x.shape, coefficients.shape[1:])), jnp.result_type(x, coefficients))
-
-
-@recurrence(init=_second_order_init)
-def second_order(state, x, coefficients):
+@recurrence(init=lambda *values: (zeros(*values),) * 2)
+def second_order(state, x, b0, b1, b2, a1, a2):
     """Second-order filter: the transposed direct form II, in coordinates that float32 can hold.
 
     With the states `s1`, `s2` of the usual form, this keeps `s1` and `t = s1 + s2`. The poles of a low cutoff lie next
@@ -49,15 +45,28 @@ def second_order(state, x, coefficients):
 
     Args:
         x: Input, any shape.
-        coefficients: `(b0, 2 b0 + b1, b0 + b1 + b2, 2 + a1, 1 + a1 + a2)` with a0 = 1, along the first axis.
+        b0, b1, b2, a1, a2: Here `(b0, 2 b0 + b1, b0 + b1 + b2, 2 + a1, 1 + a1 + a2)` of the usual ones, with a0 = 1.
 
     Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms"; Middleton and Goodwin, Digital
     Control and Estimation, "delta operator".
     """
-    b0, b1, b2, a1, a2 = coefficients
     s1, t = state
     y = b0 * x + s1
-    return jnp.stack([s1 + t + (b1 * x - a1 * y), t + (b2 * x - a2 * y)]), y
+    return (s1 + t + (b1 * x - a1 * y), t + (b2 * x - a2 * y)), y
+
+
+def _sin_cos(angle):
+    """Sine and cosine of angles in [0, pi/2], to float32 precision, also relative to the small ones.
+
+    Coefficients take longer than the filter if these are taken from a library that is ready for any angle.
+    Source: minimax polynomials on [0, pi/4] of S. L. Moshier, Cephes Math Library, sinf.c.
+    """
+    beyond = angle > np.pi / 4
+    x = jnp.where(beyond, np.pi / 2 - angle, angle)
+    z = x * x
+    sin = x + x * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4))
+    cos = 1 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5))
+    return jnp.where(beyond, cos, sin), jnp.where(beyond, sin, cos)
 
 
 @pointwise
@@ -73,8 +82,9 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
     cutoff = jnp.where(cutoff < lowest, lowest, jnp.where(cutoff > highest, highest, cutoff))
     q = jnp.where(q < least_q, least_q, q)
     half = cutoff * (np.pi / sample_rate)
-    s, c = jnp.sin(half) ** 2, jnp.cos(half) ** 2
-    alpha = jnp.sin(half) * jnp.cos(half) / q
+    sin, cos = _sin_cos(half)
+    s, c = sin * sin, cos * cos
+    alpha = sin * cos / q
     a = 10.0 ** (gain_db / 40)
     none = jnp.zeros_like(s)
     plain = 1 + alpha, 4 * s + 2 * alpha, 4 * s  # a0, 2 a0 + a1, a0 + a1 + a2
@@ -99,7 +109,7 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
         r = jnp.sqrt(a) * alpha
         top = a * (a - (a - 1) * s + r), a * (4 * s + 2 * r), 4 * a * s
         bottom = 1 + (a - 1) * s + r, 4 * a * s + 2 * r, 4 * a * s
-    return jnp.stack([*top, *bottom[1:]]) / bottom[0]
+    return tuple(x / bottom[0] for x in (*top, *bottom[1:]))
 
 
 @composite
@@ -127,4 +137,4 @@ def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: str = "lowpass", gain_db:
     Source: R. Bristow-Johnson, Audio EQ Cookbook.
     """
     cutoff, q, gain_db = lift(cutoff, "biquad: cutoff"), lift(q, "biquad: q"), lift(gain_db, "biquad: gain_db")
-    return second_order(lift(x, "biquad: x"), biquad_coefficients(cutoff, q, gain_db, mode=mode))
+    return second_order(lift(x, "biquad: x"), *outputs_of(biquad_coefficients(cutoff, q, gain_db, mode=mode)))

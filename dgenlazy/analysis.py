@@ -1,0 +1,143 @@
+"""How the next state of a recurrence depends on its state, read from the step's jaxpr. Nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Literal
+
+FREE, AFFINE, NONLINEAR = range(3)  # how a value depends on the state
+SAME, PLACED, MIXED = range(3)  # one number everywhere; element i is made of elements i; anything else
+
+# An operation that is not listed counts as nonlinear in what it is given, and as mixing places.
+_ELEMENTWISE = frozenset(
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type cbrt ceil clamp convert_element_type copy "
+    "cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt "
+    "max min mul ne neg nextafter not or pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical "
+    "sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
+)
+_LINEAR = frozenset(
+    "add add_any broadcast_in_dim concatenate convert_element_type copy cumsum expand_dims neg pad reduce_sum reshape rev "
+    "slice squeeze stack sub transpose".split()
+)
+_INDEXED = frozenset(
+    "dynamic_slice dynamic_update_slice gather scatter scatter-add select_n".split()
+)  # linear in what they move
+_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+
+
+class Facts(NamedTuple):
+    """What is known of a step.
+
+    Attributes:
+        order: FREE, AFFINE or NONLINEAR: the next state as a function of the state.
+        lanewise: Whether element i of the next state and of the output depends on elements i alone, so that lanes can
+            be run apart from each other.
+        why: The operation that decided `order` or that mixes lanes, for people to read.
+    """
+
+    order: int
+    lanewise: bool
+    why: str
+
+
+class _Value(NamedTuple):
+    order: int
+    place: int
+
+
+def analyse(step: Callable[..., Any], state: Any, inputs: Sequence[Any]) -> Facts:
+    """Facts of `step(state, *inputs) -> (state, output)`, for arrays or shapes with types."""
+    closed = jax.make_jaxpr(step)(state, *inputs)
+    leaves = jax.tree.leaves(state)
+    lanes = max((x.shape for x in leaves), key=len, default=())
+    walk = _Walk(lanes)
+    given = [_Value(AFFINE, walk.place(x)) for x in leaves]
+    given += [_Value(FREE, walk.place(x)) for x in jax.tree.leaves(list(inputs))]
+    consts = [_Value(FREE, SAME if not jnp.shape(c) else MIXED) for c in closed.consts]
+    out = walk.jaxpr(closed.jaxpr, consts, given)
+    order = max((v.order for v in out[: len(leaves)]), default=FREE)
+    lanewise = all(v.place != MIXED for v in out) and all(x.shape == lanes for x in (*leaves, *closed.out_avals))
+    reasons = {FREE: "the state is not fed back", AFFINE: "affine in its state", NONLINEAR: f"nonlinear: {walk.bends}"}
+    mixes = "" if lanewise or not lanes else f", mixes lanes: {walk.mixes or 'states of several shapes'}"
+    return Facts(order, lanewise, reasons[order] + mixes)
+
+
+class _Walk:
+    """The walk over a jaxpr, and the first operations that were found to bend or to mix."""
+
+    def __init__(self, lanes: tuple[int, ...]):
+        self.lanes, self.bends, self.mixes = lanes, "", ""
+
+    def place(self, x: Any) -> int:
+        """Where the elements of an input or of a state belong. One that spans some of the lanes' axes is placed too."""
+        if all(n == 1 for n in x.shape):
+            return SAME
+        fits = len(x.shape) <= len(self.lanes) and all(a in (1, b) for a, b in zip(x.shape[::-1], self.lanes[::-1]))
+        return PLACED if fits else MIXED
+
+    def jaxpr(self, jaxpr: Any, consts: Sequence[_Value], given: Sequence[_Value]) -> list[_Value]:
+        env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given]))
+
+        def read(v: Any) -> _Value:
+            return _Value(FREE, SAME if not jnp.shape(v.val) else MIXED) if isinstance(v, Literal) else env[v]
+
+        for eqn in jaxpr.eqns:
+            inputs = [read(v) for v in eqn.invars]
+            for var, value in zip(eqn.outvars, self.equation(eqn, inputs)):
+                env[var] = value
+        return [read(v) for v in jaxpr.outvars]
+
+    def equation(self, eqn: Any, inputs: list[_Value]) -> list[_Value]:
+        name = eqn.primitive.name
+        if name not in ("scan", "while", "cond"):
+            inner = next((eqn.params[key] for key in _CALLS if key in eqn.params), None)
+            if inner is not None:
+                body = getattr(inner, "jaxpr", inner)
+                if len(body.invars) == len(inputs):
+                    consts = [_Value(FREE, SAME if not jnp.shape(c) else MIXED) for c in getattr(inner, "consts", ())]
+                    return self.jaxpr(body, consts, inputs)
+        value = _Value(self.order(name, inputs), self.placed(name, eqn, inputs))
+        if value.order == NONLINEAR and not self.bends:
+            self.bends = name
+        if value.place == MIXED and not self.mixes:
+            self.mixes = name
+        return [value] * len(eqn.outvars)
+
+    def order(self, name: str, inputs: list[_Value]) -> int:
+        orders = [v.order for v in inputs]
+        highest = max(orders, default=FREE)
+        if highest != AFFINE:
+            return highest
+        if name in _LINEAR:
+            return AFFINE
+        if name in ("mul", "dot_general"):
+            return min(sum(orders), NONLINEAR)
+        if name == "div":
+            return AFFINE if orders[1] == FREE else NONLINEAR
+        if name in _INDEXED:
+            moved = {"dynamic_update_slice": (0, 1), "scatter": (0, 2), "scatter-add": (0, 2)}.get(name, (0,))
+            fixed = orders[:1] if name == "select_n" else [o for i, o in enumerate(orders) if i not in moved]
+            return AFFINE if max(fixed, default=FREE) == FREE else NONLINEAR
+        return NONLINEAR
+
+    def placed(self, name: str, eqn: Any, inputs: list[_Value]) -> int:
+        place = max((v.place for v in inputs), default=MIXED if eqn.outvars[0].aval.shape else SAME)
+        if name in _ELEMENTWISE:
+            return place
+        if name in ("broadcast_in_dim", "reshape", "squeeze", "expand_dims"):
+            return place if place == SAME or _keeps_trailing_axes(eqn) else MIXED
+        return MIXED
+
+
+def _keeps_trailing_axes(eqn: Any) -> bool:
+    """Whether a change of shape only adds or drops leading axes, or widens axes of length 1, as NumPy broadcasts."""
+    before, after = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
+    if eqn.primitive.name == "broadcast_in_dim":
+        return tuple(eqn.params["broadcast_dimensions"]) == tuple(range(len(after) - len(before), len(after)))
+    rank = min(len(before), len(after))
+    extra = (*before[: len(before) - rank], *after[: len(after) - rank])
+    return before[len(before) - rank :] == after[len(after) - rank :] and all(n == 1 for n in extra)
