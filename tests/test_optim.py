@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -149,9 +150,9 @@ TRANSFORMATIONS = {
 def test_any_transformation_steps_as_optax_used_by_hand(name):
     params, gradients, tx = parameters(), slopes(8), TRANSFORMATIONS[name]()
     values = [jnp.asarray(p.value) for p in params]
-    state, expected = tx.init(values), []
+    state, update, expected = tx.init(values), jax.jit(tx.update), []
     for gradient in gradients:
-        changes, state = tx.update([jnp.asarray(g) for g in gradient], state, values)
+        changes, state = update([jnp.asarray(g) for g in gradient], state, values)
         values = optax.apply_updates(values, changes)
         expected.append(values)
     close(train(Optimizer(params, TRANSFORMATIONS[name]()), params, gradients), expected, rtol=1e-5, atol=1e-5)
