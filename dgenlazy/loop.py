@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools as ft
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
+from . import recurrence
 from .errors import ArgumentError, ShapeError
 from .graph import Hole, Leaf, Node, Spec, lift, toposort
 from .op import Block, Context, Recurrence, outputs_of
-from .stage import Program, initial_state, number, step
+from .ops.signal import delay_line
+from .stage import Program, initial_state, number, run_line, step
 
+PLANS = ("auto", "scan", "blocks", "linear", "newton")
 _MOST_ROUNDS = 8  # of a body that is traced again because its output is wider than what it was fed
 
 
@@ -21,8 +26,8 @@ _MOST_ROUNDS = 8  # of a body that is traced again because its output is wider t
 class Feedback(Recurrence):
     """The recurrence that a loop's body makes. Its inputs: the first `prev`, then what the body takes from outside."""
 
-    def __init__(self, body: Program, shapes: tuple[tuple[int, ...], ...]):
-        self.key = (body, shapes)
+    def __init__(self, body: Program, shapes: tuple[tuple[int, ...], ...], plan: str = "auto"):
+        self.key = (body, shapes, plan)
         held = len(shapes)
 
         def init(*values):
@@ -36,6 +41,8 @@ class Feedback(Recurrence):
             return (outputs, inner), outputs
 
         super().__init__(feedback, init)
+        self.plan = plan
+        self.reach = _Reach(body, held)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feedback) and self.key == other.key
@@ -46,11 +53,107 @@ class Feedback(Recurrence):
     def infer(self, inputs, params):
         return tuple(Spec(shape, True, 1) for shape in self.key[1])
 
+    def known(self, ctx, specs):
+        least = self.reach.frames
+        if self.plan not in ("auto", "blocks") or least < _LEAST_BLOCK or ctx.frames < 2:
+            return None
+        return "blocks", f"what is fed back is delayed by {least} frames or more, which are run at once"
 
-def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any]) -> Any:
+    def whole(self, ctx, params, state, inputs, specs):
+        frames, size = ctx.frames, min(self.reach.frames, ctx.frames)
+        moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
+
+        def blocks():
+            body = ft.partial(self.block, ctx._replace(frames=size), inputs=inputs, specs=specs)
+            cut = frames // size * size
+            pieces = [x[:cut].reshape(frames // size, size, *x.shape[1:]) for x in moving]
+            end, y = lax.scan(body, state, pieces, length=frames // size)
+            y = tuple(x.reshape(cut, *x.shape[2:]) for x in y)
+            if cut == frames:
+                return end, y
+            end, rest = self.block(ctx._replace(frames=frames - cut), end, [x[cut:] for x in moving], inputs, specs)
+            return end, tuple(jnp.concatenate(pair) for pair in zip(y, rest))
+
+        def frame_by_frame():
+            return recurrence.scan(ft.partial(self.step, ctx._replace(frames=1), params), state, inputs, specs, frames)
+
+        if not self.reach.unsure:
+            return blocks()
+        shortest = jnp.stack([jnp.min(inputs[i]) for i in self.reach.unsure])
+        return lax.cond(jnp.all(shortest >= self.reach.frames), blocks, frame_by_frame)
+
+    def block(self, ctx: Context, state: Any, moving: Sequence[Any], inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        """A block no longer than the delay of the loop: what it feeds back is not needed before its end.
+
+        First all that does not wait for the block's own output, which gives that output; then what does.
+        """
+        body, shapes, _ = self.key
+        previous, inner = state
+        left = iter(moving)
+        leaves = [next(left) if s.varies else x for x, s in zip(inputs, specs)][len(shapes) :]
+        env: dict[int, Any] = dict(enumerate(leaves, len(shapes)))
+        env |= {i: jnp.zeros((ctx.frames, *s), p.dtype) for i, (s, p) in enumerate(zip(shapes, previous))}
+        before, after = self.reach.states(inner), {}
+        for i, line in self.reach.lines(_FREE, _CUT):
+            known = [env.get(a, None) for a in line.args]
+            if known[0] is None:  # a delay of what is not yet known, and does not matter within this block
+                known[0] = jnp.zeros((ctx.frames, *body.specs[line.args[0]].shape), previous[0].dtype)
+            after[i], env[i] = run_line(body, ctx, line, dict(zip(line.args, known)), before.get(i))
+        y = tuple(_every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
+        env |= {i: jnp.concatenate([p[None], x[:-1]]) for i, (p, x) in enumerate(zip(previous, y))}
+        for i, line in self.reach.lines(_WAITS, _CUT):
+            after[i], env[i] = run_line(body, ctx, line, env, before.get(i))
+        return (tuple(x[-1] for x in y), tuple(after[i] for i in before)), y
+
+
+_FREE, _CUT, _WAITS = range(3)  # a line that does not depend on the loop, delays what does, depends on it at once
+_LEAST_BLOCK = 8  # frames; shorter blocks are not worth their overhead
+
+
+class _Reach:
+    """How far back the lines of a loop's body reach for its own output.
+
+    Attributes:
+        frames: Every way from `prev` to the output is delayed by so many frames or more; 0 where one is not.
+        unsure: Those leaves of the body that are delay times which may be shorter than they were: checked when run.
+    """
+
+    def __init__(self, body: Program, held: int):
+        kinds: dict[int, int] = {i: _WAITS if i < held else _FREE for i in range(len(body.leaves))}
+        least, self.unsure = [], []
+        for i, line in enumerate(body.lines, len(body.leaves)):
+            depends = [kinds[a] == _WAITS for a in line.args]
+            kinds[i] = _WAITS if any(depends) else _FREE
+            shortest: Any = dict(line.params).get("least", 0) if line.op is delay_line else 0
+            if shortest and depends[0] and not depends[1]:
+                kinds[i] = _CUT
+                least.append(abs(shortest))
+                self.unsure += [line.args[1]] if shortest < 0 else []
+        waits = any(kinds[i] == _WAITS for i in body.outputs)
+        self.frames = 0 if waits or not least else min(least)
+        self.kinds, self.body = kinds, body
+
+    def lines(self, *kinds: int) -> list[tuple[int, Any]]:
+        """The lines of these kinds, each with its index."""
+        return [(i, line) for i, line in enumerate(self.body.lines, len(self.body.leaves)) if self.kinds[i] in kinds]
+
+    def states(self, inner: Sequence[Any]) -> dict[int, Any]:
+        """The state of each line that has one."""
+        lines = enumerate(self.body.lines, len(self.body.leaves))
+        return dict(zip([i for i, line in lines if isinstance(line.op, Recurrence)], inner))
+
+
+def _every_frame(x: Any, spec: Spec, frames: int, shape: tuple[int, ...]) -> Any:
+    x = x if spec.varies else x[None]
+    return jnp.broadcast_to(x.reshape(len(x), *(1,) * (len(shape) - len(spec.shape)), *spec.shape), (frames, *shape))
+
+
+def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any], plan: str = "auto") -> Any:
     """Feed the output of `fn` back to it one frame later; see `dgenlazy.feedback`."""
     if not callable(fn):
         raise ArgumentError(f"feedback: {fn!r} is not a function of the previous output")
+    if not (isinstance(plan, str) and plan in PLANS):
+        raise ArgumentError(f"feedback: plan={plan!r} is not one of {', '.join(PLANS)}")
     first, structure = jax.tree.flatten(init)
     starts = [lift(x, "feedback: init") for x in first]
     if not starts:
@@ -72,12 +175,12 @@ def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any
             was = ", ".join(map(str, shapes))
             raise ShapeError(f"feedback: the body turns {was} into {made}; the shape must stay") from None
         if wider == shapes:
-            return structure.unflatten([wrap(node) for node in _loop(starts, holes, nodes)])
+            return structure.unflatten([wrap(node) for node in _loop(starts, holes, nodes, plan)])
         shapes = wider
     raise ShapeError(f"feedback: the output grows each time it is fed back, to {shapes[0]} so far; the shape must stay")
 
 
-def _loop(starts: list[Any], holes: list[Any], outputs: list[Any]) -> list[Node]:
+def _loop(starts: list[Any], holes: list[Any], outputs: list[Any], plan: str) -> list[Node]:
     """The nodes of the loop. Only what depends on `holes` goes into it; all else is an input, computed outside."""
     inside = set(holes)
     order = toposort(outputs)
@@ -91,6 +194,8 @@ def _loop(starts: list[Any], holes: list[Any], outputs: list[Any]) -> list[Node]
     entering = dict.fromkeys(i for node in order if node in inside for i in node.inputs if i not in inside)
     entering |= dict.fromkeys(node for node in outputs if node not in inside)
     body = number(outputs, [*holes, *entering], [node for node in order if node in inside])
-    op = Feedback(body, tuple(hole.spec.shape for hole in holes))
+    op = Feedback(body, tuple(hole.spec.shape for hole in holes), plan)
+    if plan == "blocks" and op.reach.frames < _LEAST_BLOCK:
+        raise ArgumentError(f"feedback: plan='blocks' takes a loop in which all is delayed by {_LEAST_BLOCK} frames or more")
     loop = op.node(*starts, *entering)
     return outputs_of(loop)

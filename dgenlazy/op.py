@@ -207,6 +207,7 @@ class Recurrence(Op):
         self._init = init or (lambda *values, **static: zeros(*values))
         self.block_form: Callable | None = None
         self.takes_blocks = _on_parallel_backends
+        self.plan = "auto"
 
     def parallel(self, fn: Callable | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
         """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
@@ -219,10 +220,15 @@ class Recurrence(Op):
         self.block_form, self.takes_blocks = fn, when
         return fn
 
-    def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
-        """Every frame by a form that is known to be equal, `(state, output)`; None where there is none for these inputs."""
+    def known(self, ctx: Context, specs: Sequence[Spec]) -> tuple[str, str] | None:
+        """Name and reason of the plan that `whole` is, if there is one for these inputs and it is the one to take."""
         if not self.block_form or not self.takes_blocks(ctx.parallel, *specs):
             return None
+        return "parallel form", "registered with the op"
+
+    def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        """Every frame by a form that is known to be equal: `(state, output)`."""
+        assert self.block_form is not None
         return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **self.given(params, ctx))
 
     def kind(self, inputs):

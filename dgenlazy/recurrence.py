@@ -20,6 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from . import newton
 from .analysis import AFFINE, Facts, analyse
+from .errors import ArgumentError
 from .graph import Spec
 from .loops import loop
 from .op import Context, Params, Recurrence
@@ -40,12 +41,11 @@ def solve(
     op: Recurrence, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]
 ) -> tuple[Any, Any]:
     """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
-    known = op.whole(ctx, params, state, inputs, specs)
-    if known is not None:
-        return known
+    if op.known(ctx, specs):
+        return op.whole(ctx, params, state, inputs, specs)
     step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
     shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]
-    plan = choose(step, jax.eval_shape(lambda s: s, state), shapes, ctx)
+    plan = choose(op, ctx, params, state, shapes, specs)
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
     if not ctx.frames or large:
@@ -61,23 +61,43 @@ def _step(op: Recurrence, ctx: Context, params: Params, state: Any, *inputs: Any
     return op.step(ctx, params, state, *inputs)
 
 
-def choose(step: Callable[..., Any], state: Any, inputs: Sequence[Any], ctx: Context) -> Plan:
-    """The plan for a step of these shapes."""
+def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Sequence[Any], specs: Sequence[Spec]) -> Plan:
+    """The plan for a recurrence whose state and inputs have these shapes."""
+    known = op.known(ctx, specs)
+    if known:
+        return Plan(*known)
+    facts = analyse(ft.partial(_step, op, ctx._replace(start=0, frames=1), params), state, shapes)
     leaves = jax.tree.leaves(state)
-    facts = analyse(step, state, inputs)
-    if not ctx.parallel:
-        return Plan("scan", f"one loop over frames is fastest on a CPU; {facts.why}", facts)
+    lanes = leaves[0].size if facts.lanewise else 1
+    width = len(leaves) if facts.lanewise else _size(state)
+    parallel = "linear" if facts.order <= AFFINE else "newton"
+    whole_numbers = not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves)
+    wanted = op.plan if op.plan != "auto" else parallel if ctx.parallel else "scan"
+    if wanted == "scan":
+        return Plan("scan", "as asked for" if op.plan == "scan" else f"a loop is fastest on a CPU; {facts.why}", facts)
+    if whole_numbers or (not facts.lanewise and width > _WIDEST) or wanted not in ("newton", parallel):
+        why = "part of the state is whole numbers" if whole_numbers else f"{facts.why}, {width} states"
+        if op.plan != "auto":
+            raise ArgumentError(f"feedback: plan={op.plan!r} does not fit: {why}")
+        return Plan("scan", f"no faster plan: {why}", facts)
+    if op.plan != "auto":
+        return Plan(op.plan, f"as asked for; {facts.why}", facts)
     if ctx.frames < 2:
         return Plan("scan", "a single frame", facts)
-    if not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves):
-        return Plan("scan", "part of the state is whole numbers", facts)
-    lanes = leaves[0].size if facts.lanewise else 1
-    width = len(leaves) if facts.lanewise else sum(x.size for x in leaves)
-    if not facts.lanewise and width > _WIDEST:
-        return Plan("scan", f"{facts.why}: a Jacobian of {width} x {width} is too large", facts)
     if newton.seconds(ctx.frames, lanes, width, facts.order) > newton.SCAN_SECONDS * ctx.frames:
         return Plan("scan", f"{lanes} lanes keep the device busy; {facts.why}", facts)
-    return Plan("linear" if facts.order <= AFFINE else "newton", facts.why, facts)
+    return Plan(parallel, facts.why, facts)
+
+
+def scan(step: Callable[..., Any], state: Any, inputs: Sequence[Any], specs: Sequence[Spec], frames: int) -> tuple[Any, Any]:
+    """One frame after another, without any of the above."""
+    moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
+
+    def body(state, frame):
+        left = iter(frame)
+        return step(state, *[next(left) if s.varies else x for x, s in zip(inputs, specs)])
+
+    return lax.scan(body, state, moving, length=frames)
 
 
 class Recursion:

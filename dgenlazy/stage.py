@@ -117,16 +117,20 @@ def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
     env, after, before = list(leaves), [], iter(state)
-    for op, args, params in program.lines:
-        inputs = [env[a] for a in args]
-        specs = [program.specs[a] for a in args]
-        if isinstance(op, Recurrence):
-            end, out = recurrence.solve(op, ctx, params, next(before), inputs, specs)
-            after.append(end)
-        else:
-            out = op.run(ctx, params, inputs, specs)
+    for line in program.lines:
+        recurs = isinstance(line.op, Recurrence)
+        end, out = run_line(program, ctx, line, env, next(before) if recurs else None)
+        after += [end] if recurs else []
         env.append(out)
     return [env[i] for i in program.outputs], tuple(after)
+
+
+def run_line(program: Program, ctx: Context, line: Line, env: Any, state: Any) -> tuple[Any, Any]:
+    """Run one op over a block: `(state after the last frame, output)`; `env` holds the values that it takes."""
+    inputs, specs = [env[a] for a in line.args], [program.specs[a] for a in line.args]
+    if isinstance(line.op, Recurrence):
+        return recurrence.solve(line.op, ctx, line.params, state, inputs, specs)
+    return state, line.op.run(ctx, line.params, inputs, specs)
 
 
 def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:

@@ -244,7 +244,7 @@ class SignalTensor(Lazy):
         raise ArgumentError("SignalTensor: mix a Tensor with a Signal, or use Signal.from_samples for (frames, *shape)")
 
 
-def feedback(fn: Callable[[Any], Any], init: Any = 0.0) -> Any:
+def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: str = "auto") -> Any:
     """A loop through one frame of delay: `y = fn(prev)`, where `prev` is `y` one frame earlier.
 
     Args:
@@ -252,15 +252,19 @@ def feedback(fn: Callable[[Any], Any], init: Any = 0.0) -> Any:
             included; what does not depend on `prev` is computed outside of the loop. It is called once or a few times.
         init: What `prev` is at frame 0: a number, array or Tensor, or a tuple, list or dict of them; then `prev` and
             what `fn` returns have that structure. Its shape is the state's, widened where the body broadcasts.
+        plan: How it is run; results are the same. "auto" chooses by the body, the backend and the length, see `x.plan()`;
+            "scan" takes one frame after another, "blocks" as many at once as the loop's delays allow, "linear" and
+            "newton" all frames in log(frames) steps.
 
     Returns:
         `y`: Signals and SignalTensors, in the structure of `init`.
 
     Raises:
-        ArgumentError: the body returns another structure. ShapeError: the body's output does not keep its shape.
+        ArgumentError: the body returns another structure, or does not allow `plan`.
+        ShapeError: the body's output does not keep its shape.
 
     >>> x = Signal.from_samples([1.0, 0.0, 0.0, 0.0])
     >>> dg.feedback(lambda prev: x + 0.5 * prev).realize()
     array([1.   , 0.5  , 0.25 , 0.125], dtype=float32)
     """
-    return loop.close(fn, init, promoted)
+    return loop.close(fn, init, promoted, plan)

@@ -176,7 +176,7 @@ def loops():
         """`y[n] = fn(n, y so far)`, with 0 before the start."""
         y = []
         for n in range(FRAMES):
-            y.append(fn(n, lambda k, y=y: y[k] if k >= 0 else np.zeros_like(y[0]) if y else 0.0 * x[0]))
+            y.append(fn(n, lambda k, y=y: y[k] if k >= 0 else 0.0 * x[0]))
         return np.array(y)
 
     def smoothed():
@@ -185,6 +185,27 @@ def loops():
             s += 0.3 * ((y[-1] if y else 0.0) - s)
             y.append(x[n] + 0.5 * s)
         return y
+
+    def echoes():
+        y, s, t = [], [0.0], 0.0
+        for n in range(FRAMES):
+            s.append(s[-1] + 0.3 * ((y[-1] if y else 0.0) - s[-1]))
+            t += 0.6 * ((s[-9] if len(s) > 9 else 0.0) - t)
+            y.append(x[n] + 0.9 * t)
+        return y
+
+    def apart(n, y):
+        past = [(1 - f) * y(n - 1 - k)[i] + f * y(n - 2 - k)[i] for i, (k, f) in enumerate(((8, 0.25), (9, 0.5), (10, 0.75)))]
+        return lanes[n] + np.float32([0.3, 0.5, -0.7]) * np.array(past)
+
+    def tail(n, y):
+        return x[n] + 0.75 * y(n - 3) + 0.25 * y(n - 4)
+
+    def shortened(body, init):
+        short.value = 9.0
+        out = dg.feedback(body, init)
+        short.value = 2.25
+        return out
 
     def pair():
         a, b, out = 0.3, 0.0, []
@@ -200,6 +221,7 @@ def loops():
 
     s, st, gain = Signal.from_samples(x), Signal.from_samples(lanes), Tensor([0.3, 0.5, -0.7])
     time = Signal.from_samples(2 + lanes[:, 0])
+    long, short = Tensor([8.25, 9.5, 10.75]), Tensor(9.0)
 
     def both(prev):
         return s + 0.5 * prev[1], prev[0] - 0.2 * prev[1]
@@ -214,6 +236,10 @@ def loops():
         case("lanes", lambda p: st + gain * p, loop(lambda n, y: lanes[n] + np.float32([0.3, 0.5, -0.7]) * y(n - 1), lanes)),
         case("a delay inside", lambda p: s + 0.5 * p.delay(3), loop(lambda n, y: x[n] + 0.5 * y(n - 4))),
         case("a moving delay inside", lambda p: s + 0.5 * p.delay(time, max_delay=4), loop(moving)),
+        case("a long delay inside", lambda p: s - 0.7 * p.delay(8.5), loop(lambda n, y: x[n] - 0.35 * (y(n - 9) + y(n - 10)))),
+        case("long delays of lanes", lambda p: st + gain * p.delay(long), loop(apart, lanes)),
+        case("filters around a long delay", lambda p: s + 0.9 * p.onepole(0.3).delay(8).onepole(0.6), echoes()),
+        replace(case("a delay that turned short", lambda p: s + p.delay(short), loop(tail)), call=shortened),
         case("a filter inside", lambda p: s + 0.5 * p.onepole(0.3), smoothed()),
         case("what does not depend on it", lambda p: s * 2.0, 2 * x),
         case("a first value that is learned", lambda p: 0.5 * p, loop(lambda n, y: np.full(1, 0.5 ** (n + 1))), Tensor([1.0])),

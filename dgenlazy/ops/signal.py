@@ -10,7 +10,7 @@ from jax import lax
 
 from ..config import real_number
 from ..errors import ArgumentError
-from ..graph import Data, Number, lift
+from ..graph import Data, Leaf, Number, Value, lift
 from ..op import composite, recurrence, zeros
 from ..recurrence import running
 from .math import clamp, sign, sub
@@ -138,7 +138,7 @@ def accum(x: Any, reset: Any = None, min: Any = None, max: Any = None) -> Any:
     return accumulate_wrapped(x, reset, min, max)
 
 
-def _ring(x, time, *, size):
+def _ring(x, time, *, size, least):
     line = zeros(x, time)
     return jnp.zeros((size, *line.shape), line.dtype), jnp.int32(0)
 
@@ -150,8 +150,11 @@ def _inside(time, size):
 
 
 @recurrence(init=_ring)
-def delay_line(state, x, time, *, size):
-    """One frame of `delay`; the ring holds the last `size` frames, the oldest at `position`."""
+def delay_line(state, x, time, *, size, least):
+    """One frame of `delay`; the ring holds the last `size` frames, the oldest at `position`.
+
+    No time is below `least`, so that a loop through it may run as many frames at once; below 0 it is probably so.
+    """
     ring, position = state
     time, floor = _inside(time, size)
     x = jnp.broadcast_to(x, ring.shape[1:])
@@ -167,7 +170,7 @@ def delay_line(state, x, time, *, size):
 
 
 @delay_line.parallel(when=lambda parallel, *specs: True)
-def _(state, x, time, *, size, frames):
+def _(state, x, time, *, size, least, frames):
     ring, position = state
     shape = (frames, *ring.shape[1:])
     line = jnp.concatenate([jnp.roll(ring, -position, 0), jnp.broadcast_to(x, shape)])
@@ -183,7 +186,7 @@ def _(state, x, time, *, size, frames):
 
 
 @composite
-def delay(x: Any, frames: Any, max_delay: float | None = None) -> Any:
+def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float = 0.0) -> Any:
     """The signal some frames later, with zeros before its start; between frames, linear interpolation.
 
     Args:
@@ -192,12 +195,15 @@ def delay(x: Any, frames: Any, max_delay: float | None = None) -> Any:
         max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
             own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
             to 64), or to its `max`.
+        min_delay: Shortest time in frames; shorter ones are clamped to it. A feedback loop through a time that moves
+            is far faster with one.
 
     Returns:
         The shape of `x` and `frames` broadcast. The gradient goes to the signal and to the time.
 
     Raises:
-        ArgumentError: a time that varies or is computed comes without `max_delay`.
+        ArgumentError: a time that varies or is computed comes without `max_delay`; a bound is negative, or
+            `min_delay` above `max_delay`.
 
     >>> Signal.from_samples([1, 2, 3]).delay(1).realize()
     array([0., 1., 2.], dtype=float32)
@@ -205,19 +211,30 @@ def delay(x: Any, frames: Any, max_delay: float | None = None) -> Any:
     array([0.5, 1.5, 2.5], dtype=float32)
     """
     time: Any = lift(frames, "delay: frames")
-    if max_delay is not None:
-        longest = real_number("delay: max_delay", max_delay)
-        if longest < 0:
-            raise ArgumentError(f"delay: max_delay={max_delay!r} is less than 0")
-        time, size = clamp(time, 0.0, longest), int(np.ceil(longest))
-    elif isinstance(time, Number):
-        size = _next_power_of_two(time.number)
+    shortest = real_number("delay: min_delay", min_delay)
+    longest = np.inf if max_delay is None else real_number("delay: max_delay", max_delay)
+    if not 0 <= shortest <= longest:
+        raise ArgumentError(f"delay: min_delay={min_delay!r}, max_delay={max_delay!r}: they are 0 <= min_delay <= max_delay")
+    least, now = int(shortest), None
+    if isinstance(time, Number):
+        now = np.float32(time.number)
     elif isinstance(time, Data) and not time.spec.varies:
         now = np.asarray(time.array)
-        size = _next_power_of_two(time.high if np.isfinite(time.high) else np.max([32, *now.ravel()]) * 2)
+    if now is not None and now.size and min(now.min(), longest) >= max(1, 2 * least):
+        least = 1 << int(min(now.min(), longest)).bit_length() - 1
+        least = -least if isinstance(frames, (Value, Leaf)) else least  # the data of a value may change
+    if max_delay is not None:
+        size = int(np.ceil(longest))
+    elif isinstance(time, Number):
+        size = _next_power_of_two(max(time.number, shortest))
+    elif now is not None and isinstance(time, Data):
+        most = max(32.0, shortest, float(np.max(now, initial=0.0))) * 2
+        size = _next_power_of_two(time.high if np.isfinite(time.high) else most)
     else:
         raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
-    return delay_line(lift(x, "delay: x"), time, size=max(size, 1))
+    if shortest or max_delay is not None:
+        time = clamp(time, shortest, longest)
+    return delay_line(lift(x, "delay: x"), time, size=max(size, 1), least=least)
 
 
 def _next_power_of_two(time: float) -> int:
