@@ -129,7 +129,10 @@ class Optimizer:
                 changes = [-lr * change for change in changes]
             stepped: Any = optax.apply_updates(old, changes)
             if not all(given):
-                new = optax.tree_utils.tree_map_params(self._tx, lambda n, o, g: n if g else o, new, state, given)
+                moves = optax.tree_utils.tree_map_params(
+                    self._tx, lambda _, g: g, state, given, transform_non_params=lambda _: True, is_leaf=_is_masked
+                )
+                new = jax.tree.map(lambda m, n, s: n if m is True else s, moves, new, state, is_leaf=_is_masked)
             kept.append(new)
             for i, value, has in zip(group, stepped, given):
                 if has:
@@ -157,7 +160,8 @@ class Optimizer:
         >>> Adam([w], lr=0.1).state_dict()["lr"]
         0.1
         """
-        return {"lr": self._lr, "state": [np.array(x) for x in jax.tree.leaves(self._states)]}
+        leaves, structure = jax.tree.flatten(self._states)
+        return {"lr": self._lr, "kind": str(structure), "state": [np.array(x) for x in leaves]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` of an optimizer of the same kind, over parameters of the same shapes.
@@ -173,11 +177,12 @@ class Optimizer:
         0.1
         """
         name = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state_dict, Mapping) or set(state_dict) != {"lr", "state"}:
-            raise ArgumentError(f"{name}: takes a mapping with lr and state, as state_dict() gives it")
+        if not isinstance(state_dict, Mapping) or set(state_dict) != {"lr", "kind", "state"}:
+            raise ArgumentError(f"{name}: takes a mapping with lr, kind and state, as state_dict() gives it")
         lr, new = state_dict["lr"], state_dict["state"]
         old, structure = jax.tree.flatten(self._states)
-        if (lr is None) != (self._lr is None) or not isinstance(new, Sequence) or len(new) != len(old):
+        kind = str(structure) == state_dict["kind"] and (lr is None) == (self._lr is None)
+        if not kind or not isinstance(new, Sequence) or len(new) != len(old):
             raise ArgumentError(f"{name}: the state is that of another optimizer, or of other parameters")
         for i, (a, b) in enumerate(zip(new, old)):
             if not isinstance(a, np.ndarray):
@@ -255,6 +260,10 @@ class Adam(Optimizer):
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
             raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
         self._start(params, optax.scale_by_adam(beta1, beta2, eps), lr)
+
+
+def _is_masked(x: Any) -> bool:
+    return isinstance(x, optax.MaskedNode)
 
 
 def _parameters(name: str, params: Iterable[Any]) -> list[Lazy]:
