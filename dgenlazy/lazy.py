@@ -11,7 +11,7 @@ from . import display, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
-from .ops import filter, index, loss, math, signal, spectral, tensor
+from .ops import filter, index, loss, math, resonator, signal, spectral, tensor
 
 
 def reset(x: Any) -> None:
@@ -226,8 +226,8 @@ class Lazy(Value):
         """
         return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    biquad = filter.biquad
-    onepole = filter.onepole
+    biquad, onepole = filter.biquad, filter.onepole
+    svf = resonator.svf
     history = signal.history
     latch = signal.latch
     accum = signal.accum
