@@ -14,6 +14,7 @@ from references import each_frame, each_lane
 import dgenlazy as dg
 from dgenlazy import Signal, SignalTensor, Tensor
 from dgenlazy.op import outputs_of
+from dgenlazy.ops import resonator
 from dgenlazy.ops.filter import MODES, biquad_coefficients
 
 Lazy = Tensor.__mro__[1]
@@ -351,6 +352,23 @@ def biquads():
         )
 
 
+def svfs():
+    domains = (-1.0, 1.0), (50.0, 400.0), (0.5, 3.0)
+    for mode in resonator.MODES:
+        moving = each_lane(lambda *x, mode=mode: ref.svf(*x, mode, RATE))
+        still = each_lane(lambda *x, mode=mode: ref.svf_constant(*x, mode, RATE))
+        yield Case(
+            dg.svf, (signal(low=-1, high=1), 125.0, 2.5), still, {"mode": mode}, {"tol": 2e-5}, note="bilinear transform"
+        )
+        yield from rows(dg.svf, moving, *domains, rows=ROWS[:1], params={"mode": mode}, options={"signal": True})
+    low = each_lane(lambda *x: ref.svf(*x, "lowpass", RATE))
+    yield from memory(dg.svf, low, *domains, rows_=ROWS[1:])
+    kept = each_lane(lambda x, c, q: ref.svf(x, np.clip(c, 1e-4, 499.0), np.maximum(q, 1e-3), "lowpass", RATE))
+    outside = Tensor([-5.0, 0.0, 1e-3, 499.0, 1e9]), Tensor([1.0, 2.0, 0.0, 50.0, -1.0])
+    yield Case(dg.svf, (signal(low=-1, high=1), *outside), kept, options={"tol": 1e-4, "wrt": (0,)}, note="extremes")
+    yield Case(dg.svf, (signal(low=-1, high=1), 100.0, 2.0), low, options={"frames": 1}, note="one frame")
+
+
 def delays():
     def reference(x, time, max_delay=np.inf):
         return each_lane(ref.delay)(x, time, longest=max_delay)
@@ -529,6 +547,7 @@ def table():
         *memory(dg.onepole, each_lane(ref.onepole), any_, (0.05, 0.95)),
         *[Case(dg.onepole, (signal(), c), each_lane(ref.onepole), options={"signal": True}) for c in (0.0, 1.0, -0.5, 1.5)],
         *biquads(),
+        *svfs(),
         *delays(),
         *loops(),
         # Sources, losses.

@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import scipy.signal
 
 
 def over(operands, fn):
@@ -186,6 +187,35 @@ def biquad(x, cutoff, q, gain_db, mode, sample_rate):
         s1, s2 = b1 * sample - a1 * y + s2, b2 * sample - a2 * y
         out.append(y)
     return out
+
+
+def svf(x, cutoff, q, mode, sample_rate):
+    """A. Simper's equations, with the names of his paper."""
+    ic1eq, ic2eq, out = 0.0, 0.0, []
+    for v0, c, quality in zip(x, cutoff, q):
+        g, k = np.tan(np.pi * c / sample_rate), 1 / quality
+        a1 = 1 / (1 + g * (g + k))
+        a2 = g * a1
+        a3 = g * a2
+        v3 = v0 - ic2eq
+        v1 = a1 * ic1eq + a2 * v3
+        v2 = ic2eq + a2 * ic1eq + a3 * v3
+        ic1eq, ic2eq = 2 * v1 - ic1eq, 2 * v2 - ic2eq
+        low, band, high = v2, v1, v0 - k * v1 - v2
+        out.append(
+            {"lowpass": low, "highpass": high, "bandpass": k * band, "notch": low + high, "peak": low - high,
+             "allpass": low + high - k * band}[mode]
+        )  # fmt: skip
+    return out
+
+
+def svf_constant(x, cutoff, q, mode, sample_rate):
+    """The analog prototype, through scipy's bilinear transform, for parameters that do not move."""
+    w, k = 2 * sample_rate * np.tan(np.pi * cutoff[0] / sample_rate), 1 / q[0]
+    top = {"lowpass": (0, 0, 1), "highpass": (1, 0, 0), "bandpass": (0, k, 0), "notch": (1, 0, 1), "peak": (-1, 0, 1),
+           "allpass": (1, -k, 1)}[mode]  # fmt: skip
+    scale = np.array([1, w, w * w])
+    return scipy.signal.lfilter(*scipy.signal.bilinear(top * scale, np.array([1, k, 1]) * scale, sample_rate), x)
 
 
 # The whole run.
