@@ -48,7 +48,7 @@ def read(
     ...     dg.audio.read(f"{folder}/steps.wav")
     (array([ 0.  ,  0.25, -0.5 ], dtype=float32), 44100)
     """
-    name = f"audio.read: {os.fspath(path)}"
+    name = f"audio.read: {_path('audio.read', path)}"
     soundfile = _package("soundfile")
     if sample_rate is not None:
         sample_rate = _rate("audio.read: sample_rate", sample_rate)
@@ -107,13 +107,13 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
     ...     dg.audio.read(f"{folder}/tone.flac", frames=3)
     (array([0.        , 0.03132403, 0.06252515], dtype=float32), 44100)
     """
+    name = f"audio.write: {_path('audio.write', path)}"
     target = Path(os.path.realpath(path))  # through a link, to the file that is to be replaced
-    name = f"audio.write: {os.fspath(path)}"
     soundfile = _package("soundfile")
     subtypes = FORMATS.get(target.suffix.lower())
     if subtypes is None:
         raise ArgumentError(f"{name}: the ending is not one of {', '.join(FORMATS)}")
-    if bits not in subtypes:
+    if not isinstance(bits, int) or bits not in subtypes:
         raise ArgumentError(f"{name}: bits={bits!r} is not one of {', '.join(map(str, subtypes))}")
     rate = _rate(f"{name}: sample_rate", sample_rate)
     if rate != round(rate):
@@ -164,6 +164,13 @@ def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
     if rate_in == rate_out or not samples.size:
         return samples.copy()
     return _package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
+
+
+def _path(name: str, path: Any) -> str | bytes:
+    try:
+        return os.fspath(path)
+    except TypeError:
+        raise ArgumentError(f"{name}: {path!r} is not a path") from None
 
 
 def _package(name: str) -> Any:

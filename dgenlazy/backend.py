@@ -22,13 +22,19 @@ _FIX = {
 }
 
 
+_failures: list[str] = []  # of plugins to start, in JAX's words: it gives them once
+
+
 def _first_device(platforms: Sequence[str | None]) -> Any:
     """The first device that JAX has of these platforms, or None; a platform of None is JAX's default."""
     for name in platforms:
-        try:
-            return jax.devices(name)[0]
-        except RuntimeError:  # how JAX says that it has no such platform
-            continue
+        for _ in range(2):  # a plugin that fails to start makes JAX's first call fail, whatever that asks for
+            try:
+                return jax.devices(name)[0]
+            except RuntimeError as e:  # also how JAX says that it has no such platform
+                fact = str(e).splitlines()[0]
+                if fact.startswith("Unable to initialize") and fact not in _failures:
+                    _failures.append(fact)
     return None
 
 
@@ -54,5 +60,6 @@ def _missing(backend: str) -> str:
     return (
         f"DGen.backend={backend!r}: JAX has no such device here. This is {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, jax {jax.__version__}, plugins: {', '.join(plugins) or 'none'}, "
-        f"default platform: {default.platform if default else 'none'}. To fix it: {_FIX[backend]}{other}"
+        f"default platform: {default.platform if default else 'none'}. "
+        f"To fix it: {_FIX[backend]}{other}{''.join(f'. JAX says: {fact}' for fact in _failures)}"
     )

@@ -49,6 +49,8 @@ def real_array(name: str, value: Any) -> np.ndarray:
         with np.errstate(over="ignore"):
             return array.astype(np.float32)
     fix = "; take the real and imaginary parts apart" if array.dtype.kind == "c" else ""
+    if array.dtype.kind == "O" and array.size and all(isinstance(x, int) for x in array.ravel()):
+        raise ArgumentError(f"{name}: a whole number is beyond the range of a float")
     raise ArgumentError(f"{name}: {array.dtype} is not a type of real numbers{fix}")
 
 

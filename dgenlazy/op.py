@@ -279,6 +279,8 @@ def composite(fn: Callable) -> Callable:
     Like an op, it gives a value when it is given one, and a node when it is given nodes alone.
     """
     signature = inspect.signature(fn)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    signature = inspect.Signature(plain)
 
     @ft.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:

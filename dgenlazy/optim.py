@@ -49,13 +49,14 @@ class Optimizer:
         if not (callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))):
             raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
         self.params = _parameters(name, params)
-        self._lr = None if lr is None else _at_least_zero(name, "lr", lr)
+        self._lr = lr
         self._tx = tx
         self._leaves: list[Data] = [p.node for p in self.params]
         everything = range(len(self._leaves))
         self._groups = [list(everything)] if lr is None else [[i] for i in everything]
-        states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in self._groups]
-        self._states = jax.tree.map(lambda x: jnp.array(x, copy=True), states)  # it is donated, and must own its data
+        with jax.default_device(runtime.device()):
+            states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in self._groups]
+            self._states = jax.tree.map(lambda x: jnp.array(x, copy=True), states)  # it is donated, and must own its data
         self._compiled: dict[Any, Any] = {}
 
     @property
@@ -76,7 +77,8 @@ class Optimizer:
     def lr(self, value: float) -> None:
         value = _at_least_zero(type(self).__name__, "lr", value)
         if self._lr is None:
-            self._injected()["learning_rate"] = jnp.asarray(value, jnp.float32)
+            hyperparams = self._injected()
+            hyperparams["learning_rate"] = jnp.asarray(value, jnp.float32)
         else:
             self._lr = value
 
@@ -191,7 +193,8 @@ class Optimizer:
                 raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {b.shape}, {b.dtype} belongs")
         if lr is not None:
             self._lr = _at_least_zero(name, "lr", lr)
-        self._states = structure.unflatten([jnp.array(a) for a in new])
+        with jax.default_device(runtime.device()):
+            self._states = structure.unflatten([jnp.array(a) for a in new])
         self._compiled = {}
 
 
@@ -231,7 +234,7 @@ class SGD(Optimizer):
         parts = [optax.identity()]  # a chain of none is an error
         parts += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
         parts += [optax.trace(momentum, nesterov=nesterov)] if momentum else []
-        self._start(params, optax.chain(*parts), lr)
+        self._start(params, optax.chain(*parts), _at_least_zero("SGD", "lr", lr))
 
 
 @final
@@ -259,7 +262,7 @@ class Adam(Optimizer):
         beta1, beta2 = _below_one("Adam", "beta1", beta1), _below_one("Adam", "beta2", beta2)
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
             raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
-        self._start(params, optax.scale_by_adam(beta1, beta2, eps), lr)
+        self._start(params, optax.scale_by_adam(beta1, beta2, eps), _at_least_zero("Adam", "lr", lr))
 
 
 def _is_masked(x: Any) -> bool:

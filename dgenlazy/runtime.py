@@ -179,7 +179,8 @@ def _compiled_state(program: Program, frames: int, sample_rate: float, where: An
         ctx = _context(sample_rate, frames, start, where)
         return initial_state(program, ctx, unpack(program, ctx, numbers, arrays))
 
-    return jax.jit(fn, in_shardings=SingleDeviceSharding(where))
+    place = SingleDeviceSharding(where)
+    return jax.jit(fn, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
 
 
 @ft.lru_cache(maxsize=1024)
@@ -290,7 +291,7 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
     for i, grad in zip(graph.learned, grads):
         leaf: Any = graph.arrays[i]
-        leaf.grad = grad if leaf.grad is None else leaf.grad + grad
+        leaf.grad = grad if leaf.grad is None else jax.device_put(leaf.grad, where) + grad
     return float(loss)
 
 

@@ -102,8 +102,9 @@ class Tensor(Lazy):
         >>> Tensor.randn([64, 32]).shape
         (64, 32)
         """
+        shape, requires_grad = _shape("Tensor.randn", shape), flag("Tensor.randn: requires_grad", requires_grad)
         seed = None if seed is None else seed_number("Tensor.randn: seed", seed)
-        return Tensor(runtime.normal(_shape("Tensor.randn", shape), seed), requires_grad)
+        return Tensor(runtime.normal(shape, seed), requires_grad)
 
 
 @final

@@ -164,15 +164,11 @@ def test_results_are_the_same_on_every_device(plugin, backend, standin, place):
     np.testing.assert_allclose(facts["pieces"], [[0, 0.1], [0.2, 0.3]], atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the optimizer makes its state on JAX's default device")
 def test_an_optimizer_that_is_made_on_the_cpu_compiles_nothing_for_the_default_device(plugin):
     facts, _ = session(plugin, "cpu", "mps")
     assert facts["made"] in ([], ["cpu"])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a first state that takes no data is made on JAX's default device"
-)
 def test_a_stream_on_the_cpu_compiles_nothing_for_the_default_device(plugin):
     facts, _ = session(plugin, "cpu", "mps")
     assert facts["streamed"] == ["cpu"]
@@ -254,7 +250,7 @@ def test_a_strict_backend_that_is_missing_says_what_is_here_and_how_to_mend_it(p
             continue
         assert message.startswith(f"DGen.backend={backend!r}: JAX has no such device here. "), call
         assert re.search(f"{HERE}{default}\\. To fix it: {re.escape(FIXES[backend])}", message), message
-        assert message.endswith("DGen.backend = 'auto'") == (backend != "auto")
+        assert ("DGen.backend = 'auto'" in message) == (backend != "auto")
 
 
 def test_a_plugin_that_fails_to_start_leaves_the_other_backends(plugin):
@@ -276,17 +272,11 @@ tell(told=told)
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="JAX reports a plugin that fails to start at the first call, whatever that asks for; it is taken for a missing CPU",
-)
 def test_the_cpu_is_there_at_the_first_call_though_a_plugin_fails_to_start(plugin):
     facts, _ = process(plugin, TWICE, STANDIN="mps", BROKEN="1")
     assert facts["told"] == [[1], [1]]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="what JAX said about the plugin is dropped")
 def test_a_plugin_that_fails_to_start_is_quoted(plugin):
     messages, _ = process(plugin, MISSING, STANDIN="mps", BROKEN="1")
     assert "this plugin is too old for this JAX" in messages["metal realize"]
@@ -344,7 +334,6 @@ def test_a_parameter_its_optimizer_and_a_stream_move_with_the_backend(plugin):
     np.testing.assert_allclose(np.ravel(facts["pieces"]), np.arange(6) / 10, atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the two gradients are added where each of them is")
 def test_gradients_from_two_backends_add_up(plugin):
     facts, _ = process(plugin, SWITCH, STANDIN="mps")
     assert facts["failure"] is None

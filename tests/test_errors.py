@@ -40,11 +40,6 @@ escaped = _escaped[0]
 BIG = 10**400
 
 
-def wrong(call, error, says, reason):
-    """A call that the library does not answer as it should, and what it does."""
-    return pytest.param(call, error, says, id=call, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 NOT_A_VALUE = "is not a Tensor, Signal, SignalTensor, number or array"
 
 CALLS = [
@@ -135,9 +130,9 @@ CALLS = [
     ("t23.max(t23, axis=0)", ArgumentError, "max: takes a second value or an axis, not both"),
     ("t23.min('a')", ArgumentError, f"min: 'a' {NOT_A_VALUE}"),
     ("Tensor([]).max()", ShapeError, r"max: cannot combine \(0,\).* no identity"),
-    wrong("t23.cumsum(axis=None)", DGenError, "cumsum: axis=None", "it sums along axis 0; NumPy flattens"),
-    wrong("t23.cumsum(axis=(1, 0))", ArgumentError, r"cumsum: axis=\(1, 0\)", "all axes but the first are dropped"),
-    wrong("dg.concat([t23, t23], axis=(0, 1))", ArgumentError, r"concat: axis=\(0, 1\)", "too many values to unpack"),
+    ("t23.cumsum(axis=None)", DGenError, "cumsum: axis=None"),
+    ("t23.cumsum(axis=(1, 0))", ArgumentError, r"cumsum: axis=\(1, 0\)"),
+    ("dg.concat([t23, t23], axis=(0, 1))", ArgumentError, r"concat: axis=\(0, 1\)"),
     # Lists of values.
     ("dg.concat([])", ArgumentError, "concat: the list is empty"),
     ("dg.stack([])", ArgumentError, "stack: the list is empty"),
@@ -226,8 +221,8 @@ CALLS = [
     ("Tensor.randn([2], seed='x')", ArgumentError, "Tensor.randn: seed='x' is not a whole number"),
     ("Tensor.randn([2], seed=2**32)", ArgumentError, "Tensor.randn: seed=4294967296 is more than 4294967295"),
     ("Tensor.randn([-2])", ArgumentError, "Tensor.randn: shape=-2 is less than 0"),
-    wrong("Tensor.randn([2], requires_grad=1)", ArgumentError, "Tensor.*: requires_grad=1", "the next randn is another one"),
-    wrong("Tensor(BIG)", ArgumentError, "Tensor: .*range of a float", "it says that object is not a type of real numbers"),
+    ("Tensor.randn([2], requires_grad=1)", ArgumentError, "Tensor.*: requires_grad=1"),
+    ("Tensor(BIG)", ArgumentError, "Tensor: .*range of a float"),
     # Signals.
     ("Signal('a')", ArgumentError, "Signal: 'a' is not a number"),
     ("Signal(None)", ArgumentError, "Signal: None is not a number"),
@@ -282,12 +277,7 @@ CALLS = [
     ("s.accum(max=1.0)", ArgumentError, "accum: min=None, max=1.0; the sum wraps between both bounds, or has none"),
     ("s.accum(min=1.0, max=0.0)", ArgumentError, "accum: min=1.0 is not below max=0.0"),
     ("s.accum(min=1.0, max=1.0)", ArgumentError, "accum: min=1.0 is not below max=1.0"),
-    wrong(
-        "s.accum(min=np.float32(1), max=np.float32(0))",
-        ArgumentError,
-        "accum: min=.*is not below",
-        "other types are not checked",
-    ),
+    ("s.accum(min=np.float32(1), max=np.float32(0))", ArgumentError, "accum: min=.*is not below"),
     ("s.delay('a')", ArgumentError, f"delay: frames: 'a' {NOT_A_VALUE}"),
     ("s.delay(s)", ArgumentError, "delay: the time varies or is computed; give max_delay, the longest time in frames"),
     ("s.delay(t3.sum())", ArgumentError, "delay: the time varies or is computed; give max_delay"),
@@ -296,11 +286,11 @@ CALLS = [
     ("s.delay(s, max_delay=np.nan)", ArgumentError, "delay: max_delay=nan is not finite"),
     ("s.delay(s, max_delay=s)", ArgumentError, "delay: max_delay: takes numbers, not lazy values"),
     ("s.delay(np.nan)", ArgumentError, "delay: frames=nan is not finite"),
-    wrong("s.delay(np.inf)", ArgumentError, "delay: frames=inf", "cannot convert float infinity to integer"),
-    wrong("s.delay(Tensor([np.inf]))", ArgumentError, "delay: frames=inf", "cannot convert float infinity to integer"),
+    ("s.delay(np.inf)", ArgumentError, "delay: frames=inf"),
+    ("s.delay(Tensor([np.inf]))", ArgumentError, "delay: frames=inf"),
     ("s.delay(BIG)", ArgumentError, r"delay: frames: 10+\.\.\.0+ is beyond the range of a float"),
-    wrong("s.delay(1e30)", ArgumentError, r"delay: frames=1e\+30", "a ShapeError in the words of jit"),
-    wrong("s.delay(s, max_delay=1e30)", ArgumentError, r"delay: max_delay=1e\+30", "a ShapeError in the words of jit"),
+    ("s.delay(1e30)", ArgumentError, r"delay: frames=1e\+30"),
+    ("s.delay(s, max_delay=1e30)", ArgumentError, r"delay: max_delay=1e\+30"),
     # Feedback.
     ("dg.feedback(None)", ArgumentError, "feedback: None is not a function of the previous output"),
     ("dg.feedback(3)", ArgumentError, "feedback: 3 is not a function of the previous output"),
@@ -339,11 +329,11 @@ CALLS = [
     ("dg.spectral_loss(s, s, window_size=[64, 1])", ArgumentError, "spectral_loss: window_size=1 is less than 2"),
     ("dg.spectral_loss(s, s, hop=0)", ArgumentError, "spectral_loss: hop=0 is less than 1"),
     ("dg.spectral_loss(s, s, hop=1.5)", ArgumentError, "spectral_loss: hop=1.5 is not a whole number"),
-    ("dg.spectral_loss(s, s, log_eps=0)", ArgumentError, "spectral_loss: log_eps=0 is not a number above 0"),
-    ("dg.spectral_loss(s, s, log_eps=np.nan)", ArgumentError, "spectral_loss: log_eps=nan is not a number above 0"),
-    ("dg.spectral_loss(s, s, log_eps='a')", ArgumentError, "spectral_loss: log_eps='a' is not a number above 0"),
-    ("dg.spectral_loss(s, s, mag_weight='a')", ArgumentError, f"spectral_loss: 'a' {NOT_A_VALUE}"),
-    wrong("dg.spectral_loss(s, s, mag_weight=t3)", ShapeError, r"spectral_loss: .*\(3,\)", "its shape is said to be ()"),
+    ("dg.spectral_loss(s, s, log_eps=0)", ArgumentError, "spectral_loss: log_eps=0.0 is not above 0"),
+    ("dg.spectral_loss(s, s, log_eps=np.nan)", ArgumentError, "spectral_loss: log_eps=nan is not finite"),
+    ("dg.spectral_loss(s, s, log_eps='a')", ArgumentError, "spectral_loss: log_eps: 'a' is not a number"),
+    ("dg.spectral_loss(s, s, mag_weight='a')", ArgumentError, f"spectral_loss: mag_weight: 'a' {NOT_A_VALUE}"),
+    ("dg.spectral_loss(s, s, mag_weight=t3)", ShapeError, r"spectral_loss: .*\(3,\)"),
     # The number and the names of arguments.
     ("dg.sin()", ArgumentError, r"sin\(x\): missing a required argument: 'x'"),
     ("t3.sin(1.0)", ArgumentError, r"sin\(x\): too many positional arguments"),
@@ -422,8 +412,8 @@ CALLS = [
     ("Adam([p], lr=np.nan)", ArgumentError, "Adam: lr=nan is not finite"),
     ("Adam([p], lr='a')", ArgumentError, "Adam: lr: 'a' is not a number"),
     ("Adam([p], lr=g)", ArgumentError, "Adam: lr: takes numbers, not lazy values"),
-    wrong("Adam([p], lr=None)", ArgumentError, "Adam: lr", "it is taken, and each step climbs the loss at rate 1"),
-    wrong("SGD([p], None)", ArgumentError, "SGD: lr", "it is taken, and each step climbs the loss at rate 1"),
+    ("Adam([p], lr=None)", ArgumentError, "Adam: lr"),
+    ("SGD([p], None)", ArgumentError, "SGD: lr"),
     ("Adam([p], beta1=1.0)", ArgumentError, r"Adam: beta1=1.0 is not in \[0, 1\)"),
     ("Adam([p], beta2=-0.1)", ArgumentError, "Adam: beta2=-0.1 is less than 0"),
     ("Adam([p], eps=0.0)", ArgumentError, "Adam: eps=0.0 is not above 0"),
@@ -436,7 +426,7 @@ CALLS = [
     ("setattr(plain, 'lr', 0.2)", ArgumentError, "Optimizer.lr: .*optax.inject_hyperparams"),
     ("setattr(adam, 'lr', -1)", ArgumentError, "Adam: lr=-1 is less than 0"),
     ("adam.step()", ArgumentError, r"Adam.step: no parameter has a gradient; call loss.backward\(\) first"),
-    ("adam.load_state_dict({})", ArgumentError, "Adam.load_state_dict: takes a mapping with lr and state"),
+    ("adam.load_state_dict({})", ArgumentError, "Adam.load_state_dict: takes a mapping with lr, kind and state"),
     ("adam.load_state_dict(sgd.state_dict())", ArgumentError, "Adam.load_state_dict: the state is that of another optimizer"),
     # Data of leaves.
     ("(t3 * 2).value", ArgumentError, r"value: this Tensor is computed or an input, and holds no data; use realize\(\)"),
@@ -465,9 +455,9 @@ CALLS = [
     ("dg.audio.write('x.wav', [2.0], 44100)", ArgumentError, "audio.write: x.wav: samples of up to 2 would be clipped"),
     ("dg.audio.write('x.wav', s, 44100)", ArgumentError, "audio.write: x.wav: takes numbers, not lazy values"),
     ("dg.audio.write('x.wav', [0.0], 44100, bits=8)", ArgumentError, "audio.write: x.wav: bits=8 is not one of 16, 24, 32"),
-    wrong("dg.audio.write('x.wav', [0.0], 44100, bits=[16])", ArgumentError, r"bits=\[16\] is not one of", "unhashable type"),
-    wrong("dg.audio.read(None)", ArgumentError, "audio.read: None", "the message is that of os.fspath and names no function"),
-    wrong("dg.audio.write(3, [0.0], 44100)", ArgumentError, "audio.write: 3", "the message is that of os.fspath"),
+    ("dg.audio.write('x.wav', [0.0], 44100, bits=[16])", ArgumentError, r"audio.write: x.wav: bits=\[16\] is not one of"),
+    ("dg.audio.read(None)", ArgumentError, "audio.read: None"),
+    ("dg.audio.write(3, [0.0], 44100)", ArgumentError, "audio.write: 3"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import jax.numpy as jnp
@@ -133,7 +134,7 @@ def accum(x: Any, reset: Any = None, min: Any = None, max: Any = None) -> Any:
         return accumulate(x, reset)
     if min is None or max is None:
         raise ArgumentError(f"accum: min={min!r}, max={max!r}; the sum wraps between both bounds, or has none")
-    if isinstance(min, (int, float)) and isinstance(max, (int, float)) and not min < max:
+    if isinstance(min, numbers.Real) and isinstance(max, numbers.Real) and not min < max:
         raise ArgumentError(f"accum: min={min!r} is not below max={max!r}")
     return accumulate_wrapped(x, reset, min, max)
 
@@ -185,6 +186,9 @@ def _(state, x, time, *, size, least, frames):
     return (jnp.roll(line[frames:], after, 0), after), near + (time - floor) * (far - near)
 
 
+_LONGEST = 2**27  # frames, 50 minutes at 44.1 kHz
+
+
 @composite
 def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float = 0.0) -> Any:
     """The signal some frames later, with zeros before its start; between frames, linear interpolation.
@@ -213,6 +217,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
     time: Any = lift(frames, "delay: frames")
     shortest = real_number("delay: min_delay", min_delay)
     longest = np.inf if max_delay is None else real_number("delay: max_delay", max_delay)
+    if max_delay is not None and longest > _LONGEST:
+        raise ArgumentError(f"delay: max_delay={max_delay!r} is more than {_LONGEST}")
     if not 0 <= shortest <= longest:
         raise ArgumentError(f"delay: min_delay={min_delay!r}, max_delay={max_delay!r}: they are 0 <= min_delay <= max_delay")
     least, now = int(shortest), None
@@ -220,7 +226,7 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
         now = np.float32(time.number)
     elif isinstance(time, Data) and not time.spec.varies:
         now = np.asarray(time.array)
-    if now is not None and now.size and min(now.min(), longest) >= max(1, 2 * least):
+    if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
         least = 1 << int(min(now.min(), longest)).bit_length() - 1
         least = -least if isinstance(frames, (Value, Leaf)) else least  # the data of a value may change
     if max_delay is not None:
@@ -241,4 +247,6 @@ def _next_power_of_two(time: float) -> int:
     """Bounds are rounded up, so that another time seldom means another program."""
     if not np.isfinite(time):
         raise ArgumentError(f"delay: frames={time} is not finite")
+    if time > _LONGEST:
+        raise ArgumentError(f"delay: frames={time:g} is more than {_LONGEST}")
     return 1 << max(int(np.ceil(time)) - 1, 0).bit_length()

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..config import whole_number
-from ..errors import ArgumentError
+from ..config import real_number, whole_number
+from ..errors import ArgumentError, ShapeError
 from ..graph import lift
 from ..op import block, composite
 from .index import getitem
@@ -87,9 +87,15 @@ def spectral_loss(
         raise ArgumentError("spectral_loss: window_size is an empty list")
     sizes = tuple(whole_number("spectral_loss: window_size", n, least=2) for n in sizes)
     hop = None if hop is None else whole_number("spectral_loss: hop", hop, least=1)
-    if not (isinstance(log_eps, (int, float)) and 0 < log_eps < np.inf):
-        raise ArgumentError(f"spectral_loss: log_eps={log_eps!r} is not a number above 0")
+    log_eps = real_number("spectral_loss: log_eps", log_eps)
+    if not log_eps > 0:
+        raise ArgumentError(f"spectral_loss: log_eps={log_eps!r} is not above 0")
+    weights = lift(mag_weight, "spectral_loss: mag_weight"), lift(log_weight, "spectral_loss: log_weight")
+    for name, weight in zip(("mag_weight", "log_weight"), weights):
+        if weight.spec.shape or weight.spec.varies:
+            given = weight.spec.shape if weight.spec.shape else "one per frame"
+            raise ShapeError(f"spectral_loss: {name} is a single number, got {given}")
     values = lift(pred, "spectral_loss: pred"), lift(target, "spectral_loss: target")
-    distances = spectral_distances(*values, window_size=sizes, hop=hop, log_eps=float(log_eps))
+    distances = spectral_distances(*values, window_size=sizes, hop=hop, log_eps=log_eps)
     both = getitem(distances, 0), getitem(distances, 1)
-    return add(mul(mag_weight, both[0]), mul(log_weight, both[1]))
+    return add(mul(weights[0], both[0]), mul(weights[1], both[1]))

@@ -35,6 +35,12 @@ def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return positive
 
 
+def _one_axis(axis: Any, rank: int) -> int:
+    if axis is None or isinstance(axis, tuple):
+        raise ArgumentError(f"axis={axis!r} is not one axis, a whole number")
+    return _axes(axis, rank)[0]
+
+
 @pointwise
 def reshape(x, *, shape):
     """The same elements in another shape. One length may be -1: it follows from the others.
@@ -142,7 +148,7 @@ def cumsum(x, *, axis=-1):
     >>> Tensor([1, 2, 3]).cumsum().realize()
     array([1., 3., 6.], dtype=float32)
     """
-    return jnp.cumsum(x, axis=_axes(axis, x.ndim)[0])
+    return jnp.cumsum(x, axis=_one_axis(axis, x.ndim))
 
 
 @pointwise
@@ -262,14 +268,12 @@ def conv2d(x, kernel, *, stride=1, padding="valid"):
 
 @pointwise
 def concatenate(*xs, axis):
-    (axis,) = _axes(axis, xs[0].ndim)
-    return jnp.concatenate(xs, axis)
+    return jnp.concatenate(xs, _one_axis(axis, xs[0].ndim))
 
 
 @pointwise
 def join(*xs, axis):
-    (axis,) = _axes(axis, xs[0].ndim + 1)
-    return jnp.stack(xs, axis)
+    return jnp.stack(xs, _one_axis(axis, xs[0].ndim + 1))
 
 
 def _several(name: str, xs: Any) -> Sequence[Any]:
