@@ -53,6 +53,9 @@ class Feedback(Recurrence):
     def infer(self, inputs, params):
         return tuple(Spec(shape, True, 1) for shape in self.key[1])
 
+    def inside(self):
+        return str(self.key[0]).splitlines()
+
     def known(self, ctx, specs):
         least = self.reach.frames
         if self.plan not in ("auto", "blocks") or least < _LEAST_BLOCK or ctx.frames < 2:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .composite import composite as composite, wrapped
 from .errors import ArgumentError, DGenError, ShapeError
 from .graph import Leaf, Node, Spec, Value, lift
 
@@ -60,7 +61,7 @@ class Op(abc.ABC):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values, params = self.bind(args, kwargs)
-        return _wrapped(self.__name__, self.node(*[lift(v, self.__name__) for v in values], params=params), values)
+        return wrapped(self.__name__, self.node(*[lift(v, self.__name__) for v in values], params=params), values)
 
     def bind(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
         """Split a call into lazy values and static parameters."""
@@ -105,6 +106,10 @@ class Op(abc.ABC):
         if "frame" in self.injected:
             kwargs["frame"] = frame
         return kwargs
+
+    def inside(self) -> list[str]:
+        """Text of the program that it runs, line by line, if there is one."""
+        return []
 
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
         """The state before the first frame, from the values of one frame (zeros for those that vary)."""
@@ -271,49 +276,6 @@ pointwise, block = Pointwise, Block
 def recurrence(fn: Callable | None = None, *, init: Callable | None = None) -> Any:
     """Decorator that makes a Recurrence of a step function."""
     return Recurrence(fn, init) if fn else ft.partial(Recurrence, init=init)
-
-
-def composite(fn: Callable) -> Callable:
-    """A public function made of other ops. Its errors carry its own name, whichever op inside found them.
-
-    Like an op, it gives a value when it is given one, and a node when it is given nodes alone.
-    """
-    signature = inspect.signature(fn)
-    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
-    signature = inspect.Signature(plain)
-
-    @ft.wraps(fn)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            result = fn(*args, **kwargs)
-        except DGenError as e:
-            inner, _, fact = str(e).partition(": ")
-            if inner == fn.__name__:
-                raise
-            raise type(e)(f"{fn.__name__}: {fact if inner.isidentifier() else e}") from None
-        except OverflowError as e:
-            raise ArgumentError(f"{fn.__name__}: {e}") from None
-        except TypeError:
-            try:
-                signature.bind(*args, **kwargs)
-            except TypeError as e:
-                raise ArgumentError(f"{fn.__name__}{signature}: {e}") from None
-            raise
-        return _wrapped(fn.__name__, result, [*args, *kwargs.values()])
-
-    return call
-
-
-def _wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:
-    """`result` as the class that the values of a call belong to."""
-    if isinstance(result, Value):
-        return result
-    for value in values:
-        if isinstance(value, Value):
-            return value.wrap(result)
-    if any(isinstance(value, (Node, Leaf)) for value in values):
-        return result
-    raise ArgumentError(f"{name}: no Tensor, Signal or SignalTensor among ({', '.join(map(repr, values))})")
 
 
 def zeros(*values: Any) -> Any:

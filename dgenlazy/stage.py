@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from . import recurrence
 from .graph import FLOAT, Leaf, Node, Number, Spec, toposort
-from .op import Block, Context, Params, Pointwise, Recurrence, infer
+from .op import Block, Context, Params, Pointwise, Recurrence, infer, pick
 
 
 class Line(NamedTuple):
@@ -76,12 +76,25 @@ class Program:
         return frozenset(needed)
 
     def __str__(self) -> str:
-        text = [f"%{i} = {'number' if i < self.numbers else 'leaf'} {_shown(s)}" for i, s in enumerate(self.leaves)]
-        for i, (op, args, params) in enumerate(self.lines, len(self.leaves)):
+        text = [f"%{i} = {'number' if i < self.numbers else _source(s)} {_shown(s)}" for i, s in enumerate(self.leaves)]
+        names = [f"%{i}" for i in range(len(self.leaves))]
+        shown = len(names)
+        for (op, args, params), spec in zip(self.lines, self.specs[shown:]):
+            if op is pick:
+                names.append(f"{names[args[0]]}[{dict(params)['index']}]")
+                continue
+            names.append(f"%{shown}")
+            shown += 1
             given = "".join(f" {name}={value!r}" for name, value in params)
-            kind = ", ".join(_shown(s) for s in flat([self.specs[i]]))
-            text.append(f"%{i} = {op.__name__}({', '.join(f'%{a}' for a in args)}){given} {kind}")
-        return "\n".join([*text, f"return {', '.join(f'%{i}' for i in self.outputs)}"])
+            kind = ", ".join(dict.fromkeys(_shown(s) for s in flat([spec])))
+            kind = f"{len(spec)} of {kind}" if isinstance(spec, tuple) and len(spec) > 1 else kind
+            text.append(f"{names[-1]} = {op.__name__}({', '.join(names[a] for a in args)}){given} {kind}")
+            text += ["    " + line for line in op.inside()]
+        return "\n".join([*text, f"return {', '.join(names[i] for i in self.outputs)}"])
+
+
+def _source(spec: Spec) -> str:
+    return "samples" if spec.varies else "value" if spec.dtype == FLOAT else "seed"
 
 
 def _shown(spec: Spec) -> str:

@@ -1,0 +1,54 @@
+"""Functions made of ops: how their errors read, and of which class their results are."""
+
+from __future__ import annotations
+
+import functools as ft
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import ArgumentError, DGenError
+from .graph import Leaf, Node, Value
+
+
+def composite(fn: Callable) -> Callable:
+    """A public function made of other ops. Its errors carry its own name, whichever op inside found them.
+
+    Like an op, it gives a value when it is given one, and a node when it is given nodes alone.
+    """
+    signature = inspect.signature(fn)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    signature = inspect.Signature(plain)
+
+    @ft.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = fn(*args, **kwargs)
+        except DGenError as e:
+            inner, _, fact = str(e).partition(": ")
+            if inner == fn.__name__:
+                raise
+            raise type(e)(f"{fn.__name__}: {fact if inner.isidentifier() else e}") from None
+        except OverflowError as e:
+            raise ArgumentError(f"{fn.__name__}: {e}") from None
+        except TypeError:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as e:
+                raise ArgumentError(f"{fn.__name__}{signature}: {e}") from None
+            raise
+        return wrapped(fn.__name__, result, [*args, *kwargs.values()])
+
+    return call
+
+
+def wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:
+    """`result` as the class that the values of a call belong to."""
+    if isinstance(result, Value):
+        return result
+    for value in values:
+        if isinstance(value, Value):
+            return value.wrap(result)
+    if any(isinstance(value, (Node, Leaf)) for value in values):
+        return result
+    raise ArgumentError(f"{name}: no Tensor, Signal or SignalTensor among ({', '.join(map(repr, values))})")
