@@ -227,10 +227,10 @@ class Lazy(Value):
         return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     biquad, onepole = filter.biquad, filter.onepole
+    lfilter, sosfilt = filter.lfilter, filter.sosfilt
     svf = resonator.svf
     history = signal.history
-    latch = signal.latch
-    accum = signal.accum
+    latch, accum = signal.latch, signal.accum
     delta = signal.delta
     change = signal.change
     delay = signal.delay

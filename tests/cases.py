@@ -8,6 +8,7 @@ from typing import Any
 import contract
 import numpy as np
 import references as ref
+import scipy.signal
 from contract import FRAMES
 from references import each_frame, each_lane
 
@@ -153,6 +154,9 @@ def memory(op, reference, *domains, edges=True, rows_=ROWS, params={}, still=(),
         broken = Case(op, (Signal.from_samples(nan), *rest), reference, options={**options, "wrt": ()}, note="NaN", **common)
         out += [silence, broken]
     return out
+
+
+SAMPLES = {"silence": np.zeros(FRAMES), "NaN": np.where(np.arange(FRAMES) == 5, NAN, 1.0), "one frame": np.ones(1)}
 
 
 def indexing(shape, *indices):
@@ -369,6 +373,40 @@ def svfs():
     yield Case(dg.svf, (signal(low=-1, high=1), 100.0, 2.0), low, options={"frames": 1}, note="one frame")
 
 
+def lfilters():
+    """Orders 0 to 8, coefficients that rest, that move and that differ by lane, and sections in series."""
+    x = signal(low=-1, high=1)
+    constant = ref.each_filter(lambda x, b, a: scipy.signal.lfilter(b[0], a[0], x))
+    sections = ref.each_filter(lambda x, sos: scipy.signal.sosfilt(sos[0].copy(), x))
+    for order, lanes in ((1, x), (2, signal(3, low=-1, high=1)), (3, x), (5, x), (8, x)):
+        b, a = scipy.signal.butter(order, 0.3)
+        yield Case(dg.lfilter, (lanes, Tensor(b), Tensor(2.5 * a)), constant, options={"tol": 2e-5}, note=f"order {order}")
+    for b, a in (([0.5], [2.0]), ([1.0, -0.5, 0.25], [1.0]), ([2.0], [1.0, 0.5, -0.2])):
+        yield Case(dg.lfilter, (x, Tensor(b), Tensor(a)), constant, options={"signal": True}, note="unequal lengths")
+    yield Case(
+        dg.lfilter,
+        (tensor(2), np.array([1.0, 0.5]), np.array([2.0, -1.0])),
+        constant,
+        options={"signal": True},
+        note="a constant",
+    )
+    moving = signal(3), signal(2, low=0.5, high=1)
+    yield Case(dg.lfilter, (x, *moving), ref.lfilter_moving, note="moving")
+    apart = lambda x, b, a: np.stack([scipy.signal.lfilter(b[0, :, i], a[0, :, 0], x) for i in range(3)], 1)  # noqa: E731
+    yield Case(dg.lfilter, (x, tensor(2, 3), tensor(2, 1, low=0.5, high=1)), apart, note="lanes of coefficients")
+    sos = scipy.signal.butter(6, 0.3, output="sos")
+    for given in (x, signal(2, 2, low=-1, high=1)):
+        yield Case(dg.sosfilt, (given, Tensor(sos)), sections, options={"tol": 2e-5})
+    scaled = lambda x, sos: sections(x, sos / sos[:, :, 3:4])  # noqa: E731
+    yield Case(dg.sosfilt, (x, Tensor(sos[:1] * 3)), scaled, note="normalised")
+    for op, given, reference in (
+        (dg.lfilter, (Tensor([0.5, 0.2]), Tensor([1.0, -0.5])), constant),
+        (dg.sosfilt, (Tensor(sos),), sections),
+    ):
+        for note, samples in SAMPLES.items():
+            yield Case(op, (Signal.from_samples(samples), *given), reference, options={"wrt": (), "tol": 2e-5}, note=note)
+
+
 def delays():
     def reference(x, time, max_delay=np.inf):
         return each_lane(ref.delay)(x, time, longest=max_delay)
@@ -547,6 +585,7 @@ def table():
         *memory(dg.onepole, each_lane(ref.onepole), any_, (0.05, 0.95)),
         *[Case(dg.onepole, (signal(), c), each_lane(ref.onepole), options={"signal": True}) for c in (0.0, 1.0, -0.5, 1.5)],
         *biquads(),
+        *lfilters(),
         *svfs(),
         *delays(),
         *loops(),

@@ -218,6 +218,24 @@ def svf_constant(x, cutoff, q, mode, sample_rate):
     return scipy.signal.lfilter(*scipy.signal.bilinear(top * scale, np.array([1, k, 1]) * scale, sample_rate), x)
 
 
+def lfilter_moving(x, b, a):
+    """The difference equation of transposed direct form II, its coefficients anew in every frame; `(frames, taps)` each."""
+    order = max(b.shape[1], a.shape[1]) - 1
+    b, a = (np.pad(c / a[:, :1], [(0, 0), (0, order + 1 - c.shape[1])]) for c in (b, a))
+    held, out = np.zeros(order + 1), []
+    for n, sample in enumerate(x):
+        y = b[n, 0] * sample + held[0]
+        held[:-1] = b[n, 1:] * sample - a[n, 1:] * y + held[1:]
+        out.append(y)
+    return out
+
+
+def each_filter(fn):
+    """`fn(x, *coefficients)` of every lane of x, `(frames,)`; the coefficients of all lanes are the same."""
+    return lambda x, *coefficients: np.stack(
+        [fn(lane, *coefficients) for lane in x.reshape(len(x), -1).T], 1).reshape(x.shape)  # fmt: skip
+
+
 # The whole run.
 
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ArgumentError
-from ..graph import lift
+from ..errors import ArgumentError, ShapeError
+from ..graph import Data, lift
 from ..op import composite, outputs_of, pointwise, recurrence, zeros
 from .math import clamp
 
@@ -157,3 +157,96 @@ def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: str = "lowpass", gain_db:
     """
     cutoff, q, gain_db = lift(cutoff, "biquad: cutoff"), lift(q, "biquad: q"), lift(gain_db, "biquad: gain_db")
     return second_order(lift(x, "biquad: x"), *outputs_of(biquad_coefficients(cutoff, q, gain_db, mode=mode)))
+
+
+@recurrence(init=lambda x, *coefficients: (zeros(x, *coefficients),) * (len(coefficients) // 2))
+def transposed_direct(state, *values):
+    """Filter of any order, transposed direct form II. `values` are `x, b0 ... bn, a1 ... an`, with a0 = 1."""
+    x, (b, a) = values[0], np.split(np.arange(1, len(values)), [len(state) + 1])
+    y = values[b[0]] * x + state[0]
+    after = [*state[1:], jnp.zeros_like(y)]
+    return tuple(s + (values[i] * x - values[j] * y) for s, i, j in zip(after, b[1:], a)), y
+
+
+@pointwise
+def transfer_function(b, a):
+    """The coefficients of `transposed_direct`: as many of `b` as of `a`, at least order 1, and normalised."""
+    if not (b.ndim and a.ndim and len(b) and len(a)):
+        raise ShapeError(f"b and a list at least one coefficient along their first axis, got {b.shape} and {a.shape}")
+    order = max(len(b), len(a), 2) - 1
+    b, a = ([*(x / a[0]), *[jnp.zeros_like(a[0])] * (order + 1 - len(x))] for x in (b, a))
+    return (*b, *a[1:])
+
+
+@composite
+def lfilter(x: Any, b: Any, a: Any) -> Any:
+    """Filter of any order with `scipy.signal.lfilter`'s coefficients, along the frames.
+
+    `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
+    coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable: use
+    `sosfilt` for high orders, and `biquad` or `svf` for filters that are learned.
+
+    Args:
+        x: Any shape.
+        b, a: Coefficients, `(taps,)` each, or `(taps, *lanes)` for different ones in each lane. May be learned, and may
+            vary per frame.
+
+    Returns:
+        The shape of `x` and the lanes of `b` and `a` broadcast.
+
+    Raises:
+        ShapeError: `b` or `a` is not a list, or the lanes do not broadcast. ArgumentError: `a[0]` is 0.
+
+    >>> Signal.from_samples([1, 0, 0]).lfilter([1, 1], [2, -1]).realize()
+    array([0.5  , 0.75 , 0.375], dtype=float32)
+
+    Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms".
+    """
+    b, a = lift(b, "lfilter: b"), lift(a, "lfilter: a")
+    _leading(a, "lfilter: a[0]", 0)
+    return transposed_direct(lift(x, "lfilter: x"), *outputs_of(transfer_function(b, a)))
+
+
+@pointwise
+def section_coefficients(sos):
+    """The coefficients of `second_order` for each section, one section after the other."""
+    if sos.ndim < 2 or sos.shape[1] != 6 or not len(sos):
+        raise ShapeError(f"sos lists sections of six coefficients, (sections, 6), got {sos.shape}")
+    out = []
+    for b0, b1, b2, a0, a1, a2 in sos:
+        out += [b0 / a0, (2 * b0 + b1) / a0, (b0 + b1 + b2) / a0, (2 * a0 + a1) / a0, (a0 + a1 + a2) / a0]
+    return tuple(out)
+
+
+@composite
+def sosfilt(x: Any, sos: Any) -> Any:
+    """Second-order sections in series, with `scipy.signal.sosfilt`'s coefficients, along the frames.
+
+    Args:
+        x: Any shape.
+        sos: `(sections, 6)`, or `(sections, 6, *lanes)` for different ones in each lane: b0, b1, b2, a0, a1, a2 of each
+            section. May be learned, and may vary per frame.
+
+    Returns:
+        The shape of `x` and the lanes of `sos` broadcast.
+
+    Raises:
+        ShapeError: another shape of `sos`, or lanes that do not broadcast. ArgumentError: an a0 is 0.
+
+    >>> sos = [[1, 1, 0, 1, -0.5, 0], [1, 0, 0, 1, 0.5, 0]]  # scipy.signal.butter(6, 0.1, output="sos") gives one
+    >>> Signal.from_samples([1, 0, 0]).sosfilt(sos).realize()
+    array([1.  , 1.  , 0.25], dtype=float32)
+    """
+    y, sos = lift(x, "sosfilt: x"), lift(sos, "sosfilt: sos")
+    coefficients = outputs_of(section_coefficients(sos))
+    _leading(sos, "sosfilt: a0", (slice(None), 3))
+    for i in range(0, len(coefficients), 5):
+        y = second_order(y, *coefficients[i : i + 5])
+    return y
+
+
+def _leading(coefficients: Any, name: str, at: Any) -> None:
+    """The coefficient that all are divided by is not 0, as far as that is known."""
+    known = isinstance(coefficients, Data) and not coefficients.spec.varies and coefficients.spec.shape
+    if known and 0 not in coefficients.spec.shape and not np.all(np.asarray(coefficients.array)[at]):
+        raise ArgumentError(f"{name} is 0")
