@@ -42,7 +42,7 @@ from .ops.math import (
     tan as tan,
     tanh as tanh,
 )
-from .ops.resonator import svf as svf
+from .ops.resonator import ladder as ladder, svf as svf
 from .ops.signal import (
     accum as accum,
     change as change,

@@ -228,7 +228,7 @@ class Lazy(Value):
 
     biquad, onepole = filter.biquad, filter.onepole
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
-    svf = resonator.svf
+    svf, ladder = resonator.svf, resonator.ladder
     history = signal.history
     latch, accum = signal.latch, signal.accum
     delta = signal.delta

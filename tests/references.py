@@ -236,6 +236,22 @@ def each_filter(fn):
         [fn(lane, *coefficients) for lane in x.reshape(len(x), -1).T], 1).reshape(x.shape)  # fmt: skip
 
 
+def ladder(x, cutoff, resonance, drive, sample_rate):
+    """Huovilainen's four stages; pole and feedback from the phase and the gain of the loop at the cutoff, by geometry."""
+    stages, out = np.zeros(4), []
+    for sample, c, r, d in zip(x, cutoff, resonance, drive):
+        w = 2 * np.pi * c / sample_rate
+        turn = (np.pi - w) / 4  # what is left for each pole of half a turn, less the frame of delay
+        pole = np.sin(turn) / np.sin(w + turn)
+        gain = abs((1 - pole) / (1 - pole * np.exp(-1j * w)))
+        u = np.tanh(d * (sample - r / gain**4 * stages[3])) / d
+        for i in range(4):
+            stages[i] += (1 - pole) * (u - np.tanh(d * stages[i]) / d)
+            u = np.tanh(d * stages[i]) / d
+        out.append(stages[3])
+    return out
+
+
 # The whole run.
 
 
