@@ -69,6 +69,7 @@ from .ops.tensor import (
     transpose as transpose,
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .reverb import allpass as allpass, comb as comb
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 
 __version__ = _version("dgenlazy")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import display, runtime
+from . import display, reverb, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
@@ -229,10 +229,10 @@ class Lazy(Value):
     biquad, onepole = filter.biquad, filter.onepole
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
     svf, ladder = resonator.svf, resonator.ladder
+    comb, allpass = reverb.comb, reverb.allpass
     history = signal.history
     latch, accum = signal.latch, signal.accum
-    delta = signal.delta
-    change = signal.change
+    delta, change = signal.delta, signal.change
     delay = signal.delay
 
     mse = loss.mse

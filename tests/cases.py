@@ -430,6 +430,30 @@ def delays():
     return out
 
 
+def reverbs():
+    """Times that rest, learned or not; that move; and so long that the loop is run in blocks of 9 frames."""
+
+    def combined(x, time, feedback=0.5, damping=0.0, max_delay=np.inf, min_delay=1.0):
+        return each_lane(ref.comb)(x, np.clip(time, min_delay, max_delay), np.clip(feedback, -1, 1), np.asarray(damping))
+
+    def passed(x, time, gain=0.5, max_delay=np.inf, min_delay=1.0):
+        return each_lane(ref.allpass)(x, np.clip(time, min_delay, max_delay), np.clip(gain, -1, 1))
+
+    for op, reference, ranges in (
+        (dg.comb, combined, ((-0.9, 0.9), (0.0, 0.9))),
+        (dg.allpass, passed, ((-0.9, 0.9),)),
+    ):
+        rest = [Drawn("Tensor", (2,), *r) for r in ranges]
+        yield from memory(op, reference, (-1.0, 1.0), (0.5, 5.0), *ranges, rows_=ROWS[:2], params={"max_delay": 6})
+        for x, time in ((signal(), 1), (signal(2), 2.5), (signal(), tensor(2, low=2, high=6)), (signal(), 40)):
+            yield Case(op, (x, time, *rest), reference)
+        for time in (10.5, tensor(2, low=9.0, high=11.9)):
+            yield Case(op, (signal(), time, *rest), reference, {"min_delay": 10}, note="blocks")
+        outside = 3, Tensor([1.0, -1.0, 7.0, -7.0])
+        yield Case(op, (signal(), *outside), reference, options={"wrt": (0,)}, note="extremes")
+        yield Case(op, (signal(), 3), reference, options={"frames": 1}, note="one frame")
+
+
 def table():
     unit, any_, positive = (-1.0, 1.0), (-2.0, 2.0), (0.2, 2.0)
     reversed_ = [
@@ -600,6 +624,7 @@ def table():
         *svfs(),
         *ladders(),
         *delays(),
+        *reverbs(),
         *loops(),
         # Sources, losses.
         *constructors(),

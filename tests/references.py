@@ -33,6 +33,7 @@ def each_lane(fn):
     def whole_run(*operands, **params):
         frames = len(operands[0])
         shape = np.broadcast_shapes(*(x.shape[1:] for x in operands))
+        operands = [np.broadcast_to(x, (frames,)) if x.ndim == 0 else x for x in operands]
         lanes = [x.reshape(frames, *(1,) * (len(shape) - x.ndim + 1), *x.shape[1:]) for x in operands]
         lanes = [np.broadcast_to(x, (frames, *shape)) for x in lanes]
         out = np.zeros((frames, *shape))
@@ -250,6 +251,28 @@ def ladder(x, cutoff, resonance, drive, sample_rate):
             u = np.tanh(d * stages[i]) / d
         out.append(stages[3])
     return out
+
+
+def tap(y, n, time):
+    """What was `time` frames before frame `n`, between frames by linear interpolation, with zeros before the start."""
+    whole = math.floor(time)
+    near, far = (y[n - k] if 0 <= n - k < len(y) else 0.0 for k in (whole, whole + 1))
+    return near if time == whole else near + (time - whole) * (far - near)
+
+
+def comb(x, frames, feedback, damping):
+    y, dull = [], 0.0
+    for n, sample in enumerate(x):
+        dull = (1 - damping[n]) * tap(y, n, frames[n]) + damping[n] * dull
+        y.append(sample + feedback[n] * dull)
+    return y
+
+
+def allpass(x, frames, gain):
+    y = []
+    for n in range(len(x)):
+        y.append(-gain[n] * x[n] + tap(x, n, frames[n]) + gain[n] * tap(y, n, frames[n]))
+    return y
 
 
 # The whole run.

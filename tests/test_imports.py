@@ -23,6 +23,7 @@ ORDER = [
     {"stage"},
     {"loop"},
     {"runtime", "display"},
+    {"reverb"},
     {"lazy"},
     {"values"},
     {"optim", "export"},

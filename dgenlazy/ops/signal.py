@@ -214,6 +214,12 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
     >>> Signal.from_samples([1, 2, 3]).delay(0.5).realize()
     array([0.5, 1.5, 2.5], dtype=float32)
     """
+    time, size, least = bounded(frames, max_delay, min_delay)
+    return delay_line(lift(x, "delay: x"), time, size=size, least=least)
+
+
+def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any, int, int]:
+    """A delay time kept inside its bounds, and `size` and `least` of its `delay_line`."""
     time: Any = lift(frames, "delay: frames")
     shortest = real_number("delay: min_delay", min_delay)
     longest = np.inf if max_delay is None else real_number("delay: max_delay", max_delay)
@@ -240,7 +246,7 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
         raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
     if shortest or max_delay is not None:
         time = clamp(time, shortest, longest)
-    return delay_line(lift(x, "delay: x"), time, size=max(size, 1), least=least)
+    return time, max(size, 1), least
 
 
 def _next_power_of_two(time: float) -> int:
