@@ -69,7 +69,7 @@ from .ops.tensor import (
     transpose as transpose,
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
-from .reverb import allpass as allpass, comb as comb
+from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 
 __version__ = _version("dgenlazy")

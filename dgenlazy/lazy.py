@@ -229,7 +229,7 @@ class Lazy(Value):
     biquad, onepole = filter.biquad, filter.onepole
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
     svf, ladder = resonator.svf, resonator.ladder
-    comb, allpass = reverb.comb, reverb.allpass
+    comb, allpass, fdn, karplus_strong = reverb.comb, reverb.allpass, reverb.fdn, reverb.karplus_strong
     history = signal.history
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change

@@ -454,6 +454,53 @@ def reverbs():
         yield Case(op, (signal(), 3), reference, options={"frames": 1}, note="one frame")
 
 
+def networks():
+    """Lines that rest, that are learned and that move; shared input, one for each line, lanes of networks; blocks of 9."""
+
+    def reference(x, time, matrix, gain=None, damping=None, max_delay=np.inf, min_delay=1.0):
+        nothing = np.zeros(len(x))
+        gain = nothing + 0.9 if gain is None else gain
+        gain, damping = (g[:, None] if g.ndim == 1 else g for g in (gain, nothing if damping is None else damping))
+        return ref.fdn(x, np.clip(time, min_delay, max_delay), matrix, gain, damping)
+
+    turn, times = Tensor([[0.8, 0.6], [-0.6, 0.8]]), tensor(2, low=1.1, high=4)
+    for x in (signal(), signal(2), signal(2, 2), tensor(2)):
+        yield Case(dg.fdn, (x, times, turn), reference, options={"signal": True})
+    yield Case(
+        dg.fdn, (signal(), tensor(3, low=2, high=5), tensor(3, 3, low=-0.5, high=0.5), tensor(3, low=0, high=1), 0.3), reference
+    )
+    moving = signal(2, low=1.1, high=4), signal(2, 2, low=-0.7, high=0.7), signal(low=0, high=1), signal(low=0, high=0.9)
+    yield Case(dg.fdn, (signal(), *moving), reference, {"max_delay": 5}, note="moving")
+    for x in (signal(), Signal.from_samples(np.zeros(FRAMES))):
+        yield Case(dg.fdn, (x, tensor(2, low=9, high=11), turn, 0.9, Tensor(0.2)), reference, {"min_delay": 10}, note="blocks")
+    for note in ("NaN", "one frame"):
+        yield Case(dg.fdn, (Signal.from_samples(SAMPLES[note]), times, turn), reference, options={"wrt": ()}, note=note)
+
+
+def strings():
+    """Periods of 2 to 7 frames, and of more than 10, in blocks of 8."""
+
+    def reference(x, freq, decay=1.0, brightness=0.5, max_delay=None, min_delay=2):
+        kept = np.clip(freq, RATE / max_delay, RATE / min_delay)
+        decay, brightness = np.maximum(decay, 1e-6), np.clip(brightness, 0, 1)
+        return each_lane(ref.karplus_strong)(x, kept, decay, brightness, sample_rate=RATE)
+
+    short = (-1.0, 1.0), (150.0, 400.0), (0.01, 0.1), (0.1, 0.9)
+    smooth = {"eps": 1e-5, "gradient_tol": 1e-4}
+    yield from memory(dg.karplus_strong, reference, *short, rows_=ROWS[:3], params={"max_delay": 8}, **smooth)
+    blocks = Case(
+        dg.karplus_strong, (signal(), tensor(2, low=80, high=95), 0.1, 0.2), reference, {"max_delay": 16, "min_delay": 10}
+    )
+    outside = Tensor([250.0, 300.0, 1e5]), Tensor([0.0, -1.0, 5.0]), Tensor([2.0, -1.0, 0.5])
+    yield from (
+        replace(blocks, options=smooth, note="blocks"),
+        Case(dg.karplus_strong, (signal(), 220.0), reference, {"max_delay": 8}, {"frames": 1}, note="one frame"),
+        Case(
+            dg.karplus_strong, (signal(), *outside), reference, {"max_delay": 8, "min_delay": 3}, {"wrt": ()}, note="extremes"
+        ),
+    )
+
+
 def table():
     unit, any_, positive = (-1.0, 1.0), (-2.0, 2.0), (0.2, 2.0)
     reversed_ = [
@@ -625,6 +672,8 @@ def table():
         *ladders(),
         *delays(),
         *reverbs(),
+        *networks(),
+        *strings(),
         *loops(),
         # Sources, losses.
         *constructors(),

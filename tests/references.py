@@ -275,6 +275,17 @@ def allpass(x, frames, gain):
     return y
 
 
+def karplus_strong(x, freq, decay, brightness, sample_rate):
+    """Its line tuned by the phase of the two taps at the frequency, an angle of a complex number."""
+    y, end = [], 0.0
+    for n, sample in enumerate(x):
+        w, s, loss = 2 * np.pi * freq[n] / sample_rate, (1 - brightness[n]) / 2, 10 ** (-3 / (freq[n] * decay[n]))
+        time = sample_rate / freq[n] + np.angle(1 - s + s * np.exp(-1j * w)) / w
+        before, end = end, tap(y, n, time)
+        y.append(sample + loss * ((1 - s) * end + s * before))
+    return y
+
+
 # The whole run.
 
 
@@ -283,6 +294,20 @@ def magnitudes(x, size, hop):
     x = np.concatenate([x, np.zeros(max(size - len(x), 0))])
     hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / size) for n in range(size)])
     return np.array([np.abs(np.fft.rfft(x[at : at + size] * hann)) for at in range(0, len(x) - size + 1, hop)])
+
+
+def fdn(x, frames, matrix, gain, damping):
+    """Lines that are fed a sum of all, one frame and one line after the other; `x` is `(frames, ..., lines)` or `(frames,)`."""
+    if x.ndim > 2:
+        return np.stack([fdn(lane, frames, matrix, gain, damping) for lane in np.moveaxis(x, 1, 0)], 1)
+    lines, dull, out = [[] for _ in frames[0]], 0.0, []
+    for n in range(len(x)):
+        ends = np.array([tap(line, n, time) for line, time in zip(lines, frames[n])])
+        dull = (1 - damping[n]) * ends + damping[n] * dull
+        for line, back, new in zip(lines, matrix[n] @ (gain[n] * dull), np.broadcast_to(x[n], ends.shape)):
+            line.append(new + back)
+        out.append(ends)
+    return np.array(out)
 
 
 def spectral_loss(pred, target, window_size=1024, hop=None, mag_weight=1.0, log_weight=1.0, log_eps=1e-3):
