@@ -11,7 +11,7 @@ from . import display, reverb, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
-from .ops import filter, index, loss, math, resonator, signal, spectral, tensor
+from .ops import dynamics, filter, index, loss, math, resonator, signal, spectral, tensor
 
 
 def reset(x: Any) -> None:
@@ -229,11 +229,11 @@ class Lazy(Value):
     biquad, onepole = filter.biquad, filter.onepole
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
     svf, ladder = resonator.svf, resonator.ladder
+    compressor, adsr = dynamics.compressor, dynamics.adsr
     comb, allpass, fdn, karplus_strong = reverb.comb, reverb.allpass, reverb.fdn, reverb.karplus_strong
-    history = signal.history
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change
-    delay = signal.delay
+    history, delay = signal.history, signal.delay
 
     mse = loss.mse
     spectral_loss = spectral.spectral_loss

@@ -501,6 +501,44 @@ def strings():
     )
 
 
+def dynamics():
+    names = ("threshold_db", "ratio", "attack_ms", "release_ms", "knee_db", "makeup_db")
+    usual = {"threshold_db": -20.0, "ratio": 4.0, "attack_ms": 10.0, "release_ms": 100.0, "knee_db": 6.0, "makeup_db": 0.0}
+
+    def case(x, *values, note="", **options):
+        given = dict(zip(names, values))
+        call = lambda x, *values: dg.compressor(x, **dict(zip(given, values)))  # noqa: E731
+
+        def reference(x, *values):
+            values = {**{k: np.full(len(x), v) for k, v in usual.items()}, **dict(zip(given, values))}
+            return each_lane(ref.compressor)(x, *values.values(), sample_rate=RATE)
+
+        return Case(dg.compressor, (x, *values), reference, options={"signal": True, **options}, note=note, call=call)
+
+    x, kinds = signal(low=-1, high=1), (tensor, lambda *shape, low, high: signal(low=low, high=high))
+    yield case(x)
+    for kind in kinds:
+        ranges = (-30, -6), (1.5, 6), (1, 5), (5, 50), (2, 12), (-3, 3)
+        yield case(signal(2, low=-1, high=1), *(kind(2, low=low, high=high) for low, high in ranges))
+    yield case(tensor(2), -20.0, 4.0)
+    yield case(x, -20.0, Tensor([1.0, INF]), 0.0, 0.0, 0.0, note="extremes", wrt=(0,), tol=1e-4)
+    yield from (case(Signal.from_samples(samples), note=note, wrt=()) for note, samples in SAMPLES.items())
+
+    def envelope(gate, *values):
+        return each_lane(ref.adsr)(gate, *values, sample_rate=RATE)
+
+    played = Signal.from_samples(np.float32([1, 1, 1, 1, 1, 0, -1, 1, 1, 1, 0, 0]))
+    options = {"wrt": (1, 2, 3, 4), "signal": True}
+    settings = tensor(2, low=2.1, high=2.9), tensor(2, low=2, high=9), tensor(low=0.2, high=0.8), tensor(low=2, high=9)
+    moving = signal(low=2.1, high=3.9), signal(low=2, high=9), signal(low=0.2, high=0.8), signal(2, low=2, high=9)
+    for gate, given in ((played, settings), (played, moving), (signal(3, 1), settings), (tensor(), settings)):
+        yield Case(dg.adsr, (gate, *given), envelope, options=options)
+    instant = Tensor([0.0, 3.0]), 0.0, Tensor([0.5, -0.5]), 0.0
+    yield Case(dg.adsr, (played, *instant), envelope, options={"wrt": ()}, note="extremes")
+    for note, samples in SAMPLES.items():
+        yield Case(dg.adsr, (Signal.from_samples(samples), 2.5, 5.0, 0.5, 5.0), envelope, options={"wrt": ()}, note=note)
+
+
 def table():
     unit, any_, positive = (-1.0, 1.0), (-2.0, 2.0), (0.2, 2.0)
     reversed_ = [
@@ -673,6 +711,7 @@ def table():
         *delays(),
         *reverbs(),
         *networks(),
+        *dynamics(),
         *strings(),
         *loops(),
         # Sources, losses.

@@ -286,6 +286,46 @@ def karplus_strong(x, freq, decay, brightness, sample_rate):
     return y
 
 
+def compressor(x, threshold_db, ratio, attack_ms, release_ms, knee_db, makeup_db, sample_rate):
+    """Equations 4, 16 and 23 of Giannoulis, Massberg and Reiss, case by case."""
+    smooth, out = 0.0, []
+    for n, sample in enumerate(x):
+        level, T, R, W = 20 * np.log10(max(abs(sample), 1e-10)), threshold_db[n], ratio[n], knee_db[n]
+        if 2 * (level - T) < -W:
+            wanted = level
+        elif 2 * abs(level - T) <= W and W > 0:
+            wanted = level + (1 / R - 1) * (level - T + W / 2) ** 2 / (2 * W)
+        else:
+            wanted = T + (level - T) / R
+        down = level - wanted if np.isfinite(sample) else np.nan
+        time = attack_ms[n] if down > smooth else release_ms[n]
+        alpha = np.exp(-1 / (time / 1000 * sample_rate)) if time > 0 else 0.0
+        smooth = alpha * smooth + (1 - alpha) * down
+        out.append(sample * 10 ** ((makeup_db[n] - smooth) / 20))
+    return out
+
+
+def adsr(gate, attack_ms, decay_ms, sustain, release_ms, sample_rate):
+    """A machine of three named segments."""
+    level, segment, before, out = 0.0, "release", False, []
+    for n, on in enumerate(gate > 0):
+        if on and not before:
+            segment = "attack"
+        elif not on:
+            segment = "release"
+        before = on
+        frames = {"attack": attack_ms, "decay": decay_ms, "release": release_ms}[segment][n] / 1000 * sample_rate
+        if segment == "attack":
+            level = level + 1 / frames if frames > 0 else 1.0
+            if level >= 1:
+                level, segment = 1.0, "decay"
+        else:
+            goal = sustain[n] if segment == "decay" else 0.0
+            level = goal + (level - goal) * (0.001 ** (1 / frames) if frames > 0 else 0.0)
+        out.append(level)
+    return out
+
+
 # The whole run.
 
 
