@@ -410,7 +410,7 @@ def lfilters():
 def ladders():
     domains = (-1.0, 1.0), (50.0, 400.0), (0.1, 0.9), (0.5, 3.0)
     yield from memory(dg.ladder, each_lane(lambda *x: ref.ladder(*x, RATE)), *domains, rows_=ROWS[:4])
-    kept = each_lane(lambda x, c, r: ref.ladder(x, np.clip(c, 1e-4, 499.0), np.maximum(r, 0.0), np.ones_like(x), RATE))
+    kept = each_lane(lambda x, c, r: ref.ladder(x, np.clip(c, 1e-4, 499.0), np.clip(r, 0.0, 1.1), np.ones_like(x), RATE))
     outside = Tensor([-5.0, 1e-3, 499.0, 1e9]), Tensor([1.2, -1.0, 1.0, 1.5])
     yield Case(dg.ladder, (signal(), *outside), kept, options={"tol": 1e-4, "wrt": (0,)}, note="extremes")
     yield Case(
