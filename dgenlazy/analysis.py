@@ -26,7 +26,8 @@ _LINEAR = frozenset(
 _INDEXED = frozenset(
     "dynamic_slice dynamic_update_slice gather scatter scatter-add select_n".split()
 )  # linear in what they move
-_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where an equation keeps what it calls with its own operands
+_LOOPS = ("scan", "while", "cond")
 
 
 class Facts(NamedTuple):
@@ -66,6 +67,37 @@ def analyse(step: Callable[..., Any], state: Any, inputs: Sequence[Any]) -> Fact
     return Facts(order, lanewise, reasons[order] + mixes)
 
 
+def reads(fn: Callable[..., Any], *args: Any) -> list[frozenset[int]]:
+    """For each leaf of `fn(*args)`: which leaves of `args` it depends on, by number."""
+    closed = jax.make_jaxpr(fn)(*args)
+    none: frozenset[int] = frozenset()
+
+    def walk(jaxpr: Any, consts: Sequence[frozenset[int]], given: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+        env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given]))
+
+        def read(v: Any) -> frozenset[int]:
+            return none if isinstance(v, Literal) else env[v]
+
+        for eqn in jaxpr.eqns:
+            inputs = [read(v) for v in eqn.invars]
+            body = _inner(eqn)
+            out = walk(body, [none] * len(body.constvars), inputs) if body else [none.union(*inputs)] * len(eqn.outvars)
+            env.update(zip(eqn.outvars, out))
+        return [read(v) for v in jaxpr.outvars]
+
+    given = [frozenset([i]) for i in range(len(closed.jaxpr.invars))]
+    return walk(closed.jaxpr, [none] * len(closed.consts), given)
+
+
+def _inner(eqn: Any) -> Any:
+    """The jaxpr that an equation calls with its own operands, if that is what it does."""
+    if eqn.primitive.name in _LOOPS or eqn.primitive.name.startswith("reduce"):
+        return None
+    inner = next((eqn.params[key] for key in _CALLS if key in eqn.params), None)
+    body = getattr(inner, "jaxpr", inner)
+    return body if body is not None and len(body.invars) == len(eqn.invars) else None
+
+
 class _Walk:
     """The walk over a jaxpr, and the first operations that were found to bend or to mix."""
 
@@ -93,14 +125,12 @@ class _Walk:
 
     def equation(self, eqn: Any, inputs: list[_Value]) -> list[_Value]:
         name = eqn.primitive.name
-        if name not in ("scan", "while", "cond"):
-            inner = next((eqn.params[key] for key in _CALLS if key in eqn.params), None)
-            if inner is not None:
-                body = getattr(inner, "jaxpr", inner)
-                if len(body.invars) == len(inputs):
-                    consts = [_Value(FREE, SAME if not jnp.shape(c) else MIXED) for c in getattr(inner, "consts", ())]
-                    return self.jaxpr(body, consts, inputs)
+        body = _inner(eqn)
+        if body is not None:
+            return self.jaxpr(body, [_Value(FREE, MIXED if v.aval.shape else SAME) for v in body.constvars], inputs)
         value = _Value(self.order(name, inputs), self.placed(name, eqn, inputs))
+        if name == "convert_element_type" and value.order and not jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.inexact):
+            value = value._replace(order=NONLINEAR)
         if value.order == NONLINEAR and not self.bends:
             self.bends = name
         if value.place == MIXED and not self.mixes:
@@ -127,7 +157,7 @@ class _Walk:
     def placed(self, name: str, eqn: Any, inputs: list[_Value]) -> int:
         place = max((v.place for v in inputs), default=MIXED if eqn.outvars[0].aval.shape else SAME)
         if name in _ELEMENTWISE:
-            return place
+            return place if eqn.outvars[0].aval.shape in {v.aval.shape for v in eqn.invars} else MIXED
         if name in ("broadcast_in_dim", "reshape", "squeeze", "expand_dims"):
             return place if place == SAME or _keeps_trailing_axes(eqn) else MIXED
         return MIXED

@@ -43,6 +43,7 @@ class Feedback(Recurrence):
         super().__init__(feedback, init)
         self.plan = plan
         self.reach = _Reach(body, held)
+        self.block_frames = self.reach.frames
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Feedback) and self.key == other.key

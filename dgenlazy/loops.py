@@ -15,9 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_SMALL = 1024  # bytes that an iteration may touch
-_MOVING, _CARRIED = 8, 24  # bytes that a lane of an input, and of the state, counts for
-_MOST_TILES = 5  # with more, one wide loop is faster
+from .analysis import reads
+
+# What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
+_SMALL = 1000.0  # bytes
+_STATE, _READ_STATE, _READ_INPUT, _OUTPUT = 24.0, 4.0, 4.6, 12.0  # bytes per lane
+_MOST_TILES = 12  # with more, one wide loop is faster
 
 
 def loop(
@@ -38,50 +41,79 @@ def loop(
             body works on any part of it.
         reverse: From the last frame to the first; outputs stay where they belong.
     """
-    tile = _tile(carry, moving) if lanewise else 0
-    if tile:
+    tile = _tile(body, carry, moving, fixed) if lanewise and frames else 0
+    if tile and works(body, tile, carry, moving, fixed):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse)
 
 
-def _tile(carry: Any, moving: Any) -> int:
+def rows(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` of a value per frame, for lanes of `shape`: `(frames, lanes)`, or `(frames,)` for what all lanes share."""
+    if math.prod(x.shape[1:]) == 1 and shape != ():
+        return x.reshape(len(x))
+    x = x.reshape(len(x), *(1,) * (len(shape) + 1 - x.ndim), *x.shape[1:])
+    return jnp.broadcast_to(x, (len(x), *shape)).reshape(len(x), math.prod(shape))
+
+
+def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
     """How many lanes to run at a time; 0 for all."""
-    leaves = jax.tree.leaves(carry)
+    leaves, inputs = jax.tree.leaves(carry), jax.tree.leaves(moving)
     lanes = leaves[0].size
-    wide = sum(x[0].size > 1 for x in jax.tree.leaves(moving) if len(x))
-    most = _SMALL // (_MOVING * wide + _CARRIED * len(leaves))
-    tile = most if most < 4 else most - most % 4
+    if lanes < 2 or leaves[0].ndim != 1:  # a part of lanes on several axes would have another rank
+        return 0
+    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
+    needs = reads(body, carry, now, fixed)
+    wide = {len(leaves) + i for i, x in enumerate(inputs) if math.prod(x.shape[1:]) > 1}
+    touched = _OUTPUT * (len(needs) - len(leaves))
+    for need in needs[: len(leaves)]:
+        touched += _STATE + _READ_STATE * sum(i < len(leaves) for i in need) + _READ_INPUT * len(need & wide)
+    tile = int(_SMALL / touched)
     return tile if 0 < tile < lanes <= _MOST_TILES * tile else 0
+
+
+def _parts(tile: int, carry: Any, moving: Any, fixed: Any) -> tuple[Any, Any, Any]:
+    """The shapes that the body takes for `tile` lanes."""
+
+    def part(x, frames):
+        alone = math.prod(x.shape[frames:]) == 1
+        return jax.ShapeDtypeStruct(() if alone else (tile,), x.dtype)
+
+    now, same = jax.tree.map(lambda x: part(x, 1), moving), jax.tree.map(lambda x: part(x, 0), fixed)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile,), x.dtype), carry), now, same
+
+
+def works(body: Any, tile: int, carry: Any, moving: Any, fixed: Any) -> bool:
+    """Whether a body takes any number of lanes; one that names the number of all, or an axis, does not."""
+    parts = _parts(tile, carry, moving, fixed)
+    try:
+        out = jax.eval_shape(body, *parts)
+    except (TypeError, ValueError, IndexError):
+        return False
+    return all(x.shape == (tile,) for x in jax.tree.leaves(out))
 
 
 def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: int, reverse: bool) -> tuple[Any, Any]:
     shape = jax.tree.leaves(carry)[0].shape
     lanes = math.prod(shape)
-
-    def rows(x):
-        """`(frames, lanes)`, or `(frames,)` for what all lanes share."""
-        if math.prod(x.shape[1:]) == 1:
-            return x.reshape(len(x))
-        x = x.reshape(len(x), *(1,) * (len(shape) + 1 - x.ndim), *x.shape[1:])
-        return jnp.broadcast_to(x, (len(x), *shape)).reshape(len(x), lanes)
-
     carry = jax.tree.map(lambda x: x.reshape(lanes), carry)
-    moving, (fixed,) = jax.tree.map(rows, moving), jax.tree.map(lambda x: rows(x[None]), (fixed,))
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile,) * (x.ndim - 1), x.dtype), (moving, fixed))
-    part = jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile,), x.dtype), carry)
-    made = jax.eval_shape(body, part, *one)[1]
+    moving, fixed = jax.tree.map(lambda x: rows(x, shape), moving), jax.tree.map(lambda x: rows(x[None], shape), fixed)
+    made = jax.eval_shape(body, *_parts(tile, carry, moving, fixed))[1]
     outputs = jax.tree.map(lambda x: jnp.zeros((frames, lanes), x.dtype), made)
+
+    def at_frame(x, n, at):
+        alone = x.ndim == 1
+        return lax.dynamic_index_in_dim(x, n, keepdims=False) if alone else lax.dynamic_slice(x, (n, at), (1, tile))[0]
 
     def group(g, held):
         ends, outputs = held
         at = jnp.minimum(g * tile, lanes - tile)  # the last tile may run some lanes again
         first = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, at, tile), carry)
-        same = jax.tree.map(lambda x: x[0] if x.ndim == 1 else lax.dynamic_slice(x, (0, at), (1, tile))[0], fixed)
+        same = jax.tree.map(lambda x: at_frame(x, 0, at), fixed)
 
         def frame(i, held):
             n = frames - 1 - i if reverse else i
             state, outputs = held
-            now = jax.tree.map(lambda x: x[n] if x.ndim == 1 else lax.dynamic_slice(x, (n, at), (1, tile))[0], moving)
+            now = jax.tree.map(lambda x: at_frame(x, n, at), moving)
             state, out = body(state, now, same)
             return state, jax.tree.map(lambda all_, x: lax.dynamic_update_slice(all_, x[None], (n, at)), outputs, out)
 

@@ -8,6 +8,7 @@ checked against the step itself, and where that fails (no convergence, overflow,
 
 from __future__ import annotations
 
+import functools as ft
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +21,6 @@ from jax import lax
 SCAN_SECONDS, _LEVEL_SECONDS, _PRODUCT_SECONDS = 1.9e-5, 1.0e-5, 7e-12
 _MOST_ENTRIES = 2**24  # of the Jacobians held at a time: longer runs are cut into pieces
 _MOST_ITERATIONS = 24
-_CLOSE, _EXACT = 1e-3, 1e-5  # last change after which the next one is rounding; residual of a solution; both relative
 
 
 def seconds(frames: int, lanes: int, width: int, order: int) -> float:
@@ -35,9 +35,8 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
     form = _Form(leaves, rec.lanewise)
     nothing = rebuild.unflatten([None] * len(leaves))
 
-    def piece(start, moving):
+    def piece(count, start, moving):
         inputs = rec.merged(moving, rec.fixed(all_inputs))
-        count = len(moving[0]) if moving else rec.ctx.frames
 
         def after(s):
             return jax.vmap(lambda s, *xs: rec.next(s, nothing, *xs), (0, *rec.axes))(s, *inputs)
@@ -53,16 +52,17 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
         def again(held):
             i, _, (_, packed) = held
             new = improved(form.unpack(packed))
-            return i + 1, _distance(new[1], packed), new
+            return i + 1, _distance(new[1], packed, packed), new
 
         guess = [jnp.broadcast_to(x, (count, *x.shape)) for x in start]
         found = improved(guess)
         if rec.plan.name == "newton":
             held = (1, jnp.asarray(jnp.inf, found[0].dtype), found)
-            found = lax.while_loop(lambda h: (h[0] < _MOST_ITERATIONS) & (h[1] > _CLOSE), again, held)[2]
+            close = math.sqrt(jnp.finfo(found[0].dtype).eps)  # a change after which the next one is rounding
+            found = lax.while_loop(lambda h: (h[0] < _MOST_ITERATIONS) & (h[1] > close), again, held)[2]
         end, s = [x[0] for x in form.unpack(found[0][None])], form.unpack(found[1])
         wanted = [jnp.concatenate([x[1:], e[None]]) for x, e in zip(s, end)]
-        good = _distance(form.pack(after(s)), form.pack(wanted)) <= _EXACT
+        good = _solved(form.pack(after(s)), form.pack(wanted), form.pack(s))
 
         def one_frame(s, moving):
             return rec.next(s, nothing, *rec.merged(moving, rec.fixed(all_inputs))), s
@@ -87,7 +87,7 @@ def linear(
     form = _Form(start, rec.lanewise)
     inputs, held = frame[: len(rec.varies)], frame[len(rec.varies) :]
 
-    def piece(start, moving):
+    def piece(_, start, moving):
         moving, force = moving[:-1], moving[-1]
         count = len(rec.moving(inputs))
         now = (*rec.merged(moving[:count], rec.fixed(inputs)), *moving[count:])
@@ -109,7 +109,7 @@ def linear(
         def scanned():
             return lax.scan(step, start, (*moving, force), reverse=reverse)
 
-        return _unless(_distance(after, wanted) <= _EXACT, found, scanned)
+        return _unless(_solved(after, wanted, before), found, scanned)
 
     return _in_pieces(piece, start, (*rec.moving(inputs), *held, force), rec.ctx.frames, form.entries, reverse)
 
@@ -130,10 +130,16 @@ def _apply(matrices: Any, vectors: Any) -> Any:
     return (matrices * vectors[:, None]).sum(2)
 
 
-def _distance(a: Any, b: Any) -> Any:
-    """The largest difference, relative to the size of the run in its lane and to 1e-6."""
-    size = jnp.max(jnp.abs(b), (0, 1), keepdims=True, initial=1e-6)
+def _distance(a: Any, b: Any, before: Any) -> Any:
+    """The largest difference, relative to the states of its own frame and lane, and to a ten-millionth of the run's."""
+    run = jnp.max(jnp.abs(b), (0, 1), keepdims=True, initial=1e-20)
+    size = jnp.max(jnp.maximum(jnp.abs(b), jnp.abs(before)), 1, keepdims=True) + 1e-7 * run
     return jnp.max(jnp.abs(a - b) / size, initial=0.0)
+
+
+def _solved(after: Any, wanted: Any, before: Any) -> Any:
+    """Whether the step leads from each state to the next, but for rounding."""
+    return _distance(after, wanted, before) <= 100 * jnp.finfo(after.dtype).eps
 
 
 def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
@@ -142,20 +148,20 @@ def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
 
 
 def _in_pieces(piece: Callable[..., Any], start: Any, moving: Any, frames: int, entries: int, reverse: bool) -> tuple[Any, Any]:
-    """`piece(start, moving) -> (end, values)` on one piece of the run after another."""
-    size = max(_MOST_ENTRIES // entries, 256)
+    """`piece(frames, start, moving) -> (end, values)` on one piece of the run after another."""
+    size = max(_MOST_ENTRIES // max(entries, 1), 256)
     if frames <= size:
-        return piece(start, moving)
+        return piece(frames, start, moving)
     whole = (frames - 1) // size * size  # and at least one frame in the last piece
     cut = jax.tree.map(lambda x: x[:whole].reshape(whole // size, size, *x.shape[1:]), moving)
     left = jax.tree.map(lambda x: x[whole:], moving)
     tail = None
     if reverse:
-        start, tail = piece(start, left)
-    end, values = lax.scan(piece, start, cut, reverse=reverse, length=whole // size)
+        start, tail = piece(frames - whole, start, left)
+    end, values = lax.scan(ft.partial(piece, size), start, cut, reverse=reverse, length=whole // size)
     values = jax.tree.map(lambda x: x.reshape(whole, *x.shape[2:]), values)
     if not reverse:
-        end, tail = piece(end, left)
+        end, tail = piece(frames - whole, end, left)
     return end, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), values, tail)
 
 

@@ -213,6 +213,7 @@ class Recurrence(Op):
         self.block_form: Callable | None = None
         self.takes_blocks = _on_parallel_backends
         self.plan = "auto"
+        self.block_frames = 0  # how many frames the plan "blocks" may run at once
 
     def parallel(self, fn: Callable | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
         """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.

@@ -18,8 +18,8 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from . import newton
-from .analysis import AFFINE, Facts, analyse
+from . import adjoint, newton
+from .analysis import AFFINE, NONLINEAR, Facts, analyse
 from .errors import ArgumentError
 from .graph import Spec
 from .loops import loop
@@ -72,7 +72,8 @@ def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Seq
     width = len(leaves) if facts.lanewise else _size(state)
     parallel = "linear" if facts.order <= AFFINE else "newton"
     whole_numbers = not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves)
-    wanted = op.plan if op.plan != "auto" else parallel if ctx.parallel else "scan"
+    few = op.plan == "blocks" and ctx.frames < 2  # frames for more than one block
+    wanted = "scan" if few else op.plan if op.plan != "auto" else parallel if ctx.parallel else "scan"
     if wanted == "scan":
         return Plan("scan", "as asked for" if op.plan == "scan" else f"a loop is fastest on a CPU; {facts.why}", facts)
     if whole_numbers or (not facts.lanewise and width > _WIDEST) or wanted not in ("newton", parallel):
@@ -189,7 +190,8 @@ class Recursion:
 
     def linear(self, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any, force: Any) -> tuple[Any, Any]:
         """Solve `t[0] = first`, `t[n + 1] = J[n] t[n] + force[n]`, J the step's Jacobian: `(last t, t of every frame)`."""
-        count = len(self.varies)
+        count, parallel = len(self.varies), self.plan.name != "scan"
+        costly = self.lanewise and not parallel and self.plan.facts is not None and self.plan.facts.order == NONLINEAR
 
         def push(t, *frame):
             """`J t` at one frame."""
@@ -205,7 +207,7 @@ class Recursion:
             def one_frame(t, *frame):
                 return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
 
-            if self.plan.name == "scan":
+            if not parallel:
                 moving = (*self.moving(inputs), states, rest, force)
                 return self.loop(one_frame, start, moving, self.fixed(inputs), reverse)
             return newton.linear(self, push, (*inputs, states, rest), start, force, one_frame, reverse)
@@ -214,14 +216,16 @@ class Recursion:
             end, t = unknown
             pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
             after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
-            return jax.tree.map(lambda t: t[0], t), jax.tree.map(jnp.subtract, after, pushed)
+            return _tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
 
-        return lax.custom_linear_solve(
-            residual,
-            (first, force),
-            lambda _, given: run(push, given[0], given[1], False),
-            lambda _, given: run(pull, given[0], given[1], True),
+        def transposed(_, given):
+            early = adjoint.backwards(self, states, rest, inputs, *given) if costly else None
+            return early or run(pull, given[0], given[1], True)
+
+        solved = lax.custom_linear_solve(
+            residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
         )
+        return _tied(*solved)
 
 
 def _is_zero(x: Any) -> bool:

@@ -19,6 +19,7 @@ from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Node, Number, Seed, toposort
 from .op import Block, Context
 from .ops import math
+from .plan import Plans, plans
 from .stage import Program, flat, initial_state, run, stage
 
 
@@ -238,6 +239,13 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     if stream:
         stream.state, stream.position = state, start + count
     return outputs
+
+
+def plan(node: Node | Leaf, frames: Any) -> Plans:
+    """How each recurrence below a node would be run now."""
+    graph, where = staged([node]), device()
+    count = _frame_count(graph, frames, 0, None)
+    return plans(graph.program, _context(DGen.sample_rate, count, 0, where), where.platform)
 
 
 def _summed(root: Node) -> tuple[Any, Any]:

@@ -256,18 +256,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-@pytest.mark.xfail(strict=True, reason="reported: lanes that mix are taken to be apart")
 def test_lanes_that_mix_are_not_lanewise(name):
     assert not analyse(own(WRONG[name]), jnp.ones(4 if name == "bytes" else 3), []).lanewise
 
 
-@pytest.mark.xfail(strict=True, reason="reported: rounding to whole numbers is taken to be affine")
 @pytest.mark.parametrize("kind", [jnp.int32, bool])
 def test_a_change_to_whole_numbers_is_not_affine(kind):
     assert analyse(own(lambda s: s.astype(kind).astype(jnp.float32)), V, []).order == NONLINEAR
 
 
-@pytest.mark.xfail(strict=True, reason="reported: the product over `reduce` is taken to be affine")
 def test_a_product_by_reduce_is_not_affine():
     assert analyse(own(WRONG["product by reduce"]), V, []).order == NONLINEAR
 

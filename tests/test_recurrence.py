@@ -389,7 +389,6 @@ def closer(x, y, tol, what):
 @examples(12)
 @given(loop(), st.sampled_from(FRAMES), st.booleans())
 def test_every_plan_is_the_loop_written_in_numpy(drawn, frames, narrow):
-    frames = max(frames, 1) if drawn[1] == (16,) else frames  # reported: tiles of no frames
     built = Built(drawn, frames, narrow)
     expected = built.numpy()
     with double_precision():
@@ -420,7 +419,6 @@ def test_every_plan_is_the_loop_written_in_numpy(drawn, frames, narrow):
 @examples(8)
 @given(loop(), st.sampled_from(FRAMES), st.data())
 def test_any_split_into_blocks_is_one_run(drawn, frames, data):
-    frames = max(frames, 1) if drawn[1] == (16,) else frames  # reported: tiles of no frames
     built = Built(drawn, frames)
     plan, parallel = data.draw(st.sampled_from(built.plans()))
     cuts = (0, *sorted(data.draw(st.lists(st.integers(0, frames), max_size=3))), frames)
@@ -487,20 +485,12 @@ MODES = {
     "reverse over forward": lambda f, v: lambda x: jax.grad(lambda x: jax.jvp(f, (x,), (v,))[1])(x),
     "reverse over reverse": lambda f, v: lambda x: jax.grad(lambda x: dot(jax.grad(f)(x), v))(x),
 }
-BROKEN = {
-    ("tanh", "reverse over forward"),
-    ("biquad of what is learned", "forward over reverse"),
-    ("biquad of what is learned", "reverse over reverse"),
-    ("biquad, learned", "reverse over reverse"),
-}
 
 
 def second():
-    reason = "reported: custom_linear_solve wants all of its right-hand side to be linear in what one part is linear in"
     for name, mode, plan in itertools.product(SECOND, MODES, ["scan", "newton"]):
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if (name, mode) in BROKEN else []
         if plan == "scan" or name.startswith(("tanh", "affine", "lanes")):
-            yield pytest.param(name, mode, plan, marks=marks)
+            yield name, mode, plan
 
 
 @pytest.mark.parametrize(("name", "mode", "plan"), list(second()))
@@ -552,7 +542,6 @@ def test_what_is_not_finite_stays_in_its_lane_and_after_its_frame(bad, plan):
     assert not np.isfinite(found[plan][20:, 1]).any()
 
 
-@pytest.mark.xfail(strict=True, reason="reported: Newton's solution is checked against the largest state of the run")
 @pytest.mark.parametrize("size", [100.0, 1e5])
 def test_a_click_does_not_spoil_what_is_quiet(size):
     x = 0.3 * np.random.default_rng(1).normal(size=60)
@@ -623,7 +612,6 @@ def test_long_runs_in_pieces(monkeypatch, plan, frames):
         close(found, expected, 1e-5, "pieces")
 
 
-@pytest.mark.xfail(strict=True, reason="reported: pieces of a loop without an input that varies take the run for their length")
 def test_a_long_run_without_inputs_in_pieces(monkeypatch):
     monkeypatch.setattr(newton, "_MOST_ENTRIES", 1)
     turn = lambda s: (0.9 * s[0] - 0.1 * s[1], 0.1 * s[0] + 0.9 * s[1])  # noqa: E731
@@ -668,7 +656,6 @@ SHAPED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="reported: an op that does nothing to the lanes' shape meets a tile of another shape")
 @pytest.mark.parametrize("name", SHAPED)
 def test_tiles_of_a_body_that_names_axes(name):
     held = Signal.from_samples(numbers((9, 5, 8), 8))
@@ -681,7 +668,6 @@ def test_no_frames_of_many_lanes():
     assert Signal.from_samples(np.zeros((4, 50))).onepole(0.3).realize(0).shape == (0, 50)
 
 
-@pytest.mark.xfail(strict=True, reason="reported: division by the number of lanes")
 @pytest.mark.parametrize("plan", ["linear", "newton"])
 def test_no_lanes(plan):
     held = Signal.from_samples(np.zeros((4, 0)))
@@ -693,7 +679,6 @@ def test_no_lanes_in_a_scan():
     assert dg.feedback(lambda s: held + 0.5 * s, init=np.zeros(0)).realize(4).shape == (4, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="reported: blocks are refused where there is a single frame to run")
 @pytest.mark.parametrize("frames", [0, 1])
 def test_a_loop_in_blocks_runs_a_single_frame(frames):
     held = Signal.from_samples(numbers(4, 1))

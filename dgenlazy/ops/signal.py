@@ -170,6 +170,16 @@ def delay_line(state, x, time, *, size, least):
     return (ring, (position + 1) % size), near + (time - floor) * (far - near)
 
 
+def _tapped(line, whole, size, frames):
+    """`frames` of a line from `size - whole` on; `whole` of one lane, or of each."""
+    lanes = line.reshape(len(line), -1)
+    if whole.size == 1:
+        return lax.dynamic_slice_in_dim(line, size - whole.reshape(()), frames, 0)
+    each = jnp.broadcast_to(whole, line.shape[1:]).reshape(-1)
+    taps = [lax.dynamic_slice(lanes, (size - each[i], jnp.int32(i)), (frames, 1)) for i in range(lanes.shape[1])]
+    return jnp.concatenate(taps, 1).reshape(frames, *line.shape[1:])
+
+
 @delay_line.parallel(when=lambda parallel, *specs: True)
 def _(state, x, time, *, size, least, frames):
     ring, position = state
@@ -177,8 +187,8 @@ def _(state, x, time, *, size, least, frames):
     line = jnp.concatenate([jnp.roll(ring, -position, 0), jnp.broadcast_to(x, shape)])
     time, floor = _inside(time, size)
     whole = floor.astype(jnp.int32)
-    if time.size == 1:
-        near, far = (lax.dynamic_slice_in_dim(line, size - jnp.minimum(whole.reshape(()) + k, size), frames, 0) for k in (0, 1))
+    if (len(time) == 1 and ring[0].size <= _FEW_TAPS) or time.size == 1:  # slices are faster than looking up each element
+        near, far = (_tapped(line, jnp.minimum(whole[0] + k, size), size, frames) for k in (0, 1))
     else:
         here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1))
         near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - jnp.minimum(whole + k, size), shape), 0) for k in (0, 1))
@@ -186,6 +196,7 @@ def _(state, x, time, *, size, least, frames):
     return (jnp.roll(line[frames:], after, 0), after), near + (time - floor) * (far - near)
 
 
+_FEW_TAPS = 16
 _LONGEST = 2**27  # frames, 50 minutes at 44.1 kHz
 
 
@@ -233,8 +244,10 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any
     elif isinstance(time, Data) and not time.spec.varies:
         now = np.asarray(time.array)
     if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
-        least = 1 << int(min(now.min(), longest)).bit_length() - 1
-        least = -least if isinstance(frames, (Value, Leaf)) else least  # the data of a value may change
+        least = int(min(now.min(), longest))
+        kept = 1 if isinstance(time, Number) or isinstance(frames, (Value, Leaf)) else 3  # bits: numbers and values change
+        least &= -1 << max(least.bit_length() - kept, 0)
+        least = -least if isinstance(frames, (Value, Leaf)) else least  # what is checked when it runs
     if max_delay is not None:
         size = int(np.ceil(longest))
     elif isinstance(time, Number):

@@ -1,0 +1,80 @@
+"""The backward pass of a loop whose step is costly: its Jacobians are computed before it, for all frames at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from .analysis import reads
+from .loops import loop, rows
+
+_MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane
+_FEW_LANES = 24  # one after another, each in its own memory, they are faster than together
+
+
+def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any) -> Any:
+    """Solve `t[n] = J[n]^T t[n + 1] + force[n]` from `last` on, J the Jacobian of a step whose lanes are apart.
+
+    Returns:
+        The first `t`, and the `t` after every frame; None where there would be too many slopes to keep.
+    """
+    width, shape = len(states), last[0].shape
+
+    def column(j, states, rest, *inputs):
+        def with_one(s):
+            return rec.next([s if i == j else x for i, x in enumerate(states)], rest, *inputs)
+
+        return jax.jvp(with_one, (states[j],), (jnp.ones_like(states[j]),))[1]
+
+    def jacobian(states, rest, *inputs):
+        return [column(j, states, rest, *inputs) for j in range(width)]
+
+    def one_frame(t, now, fixed):
+        left, right = iter(now[0]), iter(fixed)
+        slopes = [next(left) if m else next(right) for m in moves]
+        columns = [slopes[j * width : (j + 1) * width] for j in range(width)]
+        return [sum((a * x for a, x in zip(c, t)), f) for c, f in zip(columns, now[1])], t
+
+    def run(states, rest, inputs, last, force):
+        entries = jax.tree.leaves(jax.vmap(jacobian, (0, 0, *rec.axes))(states, rest, *inputs))
+        moving = [e for e, m in zip(entries, moves) if m]
+        fixed = [e[0] for e, m in zip(entries, moves) if not m]
+        return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True)
+
+    frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (states, rest))
+    frame += tuple(jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs))
+    still = {len(jax.tree.leaves((states, rest))) + i for i, v in enumerate(rec.varies) if not v}
+    moves = [bool(need - still) for need in reads(jacobian, *frame)]
+    if sum(moves) > _MOST_SLOPES:
+        return None
+    if len(shape) != 1 or not 1 < shape[0] <= _FEW_LANES or not _takes_one_lane(jacobian, frame):
+        return run(states, rest, inputs, last, force)
+
+    def lanes(x, varies):
+        """Lanes first, each with an axis of length 1."""
+        return rows(x if varies else x[None], shape).T[..., None]
+
+    shared = [x.size == (len(x) if v else 1) for v, x in zip(rec.varies, inputs)]
+
+    def one_lane(lane):
+        states, rest, own, last, force = lane
+        left = iter(own)
+        now = [x if s else next(left) if v else next(left)[0] for v, s, x in zip(rec.varies, shared, inputs)]
+        return run(states, rest, tuple(now), last, force)
+
+    own = [lanes(x, v) for s, v, x in zip(shared, rec.varies, inputs) if not s]
+    states, rest, force = jax.tree.map(lambda x: lanes(x, True), (states, rest, force))
+    first, t = lax.map(one_lane, (states, rest, own, [x[:, None] for x in last], force))
+    return [x.reshape(shape) for x in first], [x[..., 0].T for x in t]
+
+
+def _takes_one_lane(jacobian: Any, frame: Any) -> bool:
+    """Whether a step of many lanes may be run on one: not if it names their number."""
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1,) if x.shape else (), x.dtype), frame)
+    try:
+        return all(x.shape == (1,) for x in jax.tree.leaves(jax.eval_shape(jacobian, *one)))
+    except (TypeError, ValueError, IndexError):
+        return False
