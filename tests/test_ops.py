@@ -1,10 +1,16 @@
 """Every public op keeps the contract."""
 
+import os
+import zlib
+
 import cases
 import pytest
 
+EVERY = int(os.environ.get("DGENLAZY_EVERY", "1"))  # one case in so many, where versions are tried and not ops
+TABLE = [c for c in cases.TABLE if zlib.crc32(c.id.encode()) % EVERY == 0]
 
-@pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in cases.TABLE])
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in TABLE])
 def test_an_op_keeps_the_contract(case):
     case.check()
 
