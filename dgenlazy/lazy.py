@@ -1,4 +1,4 @@
-"""What the three types of value share: properties, operators, running, and methods bound from ops, a line each."""
+"""What the three types of value share: their data, how they look, and how they are run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import display, reverb, runtime
+from . import display, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
-from .ops import dynamics, filter, index, loss, math, resonator, signal, spectral, tensor
+from .graph import Data, Leaf, Node, Number, checked, needs_value
+from .methods import Methods
+from .plan import Plans
 
 
 def reset(x: Any) -> None:
@@ -52,10 +53,8 @@ def backward(
     return runtime.backward(needs_value("backward", loss).node, frames, inputs, reduction)
 
 
-class Lazy(Value):
-    """What the three types share: properties, operators, functions as methods, and running."""
-
-    __array_ufunc__ = None  # NumPy leaves `array * value` to us
+class Lazy(Methods):
+    """What the three types share; their methods are those of `Methods`."""
 
     def __init__(self, node: Node | Leaf):
         self.node: Any = node
@@ -129,6 +128,16 @@ class Lazy(Value):
         """
         return runtime.staged([self.node]).program
 
+    def plan(self, frames: int | None = None) -> Plans:
+        """How each recurrence would be run on the present backend, and why: print it.
+
+        >>> print(Signal.noise().onepole(0.1).plan(frames=100))
+        100 frames on cpu
+        op           plan  states  depth  why
+        first_order  scan  1       100    a loop is fastest on a CPU; affine in its state
+        """
+        return runtime.plan(self.node, frames)
+
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
@@ -136,107 +145,6 @@ class Lazy(Value):
         if copy is False:
             raise ValueError("a lazy value is computed when it becomes an array, which is always a copy")
         return self.realize().astype(dtype or np.float32, copy=False)
-
-    # Operators.
-
-    __add__ = math.add
-    __sub__ = math.sub
-    __mul__ = math.mul
-    __truediv__ = math.div
-    __mod__ = math.mod
-    __matmul__ = tensor.matmul
-    __neg__ = math.neg
-    __abs__ = math.abs
-    __gt__ = math.greater
-    __ge__ = math.greater_equal
-    __lt__ = math.less
-    __le__ = math.less_equal
-    __pow__ = math.pow
-    __getitem__ = index.getitem
-
-    def __radd__(self, other: Any) -> Any:
-        return math.add(other, self)
-
-    def __rsub__(self, other: Any) -> Any:
-        return math.sub(other, self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return math.mul(other, self)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return math.div(other, self)
-
-    def __rmod__(self, other: Any) -> Any:
-        return math.mod(other, self)
-
-    def __rpow__(self, other: Any) -> Any:
-        return math.pow(other, self)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return tensor.matmul(other, self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __round__(self, digits: None = None) -> Any:
-        if digits is not None:
-            raise ArgumentError(f"round: digits={digits!r}; only whole numbers: multiply, round and divide")
-        return math.round(self)
-
-    # Functions.
-
-    abs = math.abs
-    sign = math.sign
-    floor = math.floor
-    ceil = math.ceil
-    round = math.round
-    mod = math.mod
-    clamp = math.clamp
-    exp = math.exp
-    log = math.log
-    log10 = math.log10
-    sqrt = math.sqrt
-    pow = math.pow
-    sin = math.sin
-    cos = math.cos
-    tan = math.tan
-    tanh = math.tanh
-    atan2 = math.atan2
-    relu = math.relu
-    sigmoid = math.sigmoid
-
-    min = tensor.min
-    max = tensor.max
-    sum = tensor.sum
-    mean = tensor.mean
-    transpose = tensor.transpose
-    matmul = tensor.matmul
-    conv1d = tensor.conv1d
-    conv2d = tensor.conv2d
-    cumsum = tensor.cumsum
-    softmax = tensor.softmax
-    log_softmax = tensor.log_softmax
-    peek_row = index.peek_row
-
-    def reshape(self, *shape: Any) -> Any:
-        """The same elements in another shape, given as one list or as several numbers. One length may be -1.
-
-        >>> Tensor([1, 2, 3, 4]).reshape(2, -1).shape
-        (2, 2)
-        """
-        return tensor.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    biquad, onepole = filter.biquad, filter.onepole
-    lfilter, sosfilt = filter.lfilter, filter.sosfilt
-    svf, ladder = resonator.svf, resonator.ladder
-    compressor, adsr = dynamics.compressor, dynamics.adsr
-    comb, allpass, fdn, karplus_strong = reverb.comb, reverb.allpass, reverb.fdn, reverb.karplus_strong
-    latch, accum = signal.latch, signal.accum
-    delta, change = signal.delta, signal.change
-    history, delay = signal.history, signal.delay
-
-    mse = loss.mse
-    spectral_loss = spectral.spectral_loss
 
     # Running.
 

@@ -731,7 +731,14 @@ NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array_
 
 def public_ops():
     """Every public op by its name."""
-    owners = {"": dg, "Lazy.": Lazy, "Tensor.": Tensor, "Signal.": Signal, "SignalTensor.": SignalTensor}
+    owners = {
+        "": dg,
+        "Lazy.": Lazy.__mro__[1],
+        "Run.": Lazy,
+        "Tensor.": Tensor,
+        "Signal.": Signal,
+        "SignalTensor.": SignalTensor,
+    }
     found = {}
     for prefix, owner in owners.items():
         for name in vars(owner):

@@ -25,6 +25,7 @@ ORDER = [
     {"loop", "plan"},
     {"runtime", "display"},
     {"reverb"},
+    {"methods"},
     {"lazy"},
     {"values"},
     {"optim", "export"},
