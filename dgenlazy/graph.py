@@ -110,6 +110,7 @@ class Hole(Leaf):
 class Value(abc.ABC):
     """What users hold: a node and its class. The three final classes live in `values`."""
 
+    __slots__ = ()  # a misspelt attribute is an error
     node: Any
 
     @property
@@ -169,6 +170,9 @@ class Value(abc.ABC):
 
     def __bool__(self) -> NoReturn:
         raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
+
+    def __contains__(self, x: Any) -> NoReturn:
+        raise ArgumentError("in: a lazy value does not know its elements; use realize() first")
 
     def __len__(self) -> int:
         if not self.shape:

@@ -56,6 +56,8 @@ def backward(
 class Lazy(Methods):
     """What the three types share; their methods are those of `Methods`."""
 
+    __slots__ = ("__weakref__", "_streams", "node")
+
     def __init__(self, node: Node | Leaf):
         self.node: Any = node
         self._streams: dict[tuple[Any, ...], runtime.Stream] = {}

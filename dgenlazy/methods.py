@@ -13,6 +13,7 @@ from .ops import dynamics, filter, index, loss, math, resonator, signal, spectra
 class Methods(Value):
     """Ops as methods. The value comes first, then what the function of that name takes."""
 
+    __slots__ = ()
     __array_ufunc__ = None  # NumPy leaves `array * value` to us
 
     # Operators.

@@ -53,6 +53,7 @@ class Tensor(Lazy):
            [1., 1.]], dtype=float32)
     """
 
+    __slots__ = ()
     wrap = staticmethod(promoted)
 
     def __init__(self, data: Any, requires_grad: bool = False):
@@ -121,6 +122,7 @@ class Signal(Lazy):
     array([-1.        , -0.9800454 , -0.9600907 ], dtype=float32)
     """
 
+    __slots__ = ()
     wrap = staticmethod(promoted)
 
     def __init__(self, value: Any, requires_grad: bool = False):
@@ -239,6 +241,7 @@ class SignalTensor(Lazy):
     (64, 3)
     """
 
+    __slots__ = ()
     wrap = staticmethod(promoted)
 
     def __init__(self, *args: Any, **kwargs: Any):

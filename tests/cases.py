@@ -726,7 +726,7 @@ def table():
 # The public ops: what the package exports and its values have, less what gives no value.
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot"}
-NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array__"}
+NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array__", "__contains__"}
 
 
 def public_ops():

@@ -174,6 +174,8 @@ CALLS = [
     ("s.peek_row(0.0)", ShapeError, r"peek_row: cannot combine \(\) with \(\).*the table has no rows"),
     ("Tensor(np.zeros((0, 2))).peek_row(0.0)", ShapeError, r"peek_row: cannot combine \(0, 2\).*the table has no rows"),
     # What a lazy value is not.
+    ("2.0 in t3", ArgumentError, r"in: a lazy value does not know its elements; use realize\(\) first"),
+    ("setattr(p, 'vlaue', 3)", AttributeError, "'vlaue'"),
     ("bool(t3)", ArgumentError, r"bool: a lazy value is neither true nor false; use where\(\), or realize\(\) it first"),
     ("bool(s)", ArgumentError, "bool: a lazy value is neither true nor false"),
     ("t3 > 0 and t3", ArgumentError, "bool: a lazy value is neither true nor false"),
