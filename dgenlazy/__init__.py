@@ -17,6 +17,7 @@ from .errors import (
     InputError as InputError,
     ShapeError as ShapeError,
 )
+from .function import from_jax as from_jax, function as function
 from .lazy import backward as backward, realize as realize, reset as reset
 from .ops.dynamics import adsr as adsr, compressor as compressor
 from .ops.filter import biquad as biquad, lfilter as lfilter, onepole as onepole, sosfilt as sosfilt

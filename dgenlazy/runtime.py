@@ -16,11 +16,11 @@ from jax.sharding import SingleDeviceSharding
 from . import backend
 from .config import DGen, Inputs, whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, Node, Number, Seed, toposort
+from .graph import Data, Input, Leaf, Node, Number, Seed
 from .op import Block, Context
-from .ops import math
 from .plan import Plans, plans
-from .stage import Program, flat, initial_state, run, stage
+from .stage import Program, initial_state, run, stage
+from .terms import summed
 
 
 def device() -> Any:
@@ -57,7 +57,7 @@ class Staged(NamedTuple):
 _staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
 
 
-def _stage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
+def restage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
     program, leaves = stage(nodes)
     numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
     arrays = leaves[program.numbers :]
@@ -71,10 +71,10 @@ def _stage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) 
 def staged(nodes: Sequence[Node | Leaf]) -> Staged:
     """Stage a graph; one with a single output is remembered as long as it lives."""
     if len(nodes) > 1 or isinstance(nodes[0], Leaf):
-        return _stage(nodes)
+        return restage(nodes)
     out = _staged.get(nodes[0])
     if out is None:
-        out = _staged[nodes[0]] = _stage(nodes)
+        out = _staged[nodes[0]] = restage(nodes)
     return out
 
 
@@ -166,10 +166,7 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any) -> 
         leaves = unpack(program, ctx, numbers, arrays)
         state = initial_state(program, ctx, leaves) if state is None else state
         outputs, state = run(program, ctx, leaves, state)
-        for i, spec in enumerate(program.output_specs):
-            if spec.signal and not spec.varies:
-                outputs[i] = jnp.broadcast_to(outputs[i], (frames, *spec.shape))
-        return outputs, state
+        return _whole(program, outputs, frames), state
 
     return jax.jit(fn, in_shardings=SingleDeviceSharding(where))
 
@@ -241,41 +238,54 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     return outputs
 
 
+class Settings(NamedTuple):
+    """What of `DGen` a pure function keeps."""
+
+    sample_rate: float
+    seed: int
+    where: Any
+
+
+def settings() -> Settings:
+    """Those of now."""
+    return Settings(DGen.sample_rate, DGen.seed, device())
+
+
+def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, start: Any) -> tuple[Any, Any]:
+    """`state -> (outputs, state)` over a block, and what makes the first state. `bound` holds the arrays of some leaves."""
+    ctx = _context(kept.sample_rate, frames, start, kept.where)
+    arrays = []
+    for leaf in graph.arrays:
+        if isinstance(leaf, Seed):
+            kind = (0, graph.noises[leaf]) if leaf.seed is None else (1, leaf.seed)
+            arrays.append(np.array([kept.seed, *kind], np.uint32))
+        elif leaf in bound:
+            arrays.append(bound[leaf])
+        elif isinstance(leaf, Data):
+            arrays.append(leaf.array)
+        else:
+            raise ArgumentError("feedback: the previous output was used outside of its loop")
+    leaves = unpack(graph.program, ctx, graph.numbers, arrays)
+
+    def run_block(state):
+        outputs, state = run(graph.program, ctx, leaves, state)
+        return _whole(graph.program, outputs, frames), state
+
+    return run_block, lambda: initial_state(graph.program, ctx, leaves)
+
+
+def _whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
+    """The outputs as users get them: a Signal has a value in every frame, also where it does not vary."""
+    specs = program.output_specs
+    broadcast = [s.signal and not s.varies for s in specs]
+    return [jnp.broadcast_to(y, (frames, *s.shape)) if b else y for y, s, b in zip(outputs, specs, broadcast)]
+
+
 def plan(node: Node | Leaf, frames: Any) -> Plans:
     """How each recurrence below a node would be run now."""
     graph, where = staged([node]), device()
     count = _frame_count(graph, frames, 0, None)
     return plans(graph.program, _context(DGen.sample_rate, count, 0, where), where.platform)
-
-
-def _summed(root: Node) -> tuple[Any, Any]:
-    """`root` as a sum `(fixed, moving)` of a node that does not vary and one that does; either may be None."""
-    parts: dict[Any, tuple[Any, Any]] = {}
-    for node in toposort([root]):
-        if not any(s.varies for s in flat([node.spec])):
-            parts[node] = node, None
-            continue
-        parts[node] = None, node
-        if isinstance(node, Leaf) or any(s.shape for i in (node, *node.inputs) for s in flat([i.spec])):
-            continue
-        if node.op in (math.add, math.sub):
-            pairs = zip(*(parts[i] for i in node.inputs))
-            parts[node] = tuple(_joined(node.op, a, b) for a, b in pairs)  # type: ignore[assignment]
-        elif node.op in (math.mul, math.div, math.neg):
-            moving = [i for i in node.inputs if i.spec.varies]
-            if len(moving) == 1 and (node.op is not math.div or moving[0] is node.inputs[0]):
-                parts[node] = tuple(_scaled(node, moving[0], part) for part in parts[moving[0]])  # type: ignore[assignment]
-    return parts[root]
-
-
-def _joined(op: Any, a: Any, b: Any) -> Any:
-    if b is None:
-        return a
-    return op.node(a, b) if a is not None else b if op is math.add else math.neg.node(b)
-
-
-def _scaled(node: Node, moving: Any, part: Any) -> Any:
-    return None if part is None else node.op.node(*[part if i is moving else i for i in node.inputs])
 
 
 def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> float:
@@ -288,7 +298,7 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     if not graph.learned:
         raise ArgumentError("backward: nothing to differentiate; no value below the loss has requires_grad=True")
     if reduction == "sum" and isinstance(node, Node):
-        graph = _stage([part for part in _summed(node) if part is not None], graph.noises)
+        graph = restage([part for part in summed(node) if part is not None], graph.noises)
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, 0, inputs)
     if count == 0:

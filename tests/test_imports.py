@@ -22,13 +22,13 @@ ORDER = [
     {"recurrence"},
     {name for name in MODULES if name.startswith("ops.")},
     {"stage"},
-    {"loop", "plan"},
+    {"loop", "plan", "terms"},
     {"runtime", "display"},
     {"reverb"},
     {"methods"},
     {"lazy"},
     {"values"},
-    {"optim", "export"},
+    {"optim", "export", "function"},
     {"__init__"},
 ]
 OWN_ROW = "ops."  # families may build on each other, without a circle

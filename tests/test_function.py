@@ -1,0 +1,211 @@
+"""Graphs as pure functions inside plain JAX, and JAX functions inside graphs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import dgenlazy as dg
+from dgenlazy import ArgumentError, DGen, InputError, ShapeError, Signal, Tensor
+
+X = np.random.default_rng(0).uniform(-1, 1, 64).astype(np.float32)
+
+
+def voice():
+    """A graph with all that may be in one: memory, noise, parameters, inputs, constants, a loop."""
+    cutoff, gain = Signal.param(900.0), Tensor([0.5, 0.25], requires_grad=True)
+    x = Signal.input(0) + 0.1 * Signal.noise() + Signal.phasor(440.0)
+    echo = dg.feedback(lambda previous: x + 0.5 * previous.delay(9))
+    return {"cutoff": cutoff, "gain": gain}, echo.biquad(cutoff) * gain
+
+
+def test_a_function_gives_what_realize_gives():
+    params, out = voice()
+    fn = dg.function({"y": out, "mean": out.mean()}, params=params, inputs={"x": Signal.input(0)})
+    outputs, state = fn(fn.params, {"x": X})
+    np.testing.assert_allclose(outputs["y"], out.realize(inputs={0: X}), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(outputs["mean"], out.mean().realize(inputs={0: X}), rtol=1e-6, atol=1e-6)
+    assert state["position"] == 64
+    same, _ = jax.jit(fn)(fn.params, {"x": X})
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6), same, outputs)
+
+
+def test_its_gradient_is_that_of_backward():
+    params, out = voice()
+    loss = dg.mse(out.sum(), 0.0)
+    fn = dg.function(loss, params=params)
+    value, grads = jax.jit(jax.value_and_grad(lambda p: fn(p, {0: X})[0].mean()))(fn.params)
+    np.testing.assert_allclose(loss.backward(inputs={0: X}), value, rtol=1e-5)
+    for name, leaf in params.items():
+        np.testing.assert_allclose(grads[name], leaf.grad.value, rtol=1e-4)
+
+
+def test_a_batch_is_its_elements_one_by_one_in_inputs_and_in_parameters():
+    params, out = voice()
+    fn = dg.function(out, params=params, inputs={"x": 0})
+    xs = np.stack([X, 0.5 * X, X[::-1]])
+    many = {"cutoff": jnp.array([300.0, 900.0, 2000.0]), "gain": jnp.arange(6.0).reshape(3, 2)}
+    together, states = jax.vmap(fn)(many, {"x": xs})
+    for i, x in enumerate(xs):
+        alone, state = fn(jax.tree.map(lambda p, i=i: p[i], many), {"x": x})
+        np.testing.assert_allclose(together[i], alone, rtol=1e-5, atol=1e-6)
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, rtol=1e-5, atol=1e-6), states, state)
+    shared, _ = jax.vmap(fn, (None, 0))(fn.params, {"x": xs})
+    np.testing.assert_allclose(shared[1], fn(fn.params, {"x": xs[1]})[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cuts", [[64], [1, 63], [16, 16, 32], [0, 7, 57]])
+def test_blocks_with_the_state_handed_on_are_one_run(cuts):
+    params, out = voice()
+    fn = dg.function(out, params=params)
+    whole, end = fn(None, {0: X})
+    state, pieces, at = None, [], 0
+    for n in cuts:
+        y, state = fn(None, {0: X[at : at + n]}, state)
+        pieces.append(y)
+        at += n
+    np.testing.assert_allclose(np.concatenate(pieces), whole, rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), state, end)
+
+
+def test_the_state_fits_a_scan():
+    params, out = voice()
+    fn = dg.function(out, params=params)
+    blocks = X.reshape(8, 8)
+    first = fn.initial_state(None, {0: blocks[0]})
+    _, y = jax.lax.scan(lambda s, x: fn(None, {0: x}, s)[::-1], first, blocks)
+    np.testing.assert_allclose(y.reshape(64, 2), fn(None, {0: X})[0], rtol=1e-5, atol=1e-6)
+
+
+def test_settings_are_those_of_the_moment_when_it_is_made():
+    ramp = Signal.phasor(1000.0)
+    with DGen.override(sample_rate=8000.0, seed=5):
+        fn = dg.function([ramp, Signal.noise(seed=1)])
+        expected = dg.realize(ramp, Signal.noise(seed=1), frames=4)
+    (y, noise), _ = fn(frames=4)
+    np.testing.assert_array_equal(y, expected[0])
+    np.testing.assert_array_equal(noise, expected[1])
+
+
+def test_any_leaf_may_be_an_input():
+    table, x = Tensor([1.0, 2.0, 3.0]), Signal.from_samples([0.0, 1.0, 2.0])
+    fn = dg.function(table.peek_row(x), params=[], inputs={"table": table, "index": x})
+    y, _ = fn([], {"table": [4.0, 5.0, 6.0], "index": [2.0, 0.0]})
+    np.testing.assert_array_equal(y, [6.0, 4.0])
+
+
+def test_values_that_do_not_move_come_in_every_frame_of_a_signal_and_once_of_a_tensor():
+    fn = dg.function((Signal.constant(2.0), Tensor([3.0])))
+    (signal, tensor), _ = fn(frames=3)
+    np.testing.assert_array_equal(signal, [2, 2, 2])
+    np.testing.assert_array_equal(tensor, [3])
+
+
+def test_it_trains_under_optax():
+    cutoff = Signal.param(800.0)
+    target = Signal.input(0).biquad(1500.0).realize(inputs={0: X})
+    fn = dg.function(dg.mse(Signal.input(0).biquad(cutoff), Signal.input(1)), {"cutoff": cutoff}, {"x": 0, "y": 1})
+    tx = optax.adam(20.0)
+
+    @jax.jit
+    def step(params, state):
+        grads = jax.grad(lambda p: fn(p, {"x": X, "y": target})[0].mean())(params)
+        updates, state = tx.update(grads, state)
+        return optax.apply_updates(params, updates), state
+
+    params = fn.params
+    state = tx.init(params)
+    for _ in range(200):
+        params, state = step(params, state)
+    np.testing.assert_allclose(params["cutoff"], 1500.0, rtol=1e-3)
+    assert cutoff.value == 800.0
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p, y: dg.function([]), ArgumentError, "there is no output"),
+        (lambda p, y: dg.function(3.0), ArgumentError, "function: outputs: 3.0 is not a Tensor, Signal"),
+        (lambda p, y: dg.function(y, params={"y": y}), ArgumentError, "function: params: .* is computed or an input"),
+        (lambda p, y: dg.function(y, params={"a": p, "b": p}), ArgumentError, "a leaf is given twice"),
+        (lambda p, y: dg.function(y, inputs={}), ArgumentError, "inputs do not name channel 0"),
+        (lambda p, y: dg.function(y, inputs=[0]), ArgumentError, "is not a mapping from name to Signal.input"),
+        (lambda p, y: dg.function(y, inputs={"x": y}), ArgumentError, r"inputs\['x'\].* is computed"),
+        (lambda p, y: dg.function(y)([1.0], {}), InputError, r"inputs\[0\] is missing"),
+        (lambda p, y: dg.function(y)([1.0], {0: X, 1: X}), InputError, r"inputs\[1\] is none of 0"),
+        (lambda p, y: dg.function(y)([1.0], {0: X[None]}), ShapeError, r"inputs\[0\] has shape \(1, 64\), not \(1,\)"),
+        (lambda p, y: dg.function(y)([[1.0, 2.0]], {0: X}), ArgumentError, "params have the structure"),
+        (lambda p, y: dg.function(y)([np.ones(2)], {0: X}), ShapeError, r"has shape \(2,\), not \(\)"),
+        (lambda p, y: dg.function(y)(["a"], {0: X}), ArgumentError, "function: params of"),
+        (lambda p, y: dg.function(y)([1.0], {0: X}, frames=3), InputError, "frames=3, but the inputs have 64"),
+        (lambda p, y: dg.function(Signal.noise())(), ArgumentError, "give frames"),
+        (lambda p, y: dg.function(Signal.noise())(frames=-1), ArgumentError, "frames=-1 is less than 0"),
+    ],
+)
+def test_wrong_uses_are_errors(make, error, message):
+    p = Signal.param(1.0)
+    with pytest.raises(error, match=message):
+        make(p, Signal.input(0) * p)
+
+
+# JAX functions as ops.
+
+
+def test_a_jax_function_is_an_op_on_all_types():
+    softplus = dg.from_jax(jax.jit(jax.nn.softplus))
+    np.testing.assert_allclose(softplus(Tensor(X)).realize(), np.logaddexp(X, 0), rtol=1e-5)
+    np.testing.assert_allclose(softplus(Signal.from_samples(X)).realize(), np.logaddexp(X, 0), rtol=1e-5)
+    lanes = Signal.from_samples(X) * Tensor([1.0, 2.0])
+    assert softplus(lanes).shape == (2,)
+    np.testing.assert_allclose(softplus(lanes).realize(), np.logaddexp(X[:, None] * [1, 2], 0), rtol=1e-5)
+
+
+def test_gradients_go_through_it():
+    p = Signal.param(0.3)
+    dg.from_jax(jnp.sinc)(p * Signal.from_samples(X)).backward(reduction="sum")
+    slope = jax.grad(lambda p: jnp.sinc(p * X).sum())(0.3)
+    np.testing.assert_allclose(p.grad.value, slope, rtol=1e-4)
+
+
+def test_it_takes_static_arguments_and_gives_several_results():
+    def split(x, *, at):
+        return x[:at], x[at:]
+
+    low, high = dg.from_jax(split)(Tensor([1.0, 2.0, 3.0]), at=1)
+    np.testing.assert_array_equal(low.realize(), [1])
+    np.testing.assert_array_equal((high * 2).realize(), [4, 6])
+
+
+def test_one_of_the_whole_run_sees_all_frames():
+    energy = dg.from_jax(lambda x: jnp.sum(x**2), whole_run=True)
+    value = energy(Signal.from_samples(X))
+    assert type(value) is Tensor
+    np.testing.assert_allclose(value.realize(), np.sum(X**2), rtol=1e-5)
+
+
+def test_it_compiles_once_when_it_is_made_once():
+    traces = []
+
+    def count(x):
+        traces.append(x)
+        return x * 2
+
+    op = dg.from_jax(count)
+    for i in range(5):
+        op(Signal.constant(float(i))).realize(3)
+    assert len(traces) <= 3  # to infer, and to compile
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: dg.from_jax(3), "from_jax: 3 is not a function"),
+        (lambda: dg.from_jax(jnp.isnan)(Tensor([1.0])), "isnan: it returns bool, not float32"),
+        (lambda: dg.from_jax(jnp.exp)(2.0), "exp: no Tensor, Signal or SignalTensor"),
+        (lambda: dg.from_jax(jnp.exp)(Tensor([1.0]), Tensor([1.0])), "exp"),
+    ],
+)
+def test_wrong_functions_are_errors(call, message):
+    with pytest.raises(ArgumentError, match=message):
+        call()
