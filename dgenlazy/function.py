@@ -145,6 +145,7 @@ def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
     Raises:
         ArgumentError: an output is not a lazy value, a parameter is computed, or an input channel is not named.
 
+    >>> import jax
     >>> gain = Signal.param(0.5)
     >>> fn = dg.function({"out": Signal.input(0) * gain}, params={"gain": gain}, inputs={"source": Signal.input(0)})
     >>> outputs, state = fn({"gain": 2.0}, {"source": np.ones(3, np.float32)})
@@ -152,7 +153,7 @@ def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
     [2. 2. 2.]
     >>> loss = lambda params: fn(params, {"source": np.ones(3, np.float32)})[0]["out"].sum()
     >>> print(jax.jit(jax.grad(loss))(fn.params))
-    {'gain': Array(3., dtype=float32, weak_type=True)}
+    {'gain': Array(3., dtype=float32)}
     """
     return Function(outputs, params, inputs)
 
@@ -172,6 +173,7 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
     Raises:
         ArgumentError: `fn` is not a function, or what it returns is not of float32.
 
+    >>> import jax
     >>> softplus = dg.from_jax(jax.nn.softplus)
     >>> softplus(Tensor([0.0])).realize()
     array([0.6931472], dtype=float32)
