@@ -127,8 +127,8 @@ class Ways:
         if self.program.varies and not self.blocks:
             ways["frame by frame"] = self.frame_by_frame
             n = self.frames
-            cuts = (0, 0, min(1, n), n), (0, n // 3, max(n - 1, n // 3), n, n)
-            for at, parallel in zip(cuts, (False, self.recurs)):
+            cuts = [(0, 0, min(1, n), n)] + [(0, n // 3, n)] * self.recurs  # one is enough where nothing is carried over
+            for at, parallel in zip(cuts, (False, True)):
                 name = f"blocks of {[b - a for a, b in itertools.pairwise(at)]}, parallel={parallel}"
                 ways[name] = lambda values, at=at, parallel=parallel: self.split(values, at, parallel)
         return ways

@@ -144,6 +144,7 @@ def test_any_split_into_blocks_gives_the_output_of_one_run(graph, block, seed):
 def test_the_gradient_is_that_of_finite_differences(graph, seed):
     value, _ = graph
     assume(value.requires_grad)
+    assume(not {"am", "table"} <= set(graph[1]))  # a table's kinks, in the wide steps that a phase takes
     program, leaves = stage([value.node])
     rng = np.random.default_rng(seed)
     data = [at_run_time(leaf, seed) for leaf in leaves]

@@ -244,10 +244,12 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any
     elif isinstance(time, Data) and not time.spec.varies:
         now = np.asarray(time.array)
     if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
-        least = int(min(now.min(), longest))
-        kept = 1 if isinstance(time, Number) or isinstance(frames, (Value, Leaf)) else 3  # bits: numbers and values change
-        least &= -1 << max(least.bit_length() - kept, 0)
-        least = -least if isinstance(frames, (Value, Leaf)) else least  # what is checked when it runs
+        shortest_now = float(min(now.min(), longest))
+        if isinstance(time, Number) or isinstance(frames, (Value, Leaf)):  # these change: few programs for all of them
+            least = _next_power_of_two(shortest_now) // 2
+            least = least if isinstance(time, Number) else -least  # checked when it runs
+        else:
+            least = int(shortest_now) & -1 << max(int(shortest_now).bit_length() - 3, 0)
     if max_delay is not None:
         size = int(np.ceil(longest))
     elif isinstance(time, Number):
