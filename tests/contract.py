@@ -102,7 +102,7 @@ def check_op(
     # 6. A batch is its elements one by one.
     axes = [None if b[0] is b[1] else 0 for b in batch]
     if any(axis == 0 for axis in axes):
-        plans = [name for name in ("whole", "parallel") if name in singles[0]]
+        plans = ["whole"] + ["parallel"] * ways.registered
         together = jax.vmap(lambda values: {name: ways.graded(ways.all()[name], picked)(values) for name in plans}, (axes,))
         at_once = jax.jit(together)([np.stack(b) if axis == 0 else b[0] for b, axis in zip(batch, axes)])
         for i, single in enumerate(singles):
@@ -116,6 +116,7 @@ class Ways:
     def __init__(self, program, frames, sample_rate):
         self.program, self.frames, self.sample_rate = program, frames, sample_rate
         self.recurs = any(isinstance(line.op, Recurrence) for line in program.lines)
+        self.registered = any(isinstance(line.op, Recurrence) and line.op.block_form is not None for line in program.lines)
         self.blocks = any(isinstance(line.op, Block) for line in program.lines)
         counts = any("frame" in line.op.injected for line in program.lines)
         self.moves = not self.blocks and (self.recurs or counts or any(spec.varies for spec in program.leaves))
@@ -127,7 +128,7 @@ class Ways:
         if self.program.varies and not self.blocks:
             ways["frame by frame"] = self.frame_by_frame
             n = self.frames
-            cuts = [(0, 0, min(1, n), n)] + [(0, n // 3, n)] * self.recurs  # one is enough where nothing is carried over
+            cuts = [(0, 0, min(1, n), n)] + [(0, n // 3, n)] * self.registered  # plans of the engine have tests of their own
             for at, parallel in zip(cuts, (False, True)):
                 name = f"blocks of {[b - a for a, b in itertools.pairwise(at)]}, parallel={parallel}"
                 ways[name] = lambda values, at=at, parallel=parallel: self.split(values, at, parallel)

@@ -27,12 +27,15 @@ random = np.random.default_rng(0)
 
 
 def turns(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Times of each, a few in a row and then the next one's turn: threads that wait by spinning would slow the others down."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for i in range(rounds + 2):
+    for _ in range(-(-rounds // 3)):
         for name, run in contenders.items():
-            start = time.perf_counter()
+            time.sleep(0.1)
             run()
-            if i > 1:
+            for _ in range(3):
+                start = time.perf_counter()
+                run()
                 taken[name].append(time.perf_counter() - start)
     return taken
 
@@ -56,7 +59,7 @@ def time_all(title: str, contenders: dict[str, Callable[[], Any]], rounds: int =
     mine = next(iter(taken.values()))
     rows = []
     for name, times in taken.items():
-        ratio = statistics.median(a / b for a, b in zip(mine, times))
+        ratio = statistics.median(mine) / statistics.median(times)
         rows.append({"case": title, "contender": name, "ms": 1e3 * statistics.median(times), "ratio": ratio})
         print(f"{title:34} {name:26} {rows[-1]['ms']:9.2f} ms {ratio:9.3f}x", flush=True)
     return rows
