@@ -6,8 +6,10 @@ import zlib
 import cases
 import pytest
 
-EVERY = int(os.environ.get("DGENLAZY_EVERY", "1"))  # one case in so many, where versions are tried and not ops
-TABLE = [c for c in cases.TABLE if zlib.crc32(c.id.encode()) % EVERY == 0]
+# The first case of each op, and of the others one in so many: 1 takes twenty minutes on two cores.
+EVERY = int(os.environ.get("DGENLAZY_EVERY", "3"))
+FIRST = {c.op: c for c in reversed(cases.TABLE)}
+TABLE = [c for c in cases.TABLE if FIRST[c.op] is c or zlib.crc32(c.id.encode()) % EVERY == 0]
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in TABLE])
