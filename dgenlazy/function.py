@@ -126,6 +126,9 @@ class Function:
         count = next(iter(lengths), 1) if frames is None else whole_number("function: frames", frames)
         if lengths and count != next(iter(lengths)):
             raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
+        for leaf in self._graph.arrays:
+            if isinstance(leaf, Data) and leaf.spec.varies and leaf not in bound and leaf.array.shape[0] < count:
+                raise InputError(f"function: Signal.from_samples holds {leaf.array.shape[0]} frames, {count} were asked for")
         return count
 
 

@@ -58,6 +58,7 @@ _staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
 
 
 def restage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
+    """Stage a graph anew, and remember nothing; `noises` numbers its noises as another graph's."""
     program, leaves = stage(nodes)
     numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
     arrays = leaves[program.numbers :]

@@ -140,6 +140,7 @@ def test_it_trains_under_optax():
         (lambda p, y: dg.function(y)(["a"], {0: X}), ArgumentError, "function: params of"),
         (lambda p, y: dg.function(y)([1.0], {0: X}, frames=3), InputError, "frames=3, but the inputs have 64"),
         (lambda p, y: dg.function(Signal.noise())(), ArgumentError, "give frames"),
+        (lambda p, y: dg.function(Signal.from_samples(X))(frames=65), InputError, "holds 64 frames, 65 were asked for"),
         (lambda p, y: dg.function(Signal.noise())(frames=-1), ArgumentError, "frames=-1 is less than 0"),
     ],
 )
