@@ -19,7 +19,7 @@ from .errors import (
 )
 from .function import from_jax as from_jax, function as function
 from .lazy import backward as backward, realize as realize, reset as reset
-from .ops.dynamics import adsr as adsr, compressor as compressor
+from .ops.dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .ops.filter import biquad as biquad, lfilter as lfilter, onepole as onepole, sosfilt as sosfilt
 from .ops.index import peek_row as peek_row, where as where
 from .ops.loss import mse as mse

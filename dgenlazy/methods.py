@@ -109,6 +109,7 @@ class Methods(Value):
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
     svf, ladder = resonator.svf, resonator.ladder
     compressor, adsr = dynamics.compressor, dynamics.adsr
+    smooth = dynamics.smooth
     comb, allpass, fdn, karplus_strong = reverb.comb, reverb.allpass, reverb.fdn, reverb.karplus_strong
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change

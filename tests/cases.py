@@ -712,6 +712,7 @@ def table():
         *reverbs(),
         *networks(),
         *dynamics(),
+        *memory(dg.smooth, each_lane(lambda *x: ref.smooth(*x, sample_rate=RATE)), any_, (-2.0, 20.0)),
         *strings(),
         *loops(),
         # Sources, losses.

@@ -326,6 +326,15 @@ def adsr(gate, attack_ms, decay_ms, sustain, release_ms, sample_rate):
     return out
 
 
+def smooth(x, time_ms, sample_rate):
+    """A hundredth of the distance is left after `time_ms`; the first frame has none to go."""
+    y, out = x[0], []
+    for sample, ms in zip(x, time_ms):
+        y = sample + (y - sample) * (0.01 ** (1000 / (ms * sample_rate)) if ms > 0 else 0.0)
+        out.append(y)
+    return out
+
+
 # The whole run.
 
 

@@ -1,4 +1,4 @@
-"""Levels that follow a signal or a gate: compressor and envelope."""
+"""What follows a signal, a gate or a parameter in time: compressor, envelope and smoothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from ..graph import lift
 from ..op import composite, pointwise, recurrence, zeros
-from .filter import above
+from .filter import above, first_order
+from .index import where
 from .math import sub
+from .signal import previous
 
 _SHORTEST = 1e-4  # ms; shorter times count as this one, which is at once at any sample rate in use
 _QUIETEST = 1e-10  # -200 dB: the level of silence
@@ -150,3 +152,35 @@ def adsr(gate: Any, attack_ms: Any, decay_ms: Any, sustain: Any, release_ms: Any
     )
     rise = rise_per_frame(lift(attack_ms, "adsr: attack_ms"))
     return segments(lift(gate, "adsr: gate"), rise, decay, lift(sustain, "adsr: sustain"), release)
+
+
+@composite
+def smooth(x: Any, time_ms: Any = 20.0) -> Any:
+    """Follows a parameter without clicks: a step becomes a glide along an exponential.
+
+    It starts at the first value of `x`, not at 0. Where a parameter is changed between the blocks of a stream, it glides
+    from the old value to the new one.
+
+    Args:
+        x: Any shape, a Tensor or a Signal that does not vary from frame to frame included.
+        time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once.
+
+    Both may be learned, and may vary per frame and per lane.
+
+    Returns:
+        A Signal or SignalTensor, the shape of both broadcast.
+
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    >>> gain = Signal.param(1.0)
+    >>> glide = gain.smooth(time_ms=2)
+    >>> with DGen.override(sample_rate=1000.0):
+    ...     before = glide.realize(2, preserve_state=True)
+    ...     gain.value = 0.0
+    ...     np.concatenate([before, glide.realize(3, preserve_state=True)])
+    array([1.   , 1.   , 0.1  , 0.01 , 0.001], dtype=float32)
+    """
+    share = share_per_frame(lift(time_ms, "smooth: time_ms"), left=1e-2)
+    first = previous(lift(0.0), lift(1.0))  # not the count of frames, which comes back to 0 after a day
+    return first_order(lift(x, "smooth: x"), where(first, lift(1.0), share))
