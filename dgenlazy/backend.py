@@ -14,6 +14,7 @@ import jax
 from .errors import BackendError
 
 PLATFORMS = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
+WITHOUT_FFT = ("METAL",)  # Apple's plugin has no complex numbers either
 _FIX = {
     "metal": 'pip install "dgenlazy[metal]"  (Apple silicon; jax-mps)',
     "gpu": 'pip install "jax[cuda13]"  (Linux with an NVIDIA driver; "jax[cuda12]" for an older one)',

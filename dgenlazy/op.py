@@ -30,6 +30,7 @@ class Context(NamedTuple):
     frames: int
     start: Any = 0  # absolute index of the first frame, uint32
     parallel: bool = False  # prefer parallel forms to loops over frames
+    fft: bool = True  # whether the backend has one, and complex numbers
 
 
 class Op(abc.ABC):
@@ -42,7 +43,7 @@ class Op(abc.ABC):
         self.fn = fn
         own = list(inspect.signature(fn).parameters.values())[skip:]
         kinds = inspect.Parameter
-        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame"))
+        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "fft"))
         own = [p for p in own if p.name not in self.injected]
         self.static = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
         own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
@@ -105,6 +106,8 @@ class Op(abc.ABC):
             kwargs["sample_rate"] = ctx.sample_rate
         if "frame" in self.injected:
             kwargs["frame"] = frame
+        if "fft" in self.injected:
+            kwargs["fft"] = ctx.fft
         return kwargs
 
     def inside(self) -> list[str]:

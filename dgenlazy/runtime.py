@@ -155,7 +155,7 @@ def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) 
 
 
 def _context(sample_rate: float, frames: int, start: Any, where: Any) -> Context:
-    return Context(sample_rate, frames, start, parallel=where.platform != "cpu")
+    return Context(sample_rate, frames, start, parallel=where.platform != "cpu", fft=where.platform not in backend.WITHOUT_FFT)
 
 
 @ft.lru_cache(maxsize=1024)
