@@ -263,7 +263,7 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
         elif leaf in bound:
             arrays.append(bound[leaf])
         elif isinstance(leaf, Data):
-            arrays.append(leaf.array)
+            arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
     leaves = unpack(graph.program, ctx, graph.numbers, arrays)
