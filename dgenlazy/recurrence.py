@@ -41,6 +41,8 @@ def solve(
     op: Recurrence, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]
 ) -> tuple[Any, Any]:
     """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
+    if not isinstance(ctx.frames, int):  # symbolic: what is exported for any number of frames
+        return scan(ft.partial(_step, op, ctx._replace(frames=1), params), state, inputs, specs, ctx.frames)
     if op.known(ctx, specs):
         return op.whole(ctx, params, state, inputs, specs)
     step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
@@ -95,10 +97,11 @@ def scan(step: Callable[..., Any], state: Any, inputs: Sequence[Any], specs: Seq
     moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
 
     def body(state, frame):
-        left = iter(frame)
+        left = iter(frame[0])
         return step(state, *[next(left) if s.varies else x for x, s in zip(inputs, specs)])
 
-    return lax.scan(body, state, moving, length=frames)
+    clock = jnp.zeros((frames, 0))  # tells a length that is symbolic, which lax.scan does not take by name
+    return lax.scan(body, state, (moving, clock))
 
 
 class Recursion:
