@@ -18,7 +18,13 @@ from .errors import (
     ShapeError as ShapeError,
 )
 from .function import from_jax as from_jax, function as function
-from .lazy import backward as backward, realize as realize, reset as reset
+from .lazy import (
+    backward as backward,
+    load_state as load_state,
+    realize as realize,
+    reset as reset,
+    save_state as save_state,
+)
 from .ops.dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .ops.filter import biquad as biquad, lfilter as lfilter, onepole as onepole, sosfilt as sosfilt
 from .ops.index import peek_row as peek_row, where as where

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import display, runtime
+from . import display, runtime, snapshot as snapshots
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, checked, needs_value
@@ -27,6 +27,56 @@ def reset(x: Any) -> None:
     """
     for stream in needs_value("reset", x)._streams.values():
         stream.reset()
+
+
+def save_state(*values: Any) -> dict[str, np.ndarray]:
+    """Where a stream has got to: its state and its frame position, as plain arrays.
+
+    They can be kept in memory, or in a file (`np.savez(file, **snapshot)`), and given to `load_state` as often as one likes,
+    also in another process. Parameters and settings of `DGen` are not part of it. A call does not move the stream.
+
+    Args:
+        values: One, or the group that `dgenlazy.realize(..., preserve_state=True)` streams, in the same order.
+
+    Returns:
+        A copy: "position", the number of the next frame; "program", the text of what runs; and the state of each recurrence.
+
+    >>> ramp = Signal.constant(1.0).accum()
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([1., 2.], dtype=float32)
+    >>> snapshot = ramp.save_state()
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([3., 4.], dtype=float32)
+    >>> ramp.load_state(snapshot)
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([3., 4.], dtype=float32)
+    """
+    nodes, stream = _stream("save_state", values)
+    return snapshots.taken(runtime.staged(nodes).program, stream.state, stream.position)
+
+
+def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
+    """Put a stream where another, or itself, was when `save_state` was called: what follows is the same to the bit.
+
+    Args:
+        values: One, or the group that is streamed. Their program must be that of the snapshot; a graph that was built again, in
+            this process or in another, has it.
+        snapshot: What `save_state` gave, or the file that `np.load` opened.
+
+    Raises:
+        ArgumentError: the snapshot is of another program; the message shows the first line that differs.
+        ShapeError: an array of it has another shape.
+
+    >>> ramp = Signal.constant(1.0).accum()
+    >>> ramp.realize(frames=2, preserve_state=True)
+    array([1., 2.], dtype=float32)
+    >>> again = Signal.constant(1.0).accum()
+    >>> dg.load_state(again, snapshot=ramp.save_state())
+    >>> again.realize(frames=2, preserve_state=True)
+    array([3., 4.], dtype=float32)
+    """
+    nodes, stream = _stream("load_state", values)
+    stream.state, stream.position = snapshots.restored(runtime.staged(nodes).program, snapshot)
 
 
 def backward(
@@ -179,7 +229,21 @@ class Lazy(Methods):
         return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
 
     reset = reset
+    save_state = save_state
     backward = backward
+
+    def load_state(self, snapshot: Mapping[str, Any]) -> None:
+        """Put the stream where it, or that of an equal graph, was when `save_state` was called; see `dgenlazy.load_state`.
+
+        >>> ramp = Signal.constant(1.0).accum()
+        >>> fresh = ramp.save_state()
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([1., 2.], dtype=float32)
+        >>> ramp.load_state(fresh)
+        >>> ramp.realize(frames=2, preserve_state=True)
+        array([1., 2.], dtype=float32)
+        """
+        load_state(self, snapshot=snapshot)
 
     def plot(
         self, kind: str = "waveform", frames: int | None = None, *, inputs: Any = None, ax: Any = None, **style: Any
@@ -216,14 +280,25 @@ def realize(
     >>> dg.realize(x, x * 2, frames=4)
     (array([0.  , 0.25, 0.5 , 0.75], dtype=float32), array([0. , 0.5, 1. , 1.5], dtype=float32))
     """
-    for value in values:
-        needs_value("realize", value)
-    if not values:
-        raise ArgumentError("realize: takes at least one value")
-    nodes = tuple([value.node for value in values])
-    stream = None
     if flag("realize: preserve_state", preserve_state):
-        stream = values[0]._streams.get(nodes) or runtime.Stream()
-        for value in values:
-            value._streams[nodes] = stream
+        nodes, stream = _stream("realize", values)
+    else:
+        nodes, stream = _nodes("realize", values), None
     return tuple(runtime.realize(nodes, frames, inputs, stream))
+
+
+def _nodes(name: str, values: Sequence[Any]) -> tuple[Node | Leaf, ...]:
+    for value in values:
+        needs_value(name, value)
+    if not values:
+        raise ArgumentError(f"{name}: takes at least one value")
+    return tuple([value.node for value in values])
+
+
+def _stream(name: str, values: Sequence[Any]) -> tuple[tuple[Node | Leaf, ...], runtime.Stream]:
+    """The nodes of a value or of a group, and the one stream that they share."""
+    nodes = _nodes(name, values)
+    stream = values[0]._streams.get(nodes) or runtime.Stream()
+    for value in values:
+        value._streams[nodes] = stream
+    return nodes, stream

@@ -22,7 +22,7 @@ ORDER = [
     {"recurrence"},
     {name for name in MODULES if name.startswith("ops.")},
     {"stage"},
-    {"loop", "plan", "terms"},
+    {"loop", "plan", "snapshot", "terms"},
     {"runtime", "display"},
     {"reverb"},
     {"methods"},

@@ -1,0 +1,69 @@
+"""Where a stream has got to, as plain arrays that can be kept in a file and go on elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+import jax
+import numpy as np
+
+from .config import whole_number
+from .errors import ArgumentError, ShapeError
+from .op import Context, Recurrence
+from .stage import Program, initial_state
+
+
+def taken(program: Program, state: Any, position: int) -> dict[str, np.ndarray]:
+    """A copy of `state`, by names that any file takes; of a state of None, which has not begun, there is none."""
+    arrays = {name: np.array(x) for name, x in zip(_names(program, state), jax.tree.leaves(state))}
+    return {"position": np.array(position, np.int64), "program": np.array(str(program)), **arrays}
+
+
+def restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int]:
+    """`(state, position)` of a snapshot, if it is one of this program."""
+    held = {"position", "program"}
+    if not isinstance(snapshot, Mapping) or not held <= snapshot.keys():
+        raise ArgumentError(f"load_state: {snapshot!r} is not what save_state gave: it has no position and program")
+    _same(str(program), str(np.asarray(snapshot["program"])))
+    position = whole_number("load_state: position", np.array(snapshot["position"]).tolist(), most=2**63 - 1)
+    first = _first_state(program)
+    names = _names(program, first)
+    if names and snapshot.keys() == held:
+        return None, position
+    if snapshot.keys() != held | set(names):
+        wrong = sorted(snapshot.keys() ^ (held | set(names)))[0]
+        raise ArgumentError(f"load_state: the snapshot {'has' if wrong in snapshot else 'lacks'} {wrong!r}")
+    leaves, structure = jax.tree.flatten(first)
+    return structure.unflatten([_fitting(n, snapshot[n], x) for n, x in zip(names, leaves)]), position
+
+
+def _names(program: Program, state: Any) -> list[str]:
+    """A name for each array of a state: the recurrence's number and op, and the array's number."""
+    ops = [line.op.__name__ for line in program.lines if isinstance(line.op, Recurrence)]
+    trees = [] if state is None else state
+    return [f"{i}.{op}.{k}" for i, (op, tree) in enumerate(zip(ops, trees)) for k in range(len(jax.tree.leaves(tree)))]
+
+
+def _first_state(program: Program) -> Any:
+    """Shapes and types of a state."""
+    ctx = Context(sample_rate=44100.0, frames=1)
+    leaves = [jax.ShapeDtypeStruct((1,) * s.varies + s.shape, s.dtype) for s in program.leaves]
+    return jax.eval_shape(lambda leaves: initial_state(program, ctx, leaves), leaves)
+
+
+def _same(ours: str, theirs: str) -> None:
+    for a, b in zip_longest(ours.splitlines(), theirs.splitlines(), fillvalue="nothing"):
+        if a != b:
+            raise ArgumentError(f"load_state: the snapshot is of another program: it has {b.strip()}; this one has {a.strip()}")
+
+
+def _fitting(name: str, given: Any, like: Any) -> np.ndarray:
+    try:
+        array = np.array(given).astype(like.dtype)
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"load_state: {name}: {e}") from None
+    if array.shape != like.shape:
+        raise ShapeError(f"load_state: {name} has shape {array.shape}, not {like.shape}")
+    return array
