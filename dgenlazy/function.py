@@ -28,26 +28,28 @@ class Function:
 
     Attributes:
         params: The parameters as arrays: what they are now, in the structure that they were given in.
+        graph, structure, settings, sources: What it is made of, for `export`: the staged graph, the structure of the outputs,
+            what it keeps of `DGen`, and the leaves of the graph that each input stands for, by name.
     """
 
     def __init__(self, outputs: Any, params: Any, inputs: Any):
-        values, self._shape = jax.tree.flatten(outputs, is_leaf=_is_lazy)
+        values, self.structure = jax.tree.flatten(outputs, is_leaf=_is_lazy)
         if not values:
             raise ArgumentError("function: there is no output")
         nodes = [needs_value("function: outputs", v).node for v in values]
-        self._graph = runtime.restage(nodes)
-        self._settings = runtime.settings()
-        leaves = self._graph.arrays
+        self.graph = runtime.restage(nodes)
+        self.settings = runtime.settings()
+        leaves = self.graph.arrays
         if params is None:
-            params = [promoted(leaves[i]) for i in self._graph.learned]
+            params = [promoted(leaves[i]) for i in self.graph.learned]
         if inputs is None:
             channels = sorted({leaf.channel for leaf in leaves if isinstance(leaf, Input)})
             inputs = {channel: channel for channel in channels}
         if not isinstance(inputs, Mapping):
             raise ArgumentError(f"function: inputs={inputs!r} is not a mapping from name to Signal.input, channel or leaf")
         self._params = _leaves("params", params)
-        self._inputs = {name: _source(name, x, leaves) for name, x in inputs.items()}
-        taken = [leaf for found in (*self._inputs.values(), self._params[0]) for leaf in found]
+        self.sources = {name: _source(name, x, leaves) for name, x in inputs.items()}
+        taken = [leaf for found in (*self.sources.values(), self._params[0]) for leaf in found]
         if len(set(taken)) < len(taken):
             raise ArgumentError("function: a leaf is given twice, as a parameter or as an input")
         missing = [leaf.channel for leaf in leaves if isinstance(leaf, Input) and leaf not in taken]
@@ -77,24 +79,24 @@ class Function:
             InputError: an input is missing, unknown, or of another length. ShapeError: an array has another shape than
                 its leaf. ArgumentError: `params` has another structure.
         """
-        bound = self._bound(params, {} if inputs is None else inputs)
+        bound = self.bound(params, {} if inputs is None else inputs)
         count = self._frames(bound, frames)
         start = jnp.uint32(0) if state is None else state["position"]
-        run, fresh = runtime.pure(self._graph, self._settings, bound, count, start)
+        run, fresh = runtime.pure(self.graph, self.settings, bound, count, start)
         outputs, recurrences = run(fresh() if state is None else state["recurrences"])
         state = {"position": start + jnp.uint32(count), "recurrences": recurrences}
-        return self._shape.unflatten(outputs), state
+        return self.structure.unflatten(outputs), state
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
     ) -> dict[str, Any]:
         """The state before the first frame, for loops that want one of constant structure; takes what a call takes."""
-        bound = self._bound(params, {} if inputs is None else inputs)
+        bound = self.bound(params, {} if inputs is None else inputs)
         start = jnp.uint32(0)
-        _, fresh = runtime.pure(self._graph, self._settings, bound, self._frames(bound, frames), start)
+        _, fresh = runtime.pure(self.graph, self.settings, bound, self._frames(bound, frames), start)
         return {"position": start, "recurrences": fresh()}
 
-    def _bound(self, params: Any, inputs: Mapping[Any, Any]) -> dict[Leaf, Any]:
+    def bound(self, params: Any, inputs: Mapping[Any, Any]) -> dict[Leaf, Any]:
         """The array of every leaf that is a parameter or an input."""
         leaves, structure = self._params
         given, shape = jax.tree.flatten(self.params if params is None else params)
@@ -104,9 +106,9 @@ class Function:
         for leaf, array in zip(leaves, given):
             bound[leaf] = _fitting(f"params of {promoted(leaf)!r}", array, leaf.array.shape)
         for name in inputs:
-            if name not in self._inputs:
-                raise InputError(f"function: inputs[{name!r}] is none of {', '.join(map(repr, self._inputs)) or 'no inputs'}")
-        for name, found in self._inputs.items():
+            if name not in self.sources:
+                raise InputError(f"function: inputs[{name!r}] is none of {', '.join(map(repr, self.sources)) or 'no inputs'}")
+        for name, found in self.sources.items():
             if name not in inputs:
                 raise InputError(f"function: inputs[{name!r}] is missing")
             for leaf in found:
@@ -118,15 +120,15 @@ class Function:
         lengths = {x.shape[0] for leaf, x in bound.items() if leaf.spec.varies and leaf not in self._params[0]}
         if len(lengths) > 1:
             raise InputError(f"function: inputs have {' and '.join(map(str, sorted(lengths)))} frames; they must be as long")
-        if frames is None and not lengths and self._graph.program.varies:
-            held = [leaf.array.shape[0] for leaf in self._graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
+        if frames is None and not lengths and self.graph.program.varies:
+            held = [leaf.array.shape[0] for leaf in self.graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
             if not held:
                 raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
             return min(held)
         count = next(iter(lengths), 1) if frames is None else whole_number("function: frames", frames)
         if lengths and count != next(iter(lengths)):
             raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
-        for leaf in self._graph.arrays:
+        for leaf in self.graph.arrays:
             if isinstance(leaf, Data) and leaf.spec.varies and leaf not in bound and leaf.array.shape[0] < count:
                 raise InputError(f"function: Signal.from_samples holds {leaf.array.shape[0]} frames, {count} were asked for")
         return count
