@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from . import display, runtime, snapshot as snapshots
+from . import display, runtime
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, checked, needs_value
 from .methods import Methods
 from .plan import Plans
+from .stream import Stream
 
 
 def reset(x: Any) -> None:
@@ -51,8 +52,8 @@ def save_state(*values: Any) -> dict[str, np.ndarray]:
     >>> ramp.realize(frames=2, preserve_state=True)
     array([3., 4.], dtype=float32)
     """
-    nodes, stream = _stream("save_state", values)
-    return snapshots.taken(runtime.staged(nodes).program, stream.state, stream.position)
+    _, stream = _stream("save_state", values)
+    return stream.saved()
 
 
 def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
@@ -75,8 +76,8 @@ def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
     >>> again.realize(frames=2, preserve_state=True)
     array([3., 4.], dtype=float32)
     """
-    nodes, stream = _stream("load_state", values)
-    stream.state, stream.position = snapshots.restored(runtime.staged(nodes).program, snapshot)
+    _, stream = _stream("load_state", values)
+    stream.load(snapshot)
 
 
 def backward(
@@ -110,7 +111,7 @@ class Lazy(Methods):
 
     def __init__(self, node: Node | Leaf):
         self.node: Any = node
-        self._streams: dict[tuple[Any, ...], runtime.Stream] = {}
+        self._streams: dict[tuple[Any, ...], Stream] = {}
 
     # Data.
 
@@ -295,10 +296,10 @@ def _nodes(name: str, values: Sequence[Any]) -> tuple[Node | Leaf, ...]:
     return tuple([value.node for value in values])
 
 
-def _stream(name: str, values: Sequence[Any]) -> tuple[tuple[Node | Leaf, ...], runtime.Stream]:
+def _stream(name: str, values: Sequence[Any]) -> tuple[tuple[Node | Leaf, ...], Stream]:
     """The nodes of a value or of a group, and the one stream that they share."""
     nodes = _nodes(name, values)
-    stream = values[0]._streams.get(nodes) or runtime.Stream()
+    stream = values[0]._streams.get(nodes) or Stream(runtime.staged(nodes))
     for value in values:
         value._streams[nodes] = stream
     return nodes, stream

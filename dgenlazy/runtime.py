@@ -17,9 +17,10 @@ from . import backend
 from .config import DGen, Inputs, whole_number
 from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Node, Number, Seed
-from .op import Block, Context
+from .op import Context
 from .plan import Plans, plans
 from .stage import Program, initial_state, run, stage
+from .stream import Stream
 from .terms import summed
 
 
@@ -204,22 +205,11 @@ def _compiled_gradient(
 # What users call, by way of `values`.
 
 
-class Stream:
-    """Where a streamed value, or a group of them, has got to."""
-
-    def __init__(self):
-        self.state: Any = None
-        self.position = 0
-
-    def reset(self) -> None:
-        self.__init__()
-
-
 def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
     """Compute nodes in one program. With a stream, go on from where it is, and move it."""
-    graph = staged(nodes)
+    graph = stream.graph if stream else staged(nodes)
     where, start = device(), stream.position if stream else 0
-    if stream and any(isinstance(line.op, Block) for line in graph.program.lines):
+    if stream and graph.program.sees_whole_run:
         raise ArgumentError("realize: preserve_state=True streams block by block, but spectral_loss sees the whole run")
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
@@ -230,12 +220,13 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
         state = stream.state
         if state is None:
             state = _compiled_state(graph.program, count, DGen.sample_rate, where)(graph.numbers, arrays, first)
-        state = jax.device_put(state, where)
+        if stream.where is not where:
+            state = jax.device_put(state, where)
     run_block = _compiled(graph.program, count, DGen.sample_rate, where)
     outputs, state = run_block(graph.numbers, arrays, first, state)
     outputs = [np.array(y) for y in outputs]
     if stream:
-        stream.state, stream.position = state, start + count
+        stream.go_to(state, start + count, where)
     return outputs
 
 

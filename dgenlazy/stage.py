@@ -56,10 +56,15 @@ class Program:
             out.append(infer(op, tuple([out[a] for a in args]), params))
         return tuple(out)
 
-    @property
+    @ft.cached_property
     def varies(self) -> bool:
         """Whether it has frames at all."""
         return any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
+
+    @ft.cached_property
+    def sees_whole_run(self) -> bool:
+        """Whether an op of it cannot be run block by block."""
+        return any(isinstance(line.op, Block) for line in self.lines)
 
     @property
     def output_specs(self) -> list[Spec]:

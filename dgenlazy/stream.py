@@ -1,10 +1,10 @@
-"""Where a stream has got to, as plain arrays that can be kept in a file and go on elsewhere."""
+"""Values that are run block by block: where they have got to, and that as plain arrays, to go on from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import zip_longest
-from typing import Any
+from typing import Any, final
 
 import jax
 import numpy as np
@@ -15,13 +15,39 @@ from .op import Context, Recurrence
 from .stage import Program, initial_state
 
 
-def taken(program: Program, state: Any, position: int) -> dict[str, np.ndarray]:
-    """A copy of `state`, by names that any file takes; of a state of None, which has not begun, there is none."""
-    arrays = {name: np.array(x) for name, x in zip(_names(program, state), jax.tree.leaves(state))}
-    return {"position": np.array(position, np.int64), "program": np.array(str(program)), **arrays}
+@final
+class Stream:
+    """A value, or a group of them, that is run block by block, and where it has got to.
+
+    Attributes:
+        graph: What `runtime.staged` made of them, kept because a host has little time for a block.
+        state: Of its recurrences; None before the first block.
+        position: The number of the next frame.
+        where: The device that the state is on, if it is on one.
+    """
+
+    def __init__(self, graph: Any):
+        self.graph = graph
+        self.reset()
+
+    def reset(self) -> None:
+        self.go_to(None, 0)
+
+    def go_to(self, state: Any, position: int, where: Any = None) -> None:
+        self.state, self.position, self.where = state, position, where
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """A copy of the state, by names that any file takes. Of one that has not begun there is none."""
+        program = self.graph.program
+        arrays = {name: np.array(x) for name, x in zip(_names(program, self.state), jax.tree.leaves(self.state))}
+        return {"position": np.array(self.position, np.int64), "program": np.array(str(program)), **arrays}
+
+    def load(self, snapshot: Mapping[str, Any]) -> None:
+        """Go to where `saved` was called, if that was for an equal program."""
+        self.go_to(*_restored(self.graph.program, snapshot))
 
 
-def restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int]:
+def _restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int]:
     """`(state, position)` of a snapshot, if it is one of this program."""
     held = {"position", "program"}
     if not isinstance(snapshot, Mapping) or not held <= snapshot.keys():
