@@ -17,6 +17,7 @@ from .errors import (
     InputError as InputError,
     ShapeError as ShapeError,
 )
+from .export import export as export
 from .function import from_jax as from_jax, function as function
 from .lazy import (
     backward as backward,
@@ -77,6 +78,7 @@ from .ops.tensor import (
     transpose as transpose,
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .player import Player as Player, load as load
 from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 

@@ -1,0 +1,311 @@
+"""Writing a graph to one file, as StableHLO that any JAX can run without this package; `player` loads it again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+
+from . import artifact, inspection, runtime
+from .analysis import reads
+from .config import flag, whole_number
+from .errors import ArgumentError, DGenError
+from .function import Function, function
+from .graph import Data, Leaf
+from .lazy import Lazy
+from .op import Block, Recurrence
+
+
+def export(
+    outputs: Any,
+    path: str | os.PathLike[str],
+    *,
+    params: Mapping[str, Any] | None = None,
+    inputs: Mapping[Any, Any] | None = None,
+    frames: int | None = None,
+    platforms: Sequence[str] | None = None,
+    gradient: bool = False,
+    allow: Sequence[str] = (),
+) -> str:
+    """Write a graph to a file, to be run without it: by `dg.load`, or by plain `jax.export` without this package.
+
+    Settings are those of now, and so is data that is no argument. A file that is there already is replaced whole, or on an
+    error not touched. Takes the extra `export`.
+
+    Args:
+        outputs: A value, or a dict, list or tuple of values.
+        path: Where to write. Its folder exists.
+        params: Leaves that stay arguments, by name: Tensors and Signals that hold data. All others become constants.
+        inputs: Leaves that are given anew with each block, by name: `{"source": Signal.input(0)}`; a channel number stands
+            for its input. By default every channel, by its number.
+        frames: How long a block is. None for any length: then each recurrence is run frame by frame, which is fast on a
+            CPU only, and ops that see the whole run, like `spectral_loss`, mostly cannot be exported.
+        platforms: Of "cpu", "cuda", "rocm", "tpu" and "mps"; by default that of the present backend. None of them needs to
+            be on this machine.
+        gradient: Also write the gradient to `params` of the mean over the frames of a block, begun afresh. Takes one
+            output, of shape ().
+        allow: Targets of custom calls that the program may hold beside those of this library's ops; `dg.load` must be told
+            the same. For ops made by `dg.from_jax`.
+
+    Returns:
+        The SHA-256 of the file, for `dg.load(path, sha256=...)`.
+
+    Raises:
+        ArgumentError: an argument is not as above, or an op does not go with what was asked for. BackendError: the package
+            flatbuffers is missing.
+
+    >>> import tempfile
+    >>> cutoff = Signal.param(800.0, min=20.0, max=20000.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     digest = dg.export(Signal.input(0).onepole(0.5), f"{folder}/filter.dgen", frames=4)
+    ...     dg.load(f"{folder}/filter.dgen", sha256=digest).process(np.ones(4, np.float32))
+    array([0.5   , 0.75  , 0.875 , 0.9375], dtype=float32)
+    """
+    artifact.needs_flatbuffers("export")
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise ArgumentError(f"export: there is no folder {target.parent}")
+    source = _Source(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
+    if flag("export: gradient", gradient) and (not source.params or source.kind != "value" or source.rows[0]["shape"]):
+        raise ArgumentError("export: gradient=True takes params, and one output of shape (); take its mean() or sum()")
+    data = artifact.pack(*source.written(_platforms(platforms), gradient, tuple(allow)))
+    if len(data) > artifact.LARGEST:
+        raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
+    _replace(target, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+class _Platform(NamedTuple):
+    """What plans need to know of a device that may not be here."""
+
+    platform: str
+
+
+class _Source:
+    """A graph and what it is exported with: the programs as functions of plain arrays, and what the manifest says."""
+
+    def __init__(self, outputs: Any, params: Any, inputs: Any, frames: int | None):
+        self.frames = frames
+        self.kind, names, outputs = _structure(outputs)
+        params = _named("params", {} if params is None else params)
+        if inputs is None:
+            inputs = {channel: channel for channel in function(outputs, params).sources}
+        self.fn: Function = function(outputs, params, _named("inputs", inputs))
+        self.params = {name: x.node for name, x in params.items()}
+        specs = self.fn.graph.program.output_specs
+        self.rows = [_row(n, s.shape, s.signal or s.varies) for n, s in zip(names, specs)]
+        self.inputs: list[dict[str, Any]] = []
+        for name, leaves in self.fn.sources.items():
+            spec = leaves[0].spec if leaves else None
+            self.inputs.append(_row(name, spec.shape if spec else (), spec is None or spec.varies))
+        self.timed = [row["name"] for row in self.inputs if row["frames"]]
+        if not self.fn.graph.program.varies:
+            self.frames = frames = 1
+        if frames is None and not self.timed:  # what tells the program how many frames it is to run
+            if "frames" in self.fn.sources:
+                raise ArgumentError("export: inputs['frames'] is taken: where no input varies, an input of that name counts")
+            self.inputs.append(_row("frames", (0,), True))
+            self.timed = ["frames"]
+        taken = {leaf for found in self.fn.sources.values() for leaf in found} | set(self.params.values())
+        self.samples = [x for x in self.fn.graph.arrays if isinstance(x, Data) and x.spec.varies and x not in taken]
+
+    def programs(self, platform: str) -> dict[str, Any]:
+        """`step`, `start` and `gradient` as functions."""
+        fn = self.fn
+        settings = fn.settings._replace(where=_Platform(platform))
+
+        def block(params, inputs, start, count):
+            bound: dict[Leaf, Any] = fn.bound(params, {name: inputs[name] for name in fn.sources})
+            for leaf in self.samples:  # past their end the last is held; the player does not go there
+                at = jnp.asarray(start, jnp.int32) + jnp.arange(count, dtype=jnp.int32)
+                bound[leaf] = jnp.take(jnp.asarray(leaf.array), at, axis=0, mode="clip")
+            return runtime.pure(fn.graph, settings, bound, count, start)
+
+        def start(params, inputs):
+            still = {r["name"]: jnp.zeros((1, *r["shape"])) for r in self.inputs if r["frames"]} | inputs
+            return (jnp.uint32(0), *jax.tree.leaves(block(params, still, jnp.uint32(0), 1)[1]()))
+
+        def step(params, inputs, state):
+            count = self.frames or inputs[self.timed[0]].shape[0]
+            run, fresh = block(params, inputs, state[0], count)
+            values, after = run(jax.tree.structure(fresh()).unflatten(state[1:]))
+            return fn.structure.unflatten(values), (state[0] + jnp.uint32(count), *jax.tree.leaves(after))
+
+        def gradient(params, inputs):
+            still = {name: x for name, x in inputs.items() if name not in self.timed}
+            return jax.value_and_grad(lambda p: jnp.mean(step(p, inputs, start(p, still))[0]))(params)
+
+        return {"step": step, "start": start, "gradient": gradient}
+
+    def written(self, platforms: Sequence[str], gradient: bool, allowed: tuple[str, ...]) -> tuple[dict, dict[str, bytes]]:
+        """The manifest, and the sections of the file."""
+        params = {name: np.asarray(leaf.array, np.float32) for name, leaf in self.params.items()}
+        still = {r["name"]: self._first(r) for r in self.inputs if not r["frames"]}
+        start = self.programs(platforms[0])["start"]
+        state = [np.asarray(x) for x in start(params, still)]
+        depends = any(reads(start, params, still))
+        for x in state:
+            if x.dtype.name not in artifact.TYPES:
+                raise ArgumentError(f"export: a state is of {x.dtype}, not of {', '.join(artifact.TYPES)}")
+        length = self.frames
+        if length is None:
+            (length,) = jax.export.symbolic_shape("frames")
+        args = {r["name"]: jax.ShapeDtypeStruct((length,) * r["frames"] + tuple(r["shape"]), np.float32) for r in self.inputs}
+        given = {
+            "step": (params, args, tuple(state)),
+            "start": (params, still),
+            "gradient": (params, args),
+        }
+        manifest = self._manifest(platforms, state, depends, gradient)
+        sections = {}
+        for platform in platforms:
+            programs = self.programs(platform)
+            for name in artifact.programs(manifest, platform):
+                kind = name.split(".")[0]
+                sections[name] = self._lowered(programs[kind], given[kind], platform, allowed)
+        sections |= {f"state.{i}.npy": artifact.array_bytes(x) for i, x in enumerate(state)}
+        sections |= {f"params.{name}.npy": artifact.array_bytes(x) for name, x in params.items()}
+        return manifest, sections
+
+    def _first(self, row: dict[str, Any]) -> np.ndarray:
+        """An input that does not vary, as it is now."""
+        found = self.fn.sources[row["name"]][0]
+        return np.asarray(found.array, np.float32) if isinstance(found, Data) else np.zeros(row["shape"], np.float32)
+
+    def _lowered(self, fn: Any, given: tuple, platform: str, allowed: tuple[str, ...]) -> bytes:
+        args = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), given)
+        try:
+            with _without_paths():
+                exported = jax.export.export(jax.jit(fn, keep_unused=True), platforms=[platform])(*args)
+                program = bytes(exported.serialize())
+        except DGenError:
+            raise
+        except (TypeError, ValueError, NotImplementedError) as e:
+            fact = str(e).strip().splitlines()[0]
+            whole = [line.op.__name__ for line in self.fn.graph.program.lines if isinstance(line.op, Block)]
+            if self.frames is None:
+                name = f"{', '.join(whole)}, which sees the whole run," if whole else "an op of the program"
+                raise ArgumentError(f"export: {name} does not go with any number of frames; give frames=N: {fact}") from None
+            raise ArgumentError(f"export: this program cannot be exported for {platform}: {fact}") from None
+        wrong = inspection.complaint(exported.mlir_module(), allowed)
+        if wrong:
+            raise ArgumentError(f"export: {wrong}; allow=(...) allows it")
+        return program
+
+    def _manifest(self, platforms: Sequence[str], state: list[np.ndarray], start: bool, gradient: bool) -> dict[str, Any]:
+        graph, kept = self.fn.graph, self.fn.settings
+        names = ["position"]
+        fresh = jax.eval_shape(lambda: self._fresh())
+        recurrences = [line.op.__name__ for line in graph.program.lines if isinstance(line.op, Recurrence)]
+        for name, tree in zip(recurrences, fresh):
+            paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+            names += [f"{name}{jax.tree_util.keystr(path)}"[:200] for path, _ in paths]
+        return {
+            "format": artifact.FORMAT,
+            "version": artifact.VERSION,
+            "made_with": {p: version(p) for p in ("dgenlazy", "jax", "jaxlib", "numpy")},
+            "sample_rate": float(kept.sample_rate),
+            "seed": kept.seed,
+            "frames": self.frames,
+            "whole_run": any(isinstance(line.op, Block) for line in graph.program.lines),
+            "latency": 0,
+            "samples": min((x.array.shape[0] for x in self.samples), default=None),
+            "platforms": list(platforms),
+            "start": start,
+            "gradient": gradient,
+            "structure": self.kind,
+            "outputs": self.rows,
+            "inputs": self.inputs,
+            "params": [
+                {**_row(n, p.spec.shape), "min": _finite(p.low), "max": _finite(p.high)} for n, p in self.params.items()
+            ],
+            "state": [{**_row(n, x.shape), "dtype": x.dtype.name} for n, x in zip(names, state, strict=True)],
+        }
+
+    def _fresh(self) -> Any:
+        inputs = {r["name"]: jnp.zeros((1,) * r["frames"] + tuple(r["shape"])) for r in self.inputs}
+        bound = self.fn.bound({n: p.array for n, p in self.params.items()}, {n: inputs[n] for n in self.fn.sources})
+        bound |= {leaf: jnp.asarray(leaf.array)[:1] for leaf in self.samples}
+        return runtime.pure(self.fn.graph, self.fn.settings, bound, 1, jnp.uint32(0))[1]()
+
+
+def _structure(outputs: Any) -> tuple[str, list[str], Any]:
+    """What the outputs are in, their names, and the outputs, by names that can stand in a file."""
+    kind = {dict: "dict", list: "list", tuple: "tuple"}.get(type(outputs), "value")
+    if kind == "value":
+        return kind, ["output"], outputs
+    outputs = _named("outputs", outputs) if kind == "dict" else outputs
+    if any(not isinstance(x, Lazy) for x in (outputs.values() if kind == "dict" else outputs)):
+        raise ArgumentError("export: outputs are a value, or a dict, list or tuple of values, and nothing deeper")
+    return kind, sorted(outputs) if kind == "dict" else [str(i) for i in range(len(outputs))], outputs
+
+
+def _named(what: str, given: Any) -> dict[str, Any]:
+    """A mapping with names that can stand in a file."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"export: {what}={given!r} is not a mapping from name to leaf")
+    for name in given:
+        if not (isinstance(name, (str, int)) and artifact.NAME.fullmatch(str(name))):
+            raise ArgumentError(f"export: {what}: the name {name!r} is not made of letters, digits, _ and -, 64 at most")
+    names = {str(name): x for name, x in given.items()}
+    if len(names) < len(given):
+        raise ArgumentError(f"export: {what}: two names read the same")
+    return names
+
+
+def _platforms(given: Any) -> list[str]:
+    platforms = [artifact.platform_of(runtime.device())] if given is None else given
+    if isinstance(platforms, str) or not isinstance(platforms, Sequence) or not platforms:
+        raise ArgumentError(f"export: platforms={given!r} is not a list of names")
+    for name in platforms:
+        if name not in artifact.PLATFORMS:
+            raise ArgumentError(f"export: platforms: {name!r} is not one of {', '.join(artifact.PLATFORMS)}")
+    return list(dict.fromkeys(platforms))
+
+
+def _row(name: str, shape: tuple[int, ...], frames: bool | None = None) -> dict[str, Any]:
+    """An entry of the manifest."""
+    return {"name": name, "shape": list(shape)} | ({} if frames is None else {"frames": frames})
+
+
+def _finite(bound: float) -> float | None:
+    return float(bound) if math.isfinite(bound) else None
+
+
+@contextlib.contextmanager
+def _without_paths() -> Iterator[None]:
+    """Lower without the names of source files, which tell of the machine and make equal programs differ."""
+    quiet = {"jax_hlo_source_file_canonicalization_regex": ".*", "jax_traceback_in_locations_limit": 0}
+    before = {name: getattr(jax.config, name) for name in quiet}
+    try:
+        for name, value in quiet.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(unfinished, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(unfinished)
