@@ -58,8 +58,9 @@ def enter(folder, description, resume):
 
 def save(folder, tree, state, best=False):
     """Write `tree`, a pytree of arrays, and `state`, a dict for JSON, as the latest checkpoint; or as the best one."""
-    arrays, text = named(tree), json.dumps(state, sort_keys=True)
-    data = to_bytes(arrays, {"state": text, "digest": _digest(arrays, text)})
+    arrays = named(tree)
+    # One entry: safetensors writes several in random order, and equal checkpoints are to be equal files.
+    data = to_bytes(arrays, {"run": json.dumps({"digest": _digest(arrays, state), "state": state}, sort_keys=True)})
     if best:
         write_file(folder / BEST, data)
         return
@@ -77,12 +78,11 @@ def load(file, like):
     """
     try:
         with safe_open(file, framework="numpy") as opened:
-            metadata = opened.metadata() or {}
+            run = json.loads((opened.metadata() or {})["run"])
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}
-        text = metadata["state"]
-        if metadata["digest"] != _digest(arrays, text):
+        if run["digest"] != _digest(arrays, run["state"]):
             raise Damaged(f"{file}: its digest is not that of its content")
-        return _shaped(arrays, like, file), json.loads(text)
+        return _shaped(arrays, like, file), run["state"]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise Damaged(f"{file}: {error}") from None
 
@@ -130,10 +130,16 @@ def cut_log(file, step):
 
 
 def read_log(file):
-    """The entries of a log of JSON lines, up to the first line that is damaged."""
+    """The entries of a log of JSON lines, up to the first that is damaged; none where there is no log."""
     entries = []
-    with contextlib.suppress(ValueError), open(file, errors="replace") as lines:
-        entries.extend(json.loads(line) for line in lines)
+    for line in file.read_text(errors="replace").splitlines() if file.exists() else []:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            break
+        if not (isinstance(entry, dict) and isinstance(entry.get("step"), int)):
+            break
+        entries.append(entry)
     return entries
 
 
@@ -154,8 +160,8 @@ def _written_aside(file, data):
             os.close(folder)
 
 
-def _digest(arrays, text):
-    digest = hashlib.sha256(text.encode())
+def _digest(arrays, state):
+    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype} {array.shape}".encode())

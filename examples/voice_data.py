@@ -149,12 +149,14 @@ def read_stretch(recording, start, frames, rate):
     first = max(0, (start - reach) // up)
     last = min(math.ceil((start + frames + reach) / up), math.ceil(recording.frames / down))
     out = np.zeros(frames, np.float32)
-    if first < last:
-        end = min(last * down, recording.frames)
-        x, _ = audio.read(recording.path, rate, start=first * down, frames=end - first * down)
-        offset = first * up - start  # of x within the stretch
-        have = x[max(0, -offset) : frames - offset]
-        out[max(0, offset) :][: len(have)] = have
+    if first >= last:
+        return out
+    end = min(last * down, recording.frames)
+    x, _ = audio.read(recording.path, rate, start=first * down, frames=end - first * down)
+    begin = first * up  # of x, as `start` is of the stretch
+    low, high = max(start, begin), min(start + frames, begin + len(x))
+    if low < high:
+        out[low - start : high - start] = x[low - begin : high - begin]
     return out
 
 
