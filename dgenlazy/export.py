@@ -191,13 +191,13 @@ class _Source:
                 program = bytes(exported.serialize())
         except DGenError:
             raise
-        except (TypeError, ValueError, NotImplementedError) as e:
-            fact = str(e).strip().splitlines()[0]
+        except Exception as e:  # whatever JAX raises for what it cannot lower
+            fact = (str(e).strip() or type(e).__name__).splitlines()[0]
             whole = [line.op.__name__ for line in self.fn.graph.program.lines if isinstance(line.op, Block)]
             if self.frames is None:
                 name = f"{', '.join(whole)}, which sees the whole run," if whole else "an op of the program"
-                raise ArgumentError(f"export: {name} does not go with any number of frames; give frames=N: {fact}") from None
-            raise ArgumentError(f"export: this program cannot be exported for {platform}: {fact}") from None
+                raise ArgumentError(f"export: {name} does not go with any number of frames; give frames=N: {fact}") from e
+            raise ArgumentError(f"export: this program cannot be exported for {platform}: {fact}") from e
         wrong = inspection.complaint(exported.mlir_module(), allowed)
         if wrong:
             raise ArgumentError(f"export: {wrong}; allow=(...) allows it")
