@@ -237,6 +237,7 @@ def test_custom_calls_are_refused(data, refused, pinned):
         ('stablehlo.custom_call @"shape_assertion evil"(%0)', "custom call that cannot be read"),
         ('"stablehlo.custom_call"(%0) <{call_target_name = "evil"}>', "custom call that cannot be read"),
         ("stablehlo.custom_call @shape_assertion(%0) stablehlo.custom_call @evil(%0)", "custom call evil"),
+        ('%0 = stablehlo.add\n#loc1 = loc("custom_call")\n', ""),
         ('"stablehlo.outfeed"(%0)', "stablehlo.outfeed"),
         ('"stablehlo.send"(%0)', "stablehlo.send"),
     ],

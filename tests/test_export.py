@@ -301,7 +301,7 @@ def test_another_platform_is_an_error_that_names_those_there_are(path):
 
 def test_custom_calls_must_be_allowed_on_both_sides(path):
     spd = dg.from_jax(lambda x: jnp.linalg.cholesky(jnp.eye(2) * (1 + x * x))[0])
-    with pytest.raises(ArgumentError, match=r"custom call (lapack_spotrf_ffi) is not on the list") as caught:
+    with pytest.raises(ArgumentError, match=r"custom call lapack_\w+ is not on the list") as caught:
         dg.export(spd(x()), path, frames=8)
     assert not path.exists()
     allow = [str(caught.value).split()[3]]
