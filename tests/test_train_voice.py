@@ -59,6 +59,12 @@ def run(environment, out, *arguments, code=0):
     return printed
 
 
+def wait(process, condition):
+    """Until it holds, or the process has ended."""
+    while process.poll() is None and not condition():
+        time.sleep(0.001)
+
+
 def assert_same_run(out, other):
     """Parameters, optimizer, best checkpoint and log, to the last bit; seconds aside."""
     for name in (checkpoints.LATEST, checkpoints.BEST):
@@ -74,31 +80,34 @@ def log_of(out):
 # Killed, interrupted, resumed.
 
 
+def kill_at_random(process, log, moments):
+    """Kill a process while it trains, most of the time; otherwise while it starts, which takes longest by far."""
+    before = log.stat().st_ino if log.exists() else None
+    if moments.random() < 0.8:
+        wait(process, lambda: log.exists() and log.stat().st_ino != before)  # a log that is cut is a new file
+        lines = len(log.read_bytes().splitlines()) + moments.randint(1, 70)
+        wait(process, lambda: len(log.read_bytes().splitlines()) >= lines)
+        time.sleep(moments.uniform(0, 0.05))  # anywhere in a step or a save
+    else:
+        time.sleep(moments.uniform(0, 6))
+    process.kill()
+    process.communicate()
+
+
 def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_not(tmp_path, environment, whole):
     uninterrupted, steps = whole
     moments = random.Random(int(os.environ.get("DGENLAZY_KILL_SEED", "0")))
     out, kills = tmp_path / "killed", []
     while len(kills) < KILLS:
         process = start(environment, out, *steps, "--resume")
-        # Starting up takes longest by far, so most kills wait for the first new line of the log.
-        log, born = out / "log.jsonl", time.monotonic()
-        before = log.stat().st_mtime_ns if log.exists() else 0
-        if moments.random() < 0.8:
-            while process.poll() is None and not (log.exists() and log.stat().st_size and log.stat().st_mtime_ns > before):
-                time.sleep(0.001)
-            time.sleep(moments.uniform(0, 0.8))
-        else:
-            time.sleep(moments.uniform(0, 6))
-        process.kill()
-        process.communicate()
+        kill_at_random(process, out / "log.jsonl", moments)
         if process.returncode == 0:  # it was through: that is one more run to compare, and another begins
             assert_same_run(out, uninterrupted)
             out = tmp_path / f"killed after {len(kills)}"
             continue
         assert process.returncode == -signal.SIGKILL
-        at = checkpoints.read_log(log)[-1]["step"] if checkpoints.read_log(log) else None
         unfinished = [p.name for p in out.iterdir() if p.name.startswith(".")] if out.exists() else []
-        kills.append(f"after {time.monotonic() - born:.2f} s, step {at}, unfinished files: {unfinished}")
+        kills.append(f"killed after line {len(checkpoints.read_log(out / 'log.jsonl'))} of the log, unfinished: {unfinished}")
     print(*kills, sep="\n")
     run(environment, out, *steps, "--resume")
     assert_same_run(out, uninterrupted)
@@ -108,8 +117,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_the_run_that_was_not(tmp_
 def test_ctrl_c_saves_the_step_it_was_in_and_the_run_goes_on_from_there(tmp_path, environment, whole):
     uninterrupted, steps = whole
     process = start(environment, tmp_path / "stopped", *steps)
-    while process.poll() is None and len(checkpoints.read_log(tmp_path / "stopped" / "log.jsonl")) < 10:
-        time.sleep(0.001)
+    wait(process, lambda: len(checkpoints.read_log(tmp_path / "stopped" / "log.jsonl")) > 10)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130, printed
