@@ -5,7 +5,7 @@
     python examples/live.py --out live.wav           into a file instead
 
 It takes the extra `live` (sounddevice). Where that, its PortAudio library or an output device is missing, it says so and writes
-the same performance to output/live.wav, with the extra `audio`.
+the same performance to output/live.wav (extra `audio`).
 
 A thread computes blocks ahead into a queue, and the sound card's callback takes them out: nothing is computed in the callback,
 which must never wait. A callback that finds the queue empty plays silence: an underrun. At the end they are reported, with the
