@@ -161,7 +161,6 @@ def copy(folder, to):
     ("arguments", "says"),
     [
         ([], "is not empty; --resume goes on with the run there"),
-        (["--resume", "--batch", 3], "settings: batch was 2, and is 3"),
         (["--resume", "--data", "changed"], "recordings: speech.wav was 54659 frames at 22050 Hz, checksum"),
         (["--resume", "--data", "short"], "no recording has two segments of 0.1 s"),
     ],
