@@ -55,8 +55,8 @@ def export(
             be on this machine.
         gradient: Also write the gradient to `params` of the mean over the frames of a block, begun afresh. Takes one
             output, of shape ().
-        allow: Targets of custom calls that the program may hold beside those of this library's ops; `dg.load` must be told
-            the same. For ops made by `dg.from_jax`.
+        allow: Targets of custom calls that the program may hold beside those of this library's ops, of the ones that JAX
+            keeps stable; `dg.load` must be told the same. For ops made by `dg.from_jax`.
 
     Returns:
         The SHA-256 of the file, for `dg.load(path, sha256=...)`.
@@ -66,7 +66,6 @@ def export(
             flatbuffers is missing.
 
     >>> import tempfile
-    >>> cutoff = Signal.param(800.0, min=20.0, max=20000.0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     digest = dg.export(Signal.input(0).onepole(0.5), f"{folder}/filter.dgen", frames=4)
     ...     dg.load(f"{folder}/filter.dgen", sha256=digest).process(np.ones(4, np.float32))

@@ -6,6 +6,7 @@ elsewhere is read first in a process of its own, for which this module is the sc
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ ALLOWED = ("shape_assertion",)  # targets of custom calls: all that the library'
 _NAMES = re.compile(r"^#loc.*$", re.MULTILINE)  # of places in source files, among which may be a function's name
 _TALKS = re.compile(r"stablehlo\.(?:infeed|outfeed|send|recv)\b")
 _CALLS = re.compile(r"custom_call(?: @([\w.$]+)\()?")
-_SECONDS = 60.0
+_SECONDS, _MEMORY = 60.0, 2**34  # bytes: what the other process may take
 
 
 def complaint(text: str, allowed: Sequence[str] = ()) -> str:
@@ -76,6 +77,10 @@ def apart(programs: Sequence[bytes], allowed: Sequence[str] = ()) -> str:
 
 def main() -> None:
     """Read programs from stdin, and say on stdout whether they may be run."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # where there is no such limit, or a lower one
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     try:
         head = json.loads(sys.stdin.buffer.readline())
         for size in head["sizes"]:

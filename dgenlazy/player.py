@@ -23,7 +23,8 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
     Every byte is checked before anything is compiled. Hashes inside a file find damage; against a hostile author they are no
     help. So a file that is not pinned by `sha256` is first read by another process, which takes a second or two: bytes that
     crash JAX's reader crash that one, and only custom calls that this library's own ops need are let in. A program that
-    passes may still take all of your time and memory when you run it. It has no other way out.
+    passes may still take all of your time and memory when you run it. It has no other way out. Where `sys.executable` is no
+    Python, as in a program that embeds one, give `sha256`.
 
     Args:
         path: The file.
@@ -126,7 +127,7 @@ class Player:
 
         Raises:
             InputError: an input is missing, unknown or of another length than it must be.
-            ShapeError: it has another shape.
+            ShapeError: it has another shape. ArtifactError: the program itself fails.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +141,7 @@ class Player:
         samples = self.manifest["samples"]
         if samples is not None and int(state[0]) + count > samples:
             raise InputError(f"process: {count} frames from {state[0]} on, but the program's own samples end at {samples}")
-        outputs, self._state = self._run["step"](dict(self.params), inputs, state)
+        outputs, self._state = self._ran("step", inputs, state)
         return jax.tree.map(np.array, outputs)
 
     def gradient(self, block: Any = None, frames: int | None = None) -> tuple[float, dict[str, np.ndarray]]:
@@ -162,7 +163,7 @@ class Player:
         if "gradient" not in self._run:
             raise ArgumentError("gradient: the program was exported without gradient=True")
         inputs, _ = self._block(block, frames)
-        loss, grads = self._run["gradient"](dict(self.params), inputs)
+        loss, grads = self._ran("gradient", inputs)
         return float(loss), {name: np.array(g) for name, g in grads.items()}
 
     def call(self, params: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
@@ -237,8 +238,15 @@ class Player:
         if "start" in self._run:
             rows = [row for row in self._inputs.values() if not row["frames"]]
             still = {row["name"]: inputs.get(row["name"], np.zeros(row["shape"], np.float32)) for row in rows}
-            state = self._run["start"](dict(self.params), still)
+            state = self._ran("start", still)
         return jax.device_put(state, self._device)
+
+    def _ran(self, kind: str, *args: Any) -> Any:
+        """One of the programs, run with the parameters of now."""
+        try:
+            return self._run[kind](dict(self.params), *args)
+        except Exception as e:  # the arguments were checked: it is the program that XLA cannot compile or run
+            raise ArtifactError(f"{kind}: the program fails: {' '.join(str(e).split())[:300]}") from e
 
     def _block(self, block: Any, frames: Any) -> tuple[dict[str, np.ndarray], int]:
         """The inputs of a block, checked, and its length."""

@@ -1,5 +1,6 @@
 """Files that are damaged, foreign or hostile: refused before anything in them is compiled, let alone run."""
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -219,6 +220,23 @@ def program(fn, *checks):
 def evil(params, inputs):
     call = jax.ffi.ffi_call("evil", jax.ShapeDtypeStruct((), np.float32))
     return call(params["gain"])
+
+
+def test_a_program_that_does_not_compile_is_an_error_of_the_file(data, tmp_path):
+    check = jax.export.DisabledSafetyCheck.custom_call("evil")
+    args = ({}, {"0": np.zeros(8, np.float32)}, (np.uint32(0),))
+
+    def step(params, inputs, state):
+        return jax.ffi.ffi_call("evil", jax.ShapeDtypeStruct((8,), np.float32))(inputs["0"]), state
+
+    dg.export(Signal.input(0) * 2, tmp_path / "a.dgen", frames=8)
+    bad = jax.export.export(jax.jit(step), platforms=["cpu"], disabled_checks=[check])(*args)
+    bad = bytes(dataclasses.replace(bad, disabled_safety_checks=()).serialize())
+    whole = repacked((tmp_path / "a.dgen").read_bytes(), sections={"step.cpu": bad})
+    (tmp_path / "a.dgen").write_bytes(whole)
+    player = dg.load(tmp_path / "a.dgen", sha256=hashlib.sha256(whole).hexdigest(), allow=["evil"])
+    with pytest.raises(ArtifactError, match="step: the program fails"):
+        player.process(np.zeros(8))
 
 
 @pytest.mark.parametrize("pinned", [True, False])
