@@ -80,7 +80,7 @@ def main() -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):  # where there is no such limit, or a lower one
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     try:
         head = json.loads(sys.stdin.buffer.readline())
         for size in head["sizes"]:
