@@ -22,9 +22,9 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
 
     Every byte is checked before anything is compiled. Hashes inside a file find damage; against a hostile author they are no
     help. So a file that is not pinned by `sha256` is first read by another process, which takes a second or two: bytes that
-    crash JAX's reader crash that one, and only custom calls that this library's own ops need are let in. A program that
-    passes may still take all of your time and memory when you run it. It has no other way out. Where `sys.executable` is no
-    Python, as in a program that embeds one, give `sha256`.
+    crash JAX's reader crash that one, and only custom calls that this library's own ops need are let in. Two things stay
+    open: this process reads again what the other one read without harm, and a program that passes may take all of your time
+    and memory when you run it. Where `sys.executable` is no Python, as in a program that embeds one, give `sha256`.
 
     Args:
         path: The file.
