@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from . import runtime
 from .config import whole_number
@@ -109,7 +110,7 @@ def mix(matrix, lines):
     count = lines.shape[-1] if lines.ndim else 1
     if not lines.ndim or matrix.shape[-2:] != (count, count):
         raise ShapeError(f"{count} lines take a matrix of {(count, count)}, and times for each line, (lines,)")
-    return jnp.matmul(matrix, lines[..., None])[..., 0]
+    return jnp.matmul(matrix, lines[..., None], precision=lax.Precision.HIGHEST)[..., 0]
 
 
 @composite
