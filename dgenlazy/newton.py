@@ -19,7 +19,10 @@ from jax import lax
 
 # Measured on an H200: a step of a scan, a level of an associative scan, a multiplication in one.
 SCAN_SECONDS, _LEVEL_SECONDS, _PRODUCT_SECONDS = 1.9e-5, 1.0e-5, 7e-12
-_MOST_ENTRIES = 2**24  # of the Jacobians held at a time: longer runs are cut into pieces
+_MOST_ENTRIES = 2**28  # of the Jacobians held at a time: longer runs are cut into pieces
+_FEW_STATES = 4  # whose maps are written out, number by number: compilers fuse what they can see
+_GROUPS = {1: 4, 2: 4, 3: 2, 4: 2}  # frames that are joined to one map, by the number of states
+_FAR, _NEAR = 64, 2  # frames around one that an error in it is held against: of an affine step, of a nonlinear one
 _MOST_ITERATIONS = 24
 
 
@@ -29,49 +32,65 @@ def seconds(frames: int, lanes: int, width: int, order: int) -> float:
     return once * (1 if order < 2 else 3)
 
 
-def states(rec: Any, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The state after the last frame, and the states before every frame."""
+def states(rec: Any, state: Any, inputs: tuple[Any, ...], outputs: bool = False) -> tuple[Any, Any]:
+    """The state after the last frame, and the states before every frame; with `outputs` those of the step instead."""
     leaves, rebuild = jax.tree.flatten(state)
     form = _Form(leaves, rec.lanewise)
     nothing = rebuild.unflatten([None] * len(leaves))
 
-    def piece(count, start, moving):
-        inputs = rec.merged(moving, rec.fixed(all_inputs))
+    def after(s, moving):
+        return jax.vmap(lambda s, *xs: rec.next(s, nothing, *xs), (0, *rec.axes))(s, *rec.merged(moving, rec.fixed(inputs)))
 
-        def after(s):
-            return jax.vmap(lambda s, *xs: rec.next(s, nothing, *xs), (0, *rec.axes))(s, *inputs)
+    def jacobian(s, moving):
+        return form.columns(lambda t: jax.jvp(lambda s: after(s, moving), (s,), (t,))[1], s)
 
-        def push(s, t):
-            return jax.jvp(after, (s,), (t,))[1]
+    def step(s, *moving):
+        end, y = rec.step(rebuild.unflatten(s), *rec.merged(moving, rec.fixed(inputs)))
+        return jax.tree.leaves(end), y if outputs else s
 
-        def improved(s):
-            jacobian = form.columns(lambda t: push(s, t), s)
-            force = form.pack(after(s)) - _apply(jacobian, form.pack(s))
-            return associate(jacobian, force, form.pack([x[None] for x in start])[0])
+    def affine(count, start, moving):
+        """All frames of a step that is `A s + b`."""
+
+        def maps(now):
+            zero = [jnp.zeros((len(now[0]), *x.shape), x.dtype) for x in start]
+            return jacobian(zero, now[1]), form.pack(after(zero, now[1]))
+
+        def steps(packed, now):
+            s, out = jax.vmap(step)(form.unpack(packed), *now[1])
+            return form.pack(s), out
+
+        clock = jnp.zeros((count, 0))  # tells how many frames there are where no input varies
+        return form.run(count, (clock, moving), start, maps, steps)
+
+    def newton(count, start, moving):
+        """All frames of any step: what it misses, and what of that later states must take up, again and again."""
+
+        def following(end, before):
+            return jax.tree.map(lambda e, x: jnp.concatenate([x[1:], e]), end, before)
 
         def again(held):
-            i, _, (_, packed) = held
-            new = improved(form.unpack(packed))
-            return i + 1, _distance(new[1], packed, packed), new
+            i, _, (end, before) = held
+            missed = jax.tree.map(jnp.subtract, form.pack(after(form.unpack(before), moving)), following(end, before))
+            still = [jnp.zeros_like(x) for x in start]
+            maps = lambda now: (jacobian(form.unpack(now[0]), now[2]), now[1])  # noqa: E731
+            _, change_end, change = form.run(count, (before, missed, moving), still, maps)
+            new = jax.tree.map(jnp.add, (end, before), (form.pack([x[None] for x in change_end]), change))
+            return i + 1, form.distance(new[1], before, before, _NEAR), new
 
-        guess = [jnp.broadcast_to(x, (count, *x.shape)) for x in start]
-        found = improved(guess)
-        if rec.plan.name == "newton":
-            held = (1, jnp.asarray(jnp.inf, found[0].dtype), found)
-            close = math.sqrt(jnp.finfo(found[0].dtype).eps)  # a change after which the next one is rounding
-            found = lax.while_loop(lambda h: (h[0] < _MOST_ITERATIONS) & (h[1] > close), again, held)[2]
-        end, s = [x[0] for x in form.unpack(found[0][None])], form.unpack(found[1])
-        wanted = [jnp.concatenate([x[1:], e[None]]) for x, e in zip(s, end)]
-        good = _solved(form.pack(after(s)), form.pack(wanted), form.pack(s))
+        guess = form.pack([jnp.broadcast_to(x, (count, *x.shape)) for x in start])
+        first = (0, jnp.asarray(jnp.inf, start[0].dtype), (jax.tree.map(lambda x: x[-1:], guess), guess))
+        close = math.sqrt(jnp.finfo(start[0].dtype).eps)  # a change after which the next one is rounding
+        found = lax.while_loop(lambda h: (h[0] < _MOST_ITERATIONS) & (h[1] > close), again, first)[2]
+        s = form.unpack(found[1])
+        good = form.solved(form.pack(after(s, moving)), following(*found), found[1], _NEAR)
+        return good, [e[0] for e in form.unpack(found[0])], jax.vmap(step)(s, *moving)[1]
 
-        def one_frame(s, moving):
-            return rec.next(s, nothing, *rec.merged(moving, rec.fixed(all_inputs))), s
+    def piece(count, start, moving):
+        good, *found = (newton if rec.plan.name == "newton" else affine)(count, start, moving)
+        return _unless(good, tuple(found), lambda: lax.scan(lambda s, now: step(s, *now), start, moving, length=count))
 
-        return _unless(good, (end, s), lambda: lax.scan(one_frame, start, moving, length=count))
-
-    all_inputs = inputs
-    end, s = _in_pieces(piece, leaves, rec.moving(inputs), rec.ctx.frames, form.entries, False)
-    return rebuild.unflatten(end), rebuild.unflatten(s)
+    end, found = _in_pieces(piece, leaves, rec.moving(inputs), rec.ctx.frames, form.entries, False)
+    return rebuild.unflatten(end), found if outputs else rebuild.unflatten(found)
 
 
 def linear(
@@ -86,60 +105,22 @@ def linear(
     """`t[n + 1] = J[n] t[n] + force[n]`, or with `reverse` backwards through the transposed; `push(t, *frame)` is `J t`."""
     form = _Form(start, rec.lanewise)
     inputs, held = frame[: len(rec.varies)], frame[len(rec.varies) :]
+    count, axes = len(rec.moving(inputs)), (0, *rec.axes, *[0] * len(held))
 
-    def piece(_, start, moving):
-        moving, force = moving[:-1], moving[-1]
-        count = len(rec.moving(inputs))
-        now = (*rec.merged(moving[:count], rec.fixed(inputs)), *moving[count:])
-        axes = (0, *rec.axes, *[0] * len(held))
-        jacobian = form.columns(lambda t: jax.vmap(push, axes)(t, *now), force)
-        jacobian = jnp.swapaxes(jacobian, 1, 2) if reverse else jacobian
-        packed, first = form.pack(force), form.pack([x[None] for x in start])[0]
-        flip = (lambda x: x[::-1]) if reverse else lambda x: x
-        end, before = associate(flip(jacobian), flip(packed), first)
-        before = flip(before)
-        after = _apply(jacobian, before) + packed
-        wanted = jnp.concatenate([end[None], before[:-1]]) if reverse else jnp.concatenate([before[1:], end[None]])
-        found = [x[0] for x in form.unpack(end[None])], form.unpack(before)
+    def now(moving):
+        return (*rec.merged(moving[:count], rec.fixed(inputs)), *moving[count:-1])
 
-        def step(t, moving):
-            now = rec.merged(moving[:count], rec.fixed(inputs))
-            return one_frame(t, *now, *moving[count:])
+    def maps(moving):
+        jacobian = form.columns(lambda t: jax.vmap(push, axes)(t, *now(moving)), moving[-1])
+        return form.transposed(jacobian) if reverse else jacobian, form.pack(moving[-1])
 
-        def scanned():
-            return lax.scan(step, start, (*moving, force), reverse=reverse)
-
-        return _unless(_solved(after, wanted, before), found, scanned)
+    def piece(frames, start, moving):
+        good, *found = form.run(frames, moving, start, maps, reverse=reverse)
+        found[1] = form.unpack(found[1])
+        step = lambda t, moving: one_frame(t, *now(moving), moving[-1])  # noqa: E731
+        return _unless(good, tuple(found), lambda: lax.scan(step, start, moving, reverse=reverse))
 
     return _in_pieces(piece, start, (*rec.moving(inputs), *held, force), rec.ctx.frames, form.entries, reverse)
-
-
-def associate(matrices: Any, forces: Any, start: Any) -> tuple[Any, Any]:
-    """`t[n + 1] = matrices[n] t[n] + forces[n]` for `(frames, k, k, lanes)`: the last `t`, and every one before it."""
-    forces = forces.at[0].add(_apply(matrices[:1], start[None])[0])
-
-    def combine(first, then):
-        product = (then[0][:, :, :, None] * first[0][:, None]).sum(2)
-        return product, _apply(then[0], first[1]) + then[1]
-
-    _, after = lax.associative_scan(combine, (matrices, forces))
-    return after[-1], jnp.concatenate([start[None], after[:-1]])
-
-
-def _apply(matrices: Any, vectors: Any) -> Any:
-    return (matrices * vectors[:, None]).sum(2)
-
-
-def _distance(a: Any, b: Any, before: Any) -> Any:
-    """The largest difference, relative to the states of its own frame and lane, and to a ten-millionth of the run's."""
-    run = jnp.max(jnp.abs(b), (0, 1), keepdims=True, initial=1e-20)
-    size = jnp.max(jnp.maximum(jnp.abs(b), jnp.abs(before)), 1, keepdims=True) + 1e-7 * run
-    return jnp.max(jnp.abs(a - b) / size, initial=0.0)
-
-
-def _solved(after: Any, wanted: Any, before: Any) -> Any:
-    """Whether the step leads from each state to the next, but for rounding."""
-    return _distance(after, wanted, before) <= 100 * jnp.finfo(after.dtype).eps
 
 
 def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
@@ -166,32 +147,140 @@ def _in_pieces(piece: Callable[..., Any], start: Any, moving: Any, frames: int, 
 
 
 class _Form:
-    """Leaves of a state as one array: `(frames, leaves, lanes)` where lanes stay apart, else `(frames, elements, 1)`."""
+    """States as vectors and their Jacobians as matrices, for every frame and, where lanes stay apart, lane.
+
+    A vector of few states is a list of arrays `(frames, lanes)`, a matrix a list of such columns. More are one array each,
+    `(frames, states, lanes)` and `(frames, states, states, lanes)`.
+    """
 
     def __init__(self, leaves: list[Any], lanewise: bool):
         self.shapes, self.lanewise = [x.shape for x in leaves], lanewise
         self.width = len(leaves) if lanewise else sum(x.size for x in leaves)
         self.entries = self.width**2 * (leaves[0].size if lanewise else 1)
+        self.few = self.width <= _FEW_STATES
 
     def pack(self, leaves: list[Any]) -> Any:
         flat = [x.reshape(len(x), -1) for x in leaves]
-        return jnp.stack(flat, 1) if self.lanewise else jnp.concatenate(flat, 1)[:, :, None]
+        if not self.few:
+            return jnp.stack(flat, 1) if self.lanewise else jnp.concatenate(flat, 1)[:, :, None]
+        return flat if self.lanewise else [x[:, i : i + 1] for x in flat for i in range(x.shape[1])]
 
     def unpack(self, packed: Any) -> list[Any]:
-        if self.lanewise:
-            return [packed[:, i].reshape(len(packed), *s) for i, s in enumerate(self.shapes)]
-        ends = [sum(math.prod(s) for s in self.shapes[: i + 1]) for i in range(len(self.shapes))]
-        parts = jnp.split(packed[:, :, 0], ends[:-1], 1)
-        return [p.reshape(len(packed), *s) for p, s in zip(parts, self.shapes)]
+        each = packed if self.few else [packed[:, i] for i in range(self.width)]
+        if not self.lanewise:
+            ends = [sum(math.prod(s) for s in self.shapes[: i + 1]) for i in range(len(self.shapes))]
+            starts = [0, *ends[:-1]]
+            joined = jnp.concatenate(each, 1) if self.few else packed[:, :, 0]
+            each = [joined[:, a:b] for a, b in zip(starts, ends)]
+        return [x.reshape(len(x), *s) for x, s in zip(each, self.shapes)]
 
     def columns(self, push: Callable[[list[Any]], list[Any]], like: list[Any]) -> Any:
-        """The matrix `(frames, width, width, lanes)` of a linear map of states, from what it makes of unit vectors."""
-        frames = len(like[0])
-        if self.lanewise:
-            units = [[jnp.full_like(x, i == j) for j, x in enumerate(like)] for i in range(self.width)]
-        else:
-            eye = jnp.broadcast_to(
-                jnp.eye(self.width, dtype=like[0].dtype)[:, None, :, None], (self.width, frames, self.width, 1)
-            )
-            units = [self.unpack(e) for e in eye]
-        return jnp.stack([self.pack(push(u)) for u in units], 2)
+        """The matrix of a linear map of states, from what it makes of unit vectors."""
+        zero = self.pack([jnp.zeros_like(x) for x in like])
+        at = [[x if i != j else x + 1 for i, x in enumerate(zero)] for j in range(self.width)] if self.few else None
+        units = at or [zero.at[:, j].set(1) for j in range(self.width)]
+        made = [self.pack(push(self.unpack(u))) for u in units]
+        return made if self.few else jnp.stack(made, 2)
+
+    def transposed(self, matrix: Any) -> Any:
+        return [list(row) for row in zip(*matrix)] if self.few else jnp.swapaxes(matrix, 1, 2)
+
+    def apply(self, matrix: Any, vector: Any) -> Any:
+        if not self.few:
+            return (matrix * vector[:, None]).sum(2)
+        return [ft.reduce(jnp.add, [c[i] * x for c, x in zip(matrix, vector)]) for i in range(self.width)]
+
+    def product(self, a: Any, b: Any) -> Any:
+        if not self.few:
+            return (a[:, :, :, None] * b[:, None]).sum(2)
+        return [self.apply(a, column) for column in b]
+
+    def associate(self, matrices: Any, forces: Any, start: Any) -> tuple[Any, Any]:
+        """`t[n + 1] = matrices[n] t[n] + forces[n]`: the last `t`, as a run of one frame, and every one before it."""
+        first = self.apply(jax.tree.map(lambda m: m[:1], matrices), start)
+        forces = jax.tree.map(lambda f, x: f.at[0].add(x[0]), forces, first)
+        _, after = lax.associative_scan(self.then, (matrices, forces))
+        before = jax.tree.map(lambda s, x: jnp.concatenate([s, x[:-1]]), start, after)
+        return jax.tree.map(lambda x: x[-1:], after), before
+
+    def then(self, first: Any, second: Any) -> tuple[Any, Any]:
+        """One map after another."""
+        after = jax.tree.map(jnp.add, self.apply(second[0], first[1]), second[1])
+        return self.product(second[0], first[0]), after
+
+    def run(
+        self, frames: int, moving: Any, start: list[Any], maps: Callable[..., Any], step: Any = None, reverse: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """Solve `t[n + 1] = A[n] t[n] + b[n]`, or from the last frame to the first.
+
+        Groups of a few frames are joined to one map each, which an associative scan multiplies up: so it works on a part
+        of the frames only. Within the groups, step by step, from where it says that they start.
+
+        Args:
+            moving: What `maps` and `step` take, with the frame axis first.
+            maps: `A` and `b` of such frames.
+            step: `(t, moving) -> (next t, output)`; by default `A t + b`, and `t` itself.
+
+        Returns:
+            Whether the groups end where the next ones start, the last `t` and the outputs.
+        """
+        size = min(_GROUPS.get(self.width, 1), frames)
+        cut = frames // size * size
+        grouped = jax.tree.map(lambda x: x[:cut].reshape(cut // size, size, *x.shape[1:]), moving)
+        phases = [jax.tree.map(lambda x: x[:, n], grouped) for n in range(size)]  # noqa: B023
+        rest = [jax.tree.map(lambda x: x[n : n + 1], moving) for n in range(cut, frames)]  # noqa: B023
+        flip = ft.partial(jax.tree.map, lambda x: x[::-1]) if reverse else lambda x: x
+        order = range(size)[::-1] if reverse else range(size)
+        known = [maps(p) for p in phases]
+
+        def applied(t, known):
+            return jax.tree.map(jnp.add, self.apply(known[0], t), known[1]), t
+
+        t, outside = self.pack([x[None] for x in start]), []
+        for now in rest[::-1] if reverse else ():
+            t, y = step(t, now) if step else applied(t, maps(now))
+            outside.insert(0, y)
+        end, before = self.associate(*flip(ft.reduce(self.then, [known[n] for n in order])), t)
+        t, outputs = flip(before), [None] * size
+        for n in order:
+            t, outputs[n] = step(t, phases[n]) if step else applied(t, known[n])
+        wanted = jax.tree.map(lambda e, x: jnp.concatenate([x[1:], e]), end, before)
+        good = self.solved(flip(t), wanted, before, _FAR // size)
+        for now in () if reverse else rest:
+            end, y = step(end, now) if step else applied(end, maps(now))
+            outside.append(y)
+
+        def joined(outputs, outside):
+            stacked = jnp.stack(outputs, 1).reshape(cut, *outputs[0].shape[1:])
+            return jnp.concatenate([stacked, *outside]) if outside else stacked
+
+        turned = [list(x) for x in zip(*map(jax.tree.leaves, outputs))], [jax.tree.leaves(y) for y in outside]
+        found = [joined(x, [y[i] for y in turned[1]]) for i, x in enumerate(turned[0])]
+        return good, [x[0] for x in self.unpack(end)], jax.tree.structure(outputs[0]).unflatten(found)
+
+    def distance(self, a: Any, b: Any, before: Any, near: int) -> Any:
+        """The largest difference, relative to the states of its lane nearby, and to a ten-millionth of the run's.
+
+        All states may pass through zero at once, but those nearby do not, and errors are of their size.
+        """
+        size = self.largest(jax.tree.map(lambda b, x: jnp.maximum(jnp.abs(b), jnp.abs(x)), b, before))
+        run = jnp.max(size, 0, keepdims=True, initial=1e-20)
+        error = self.largest(jax.tree.map(lambda a, b: jnp.abs(a - b), a, b))
+        return jnp.max(error / (_nearby(size, near) + 1e-7 * run), initial=0.0)
+
+    def largest(self, vector: Any) -> Any:
+        return ft.reduce(jnp.maximum, vector) if self.few else jnp.max(vector, 1)
+
+    def solved(self, after: Any, wanted: Any, before: Any, near: int) -> Any:
+        """Whether the step leads from each state to the next, but for rounding."""
+        dtype = jax.tree.leaves(after)[0].dtype
+        return self.distance(after, wanted, before, near) <= 100 * jnp.finfo(dtype).eps
+
+
+def _nearby(x: Any, group: int) -> Any:
+    """The largest in the group of frames around each, or in the groups beside it; `x` is `(frames, lanes)`, not negative."""
+    groups = -(-len(x) // group)
+    grouped = jnp.pad(x, ((0, groups * group - len(x)), (0, 0))).reshape(groups, group, x.shape[1]).max(1)
+    edges = jnp.pad(grouped, ((1, 1), (0, 0)))
+    largest = jnp.maximum(grouped, jnp.maximum(edges[:-2], edges[2:]))
+    return jnp.repeat(largest, group, 0)[: len(x)]

@@ -117,7 +117,7 @@ class Recursion:
         def whole(state, inputs):
             if self.plan.name == "scan":
                 return self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
-            return by_states(state, inputs)
+            return newton.states(self, state, inputs, outputs=True)
 
         def by_states(state, inputs):
             end, states = trajectory(state, inputs)
