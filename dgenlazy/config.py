@@ -84,7 +84,7 @@ def _opts_out(value: Any) -> bool:
 
 
 class Inputs(MutableMapping[int, np.ndarray]):
-    """The samples of each input channel: `DGen.inputs[0] = samples`, one value per frame."""
+    """The samples of each input channel: `DGen.inputs[0] = samples`, `(frames,)`, or of a batch `(batch, frames)`."""
 
     def __init__(self, samples: Mapping[int, Any] = {}):
         self._samples: dict[int, np.ndarray] = {}
@@ -93,8 +93,8 @@ class Inputs(MutableMapping[int, np.ndarray]):
     def __setitem__(self, channel: int, samples: Any) -> None:
         channel = whole_number("inputs: channel", channel)
         array = real_array(f"inputs[{channel}]", samples)
-        if array.ndim != 1:
-            raise ArgumentError(f"inputs[{channel}]: shape {array.shape} is not (frames,), one sample per frame")
+        if array.ndim not in (1, 2):
+            raise ArgumentError(f"inputs[{channel}]: shape {array.shape} is not (frames,), nor (batch, frames) for a batch")
         self._samples[channel] = array
 
     def __getitem__(self, channel: int) -> np.ndarray:
@@ -110,7 +110,7 @@ class Inputs(MutableMapping[int, np.ndarray]):
         return len(self._samples)
 
     def __repr__(self) -> str:
-        return "{" + ", ".join(f"{c}: {len(x)} frames" for c, x in self.items()) + "}"
+        return "{" + ", ".join(f"{c}: {' x '.join(map(str, x.shape))} frames" for c, x in self.items()) + "}"
 
 
 def _backend(value: Any) -> str:

@@ -20,6 +20,8 @@ _MOST_LINES = 100  # of a program that is shown in HTML
 def describe(name: str, node: Node | Leaf) -> str:
     """One line: class, shape, what it is made of."""
     facts = [f"shape={node.spec.shape}"]
+    if isinstance(node, Data) and node.batched:
+        facts.append(f"batch={len(node.array)}")
     if isinstance(node, Node):
         facts.append(f"op={node.op.__name__}")
     elif isinstance(node, (Data, Number)):

@@ -101,6 +101,8 @@ class _Source:
         if inputs is None:
             inputs = {channel: channel for channel in function(outputs, params).sources}
         self.fn: Function = function(outputs, params, _named("inputs", inputs))
+        if any(isinstance(x, Data) and x.batched for x in self.fn.graph.arrays):
+            raise ArgumentError("export: a leaf of the graph is batched; a file holds the graph of one example")
         self.params = {name: x.node for name, x in params.items()}
         specs = self.fn.graph.program.output_specs
         self.rows = [_row(n, s.shape, s.signal or s.varies) for n, s in zip(names, specs)]

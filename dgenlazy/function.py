@@ -67,13 +67,15 @@ class Function:
         """Run the graph.
 
         Args:
-            params: Arrays in the structure of `self.params`; by default what the parameters are now.
-            inputs: An array for each name, `(frames,)` for a Signal; all of one length.
+            params: Arrays in the structure of `self.params`; by default what the parameters are now. Those of batched leaves
+                have the batch axis first; how many examples there are may differ from call to call.
+            inputs: An array for each name, `(frames,)` for a Signal, or in a batch `(batch, frames)`; all of one length.
             state: What the last block returned; None starts afresh. A dict of arrays.
             frames: How many, where there are no inputs that vary.
 
         Returns:
-            The outputs in the structure that they were given in, and the state after the last frame.
+            The outputs in the structure that they were given in, and the state after the last frame. In a batch all outputs,
+            and all of the state but its position, have the batch axis first.
 
         Raises:
             InputError: an input is missing, unknown, or of another length. ShapeError: an array has another shape than
@@ -104,7 +106,7 @@ class Function:
             raise ArgumentError(f"function: params have the structure {shape}, not {structure}")
         bound: dict[Leaf, Any] = {}
         for leaf, array in zip(leaves, given):
-            bound[leaf] = _fitting(f"params of {promoted(leaf)!r}", array, leaf.array.shape)
+            bound[leaf] = _fitting(f"params of {promoted(leaf)!r}", array, leaf, False)
         for name in inputs:
             if name not in self.sources:
                 raise InputError(f"function: inputs[{name!r}] is none of {', '.join(map(repr, self.sources)) or 'no inputs'}")
@@ -112,16 +114,16 @@ class Function:
             if name not in inputs:
                 raise InputError(f"function: inputs[{name!r}] is missing")
             for leaf in found:
-                shape = (np.shape(inputs[name])[:1] if leaf.spec.varies else ()) + leaf.spec.shape
-                bound[leaf] = _fitting(f"inputs[{name!r}]", inputs[name], shape)
+                bound[leaf] = _fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
         return bound
 
     def _frames(self, bound: Mapping[Leaf, Any], frames: Any) -> int:
-        lengths = {x.shape[0] for leaf, x in bound.items() if leaf.spec.varies and leaf not in self._params[0]}
+        moving = [(leaf, x) for leaf, x in bound.items() if leaf.spec.varies and leaf not in self._params[0]]
+        lengths = {x.shape[x.ndim - len(leaf.spec.shape) - 1] for leaf, x in moving}
         if len(lengths) > 1:
             raise InputError(f"function: inputs have {' and '.join(map(str, sorted(lengths)))} frames; they must be as long")
         if frames is None and not lengths and self.graph.program.varies:
-            held = [leaf.array.shape[0] for leaf in self.graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
+            held = [leaf.frames for leaf in self.graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
             if not held:
                 raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
             return min(held)
@@ -129,8 +131,8 @@ class Function:
         if lengths and count != next(iter(lengths)):
             raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
         for leaf in self.graph.arrays:
-            if isinstance(leaf, Data) and leaf.spec.varies and leaf not in bound and leaf.array.shape[0] < count:
-                raise InputError(f"function: Signal.from_samples holds {leaf.array.shape[0]} frames, {count} were asked for")
+            if isinstance(leaf, Data) and leaf.spec.varies and leaf not in bound and leaf.frames < count:
+                raise InputError(f"function: Signal.from_samples holds {leaf.frames} frames, {count} were asked for")
         return count
 
 
@@ -225,11 +227,16 @@ def _source(name: Any, x: Any, leaves: list[Any]) -> list[Leaf]:
     return [leaf for leaf in leaves if isinstance(leaf, Input) and leaf.channel == channel]
 
 
-def _fitting(name: str, array: Any, shape: tuple[int, ...]) -> Any:
+def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
+    """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
     try:
         array = jnp.asarray(array, jnp.float32)
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
-    if array.shape != shape:
-        raise ShapeError(f"function: {name} has shape {array.shape}, not {shape}")
+    batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1
+    free = batched + any_length  # axes that may be of any length
+    own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free
+    if array.ndim != len(own) or array.shape[free:] != own[free:]:
+        wanted = own if isinstance(leaf, Data) else "(frames,) or (batch, frames)"
+        raise ShapeError(f"function: {name} has shape {array.shape}, not {wanted}")
     return array

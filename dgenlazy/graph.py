@@ -69,6 +69,7 @@ class Number(Leaf):
 class Data(Leaf):
     """An array: a constant or a parameter, or with `spec.hop` set the samples of a signal, `(frames, *shape)`.
 
+    One that is batched has an axis more, the first, of one such array per example; `spec` is that of an example.
     `low` and `high` are the bounds a parameter is kept inside; `grad` is what `backward` has added up so far.
     """
 
@@ -76,6 +77,15 @@ class Data(Leaf):
     low: float = -np.inf
     high: float = np.inf
     grad: Any = None
+
+    @property
+    def batched(self) -> bool:
+        return self.array.ndim > len(self.spec.shape) + self.spec.varies
+
+    @property
+    def frames(self) -> int:
+        """How many there are, of samples."""
+        return self.array.shape[self.array.ndim - len(self.spec.shape) - 1]
 
 
 def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:

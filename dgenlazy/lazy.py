@@ -87,13 +87,15 @@ def backward(
 
     Args:
         frames, inputs: As for `realize`. A run always starts afresh.
-        reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both.
+        reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both. Over the
+            examples of a batch it is the mean in both.
 
     Returns:
         The loss, the number that was differentiated.
 
     Raises:
-        ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient.
+        ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient; there are no frames, or
+            no examples. InputError: as for `realize`.
 
     >>> gain = Signal.param(2.0)
     >>> dg.mse(gain * Signal.from_samples([1.0, 3.0]), 0.0).backward()
@@ -209,15 +211,17 @@ class Lazy(Methods):
         Args:
             frames: How many; by default as many as `inputs` or `Signal.from_samples` hold, the shortest deciding, else
                 `DGen.default_frame_count`. Ignored where nothing has frames.
-            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`.
+            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`. `(frames,)`, or
+                `(batch, frames)` for a batch of examples; what is `(frames,)` beside a batch is shared by all of them.
             preserve_state: Go on from the end of the last such call on this value, in state and in frame position.
 
         Returns:
-            float32 array: a Tensor's `shape`, a Signal's `(frames,)`, a SignalTensor's `(frames, *shape)`.
+            float32 array: a Tensor's `shape`, a Signal's `(frames,)`, a SignalTensor's `(frames, *shape)`. In a batch every
+            result has the batch axis before these, and each example is what it would be alone, noise included.
 
         Raises:
-            InputError: a channel has no samples or too few. ArgumentError: `frames` is negative or not whole.
-            BackendError: `DGen.backend` is not on this machine.
+            InputError: a channel has no samples or too few, or batches differ in size. ArgumentError: `frames` is negative or
+                not whole. BackendError: `DGen.backend` is not on this machine.
 
         >>> ramp = Signal.constant(1.0).accum()
         >>> ramp.realize(frames=3)
@@ -254,7 +258,7 @@ class Lazy(Methods):
         >>> Signal.phasor(440.0).plot(frames=512).get_xlabel()
         'time (ms)'
         """
-        return display.plot(self.realize(frames, inputs=inputs), runtime.sample_rate(), kind, ax, **style)
+        return display.plot(self._alone("plot", frames, inputs), runtime.sample_rate(), kind, ax, **style)
 
     def play(self, frames: int | None = None, *, inputs: Any = None) -> Any:
         """Run it and give a player for a notebook; see `display.player`.
@@ -262,7 +266,13 @@ class Lazy(Methods):
         >>> Signal.noise().play(frames=1000)
         <IPython.lib.display.Audio object>
         """
-        return display.player(self.realize(frames, inputs=inputs), runtime.sample_rate())
+        return display.player(self._alone("play", frames, inputs), runtime.sample_rate())
+
+    def _alone(self, name: str, frames: int | None, inputs: Any) -> np.ndarray:
+        samples = self.realize(frames, inputs=inputs)
+        if samples.ndim > self.ndim + self.is_frame_varying:
+            raise ArgumentError(f"{name}: this is a batch of {len(samples)}; take one example of what realize() gives")
+        return samples
 
 
 def realize(

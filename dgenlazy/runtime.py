@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools as ft
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,12 +13,13 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from . import backend
+from .batch import Batch, batch_of
 from .config import DGen, Inputs, whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, Node, Number, Seed
+from .graph import Data, Input, Leaf, Node, Seed
 from .op import Context
 from .plan import Plans, plans
-from .stage import Program, initial_state, run, stage
+from .stage import Program, Staged, initial_state, restage, run, staged
 from .stream import Stream
 from .terms import summed
 
@@ -51,51 +51,14 @@ def _given(leaf: Data, where: Any) -> Any:
 
 _SMALL = 64  # elements
 
-# What a graph is made of, once.
-
-
-class Staged(NamedTuple):
-    """A graph, taken apart: its program, and where the data of each leaf comes from."""
-
-    program: Program
-    numbers: np.ndarray  # all Python numbers, packed
-    arrays: list[Any]  # the other leaves, in the program's order
-    learned: tuple[int, ...]  # which of `arrays` require a gradient
-    noises: dict[Seed, int]  # unseeded noises, numbered in the order in which they occur
-
-
-_staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
-
-
-def restage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
-    """Stage a graph anew, and remember nothing; `noises` numbers its noises as another graph's."""
-    program, leaves = stage(nodes)
-    numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
-    arrays = leaves[program.numbers :]
-    learned = tuple([i for i, leaf in enumerate(arrays) if leaf.requires_grad])
-    if noises is None:
-        unseeded = [leaf for leaf in arrays if isinstance(leaf, Seed) and leaf.seed is None]
-        noises = {leaf: i for i, leaf in enumerate(unseeded)}
-    return Staged(program, numbers, arrays, learned, noises)
-
-
-def staged(nodes: Sequence[Node | Leaf]) -> Staged:
-    """Stage a graph; one with a single output is remembered as long as it lives."""
-    if len(nodes) > 1 or isinstance(nodes[0], Leaf):
-        return restage(nodes)
-    out = _staged.get(nodes[0])
-    if out is None:
-        out = _staged[nodes[0]] = restage(nodes)
-    return out
-
 
 def _collect(graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any) -> list[Any]:
     """The data of every leaf, for the frames from `start` on."""
     out: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
-            if leaf.spec.varies and start + frames > leaf.array.shape[0]:
-                have, name = leaf.array.shape[0], "Signal.from_samples"
+            if leaf.spec.varies and start + frames > leaf.frames:
+                have, name = leaf.frames, "Signal.from_samples"
                 raise InputError(f"{name}: {have} frames of samples, but frames {start} to {start + frames} were asked for")
             out.append(_given(leaf, where))
         elif isinstance(leaf, Input):
@@ -116,11 +79,11 @@ def _samples(channel: int, frames: int, start: int, inputs: Mapping[int, Any] | 
         fix = f"pass inputs={{{channel}: samples}}, or assign DGen.inputs[{channel}] = samples"
         raise InputError(f"{name}: there are no samples for channel {channel}; {fix}")
     first = 0 if given else start
-    if len(samples) < first + frames:
+    if samples.shape[-1] < first + frames:
         at = f" from frame {first} on" if first else ""
         fix = f"ask for fewer frames, or give channel {channel} longer samples"
-        raise InputError(f"{name}: {frames} frames{at} were asked for, channel {channel} has {len(samples)}; {fix}")
-    return samples[first : first + frames]
+        raise InputError(f"{name}: {frames} frames{at} were asked for, channel {channel} has {samples.shape[-1]}; {fix}")
+    return samples[..., first : first + frames]
 
 
 def _inputs(inputs: Any) -> Mapping[int, Any] | None:
@@ -143,15 +106,15 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
     lengths = []
     for leaf in graph.arrays:
         if isinstance(leaf, Input) and inputs is not None and leaf.channel in inputs:
-            lengths.append(len(inputs[leaf.channel]))
+            lengths.append(inputs[leaf.channel].shape[-1])
         elif isinstance(leaf, Data) and leaf.spec.varies:
-            if start and start >= leaf.array.shape[0]:
+            if start and start >= leaf.frames:
                 raise InputError(f"Signal.from_samples: the stream is at frame {start}, the end of the samples")
-            lengths.append(leaf.array.shape[0] - start)
+            lengths.append(leaf.frames - start)
     return min(lengths, default=DGen.default_frame_count)
 
 
-# Compiled programs. The program is the key; everything that is data is an argument.
+# Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
 
 
 def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) -> list[Any]:
@@ -169,8 +132,8 @@ def _context(sample_rate: float, frames: int, start: Any, where: Any) -> Context
 
 
 @ft.lru_cache(maxsize=1024)
-def _compiled(program: Program, frames: int, sample_rate: float, where: Any) -> Any:
-    """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh."""
+def _compiled(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
+    """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
     def fn(numbers, arrays, start, state):
         ctx = _context(sample_rate, frames, start, where)
@@ -179,26 +142,34 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any) -> 
         outputs, state = run(program, ctx, leaves, state)
         return _whole(program, outputs, frames), state
 
+    fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
     return jax.jit(fn, in_shardings=SingleDeviceSharding(where))
 
 
 @ft.lru_cache(maxsize=1024)
-def _compiled_state(program: Program, frames: int, sample_rate: float, where: Any) -> Any:
+def _compiled_state(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
     def fn(numbers, arrays, start):
         ctx = _context(sample_rate, frames, start, where)
         return initial_state(program, ctx, unpack(program, ctx, numbers, arrays))
 
+    fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
     place = SingleDeviceSharding(where)
     return jax.jit(fn, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
 
 
 @ft.lru_cache(maxsize=1024)
 def _compiled_gradient(
-    program: Program, learned: tuple[int, ...], frames: int, sample_rate: float, where: Any, total: bool
+    program: Program,
+    learned: tuple[int, ...],
+    frames: int,
+    sample_rate: float,
+    where: Any,
+    total: bool,
+    batch: Batch | None = None,
 ) -> Any:
     """`(parameters, numbers, arrays) -> (loss, gradients)`; the outputs of `program` are terms of the loss."""
 
-    def loss(parameters, numbers, arrays):
+    def of_one(parameters, numbers, arrays):
         arrays = list(arrays)
         for i, p in zip(learned, parameters):
             arrays[i] = p
@@ -208,6 +179,11 @@ def _compiled_gradient(
         reduce = jnp.sum if total else jnp.mean
         return sum(reduce(t) for t in terms)
 
+    def of_batch(parameters, numbers, arrays):
+        axes = list(batch.axes) if batch else []
+        return jnp.mean(jax.vmap(of_one, ([axes[i] for i in learned], None, axes))(parameters, numbers, arrays))
+
+    loss = of_batch if batch else of_one
     return jax.jit(jax.value_and_grad(loss), in_shardings=SingleDeviceSharding(where))
 
 
@@ -223,19 +199,21 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
     arrays = _collect(graph, count, start, inputs, where)
+    batch = batch_of(graph.arrays, arrays, graph.batched)
+    key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch else ()))
     first = np.uint32(start % 2**32)
     state = None
     if stream:
+        stream.takes(batch.size if batch else None)
         state = stream.state
         if state is None:
-            state = _compiled_state(graph.program, count, DGen.sample_rate, where)(graph.numbers, arrays, first)
+            state = _compiled_state(*key)(graph.numbers, arrays, first)
         if stream.where is not where:
             state = jax.device_put(state, where)
-    run_block = _compiled(graph.program, count, DGen.sample_rate, where)
-    outputs, state = run_block(graph.numbers, arrays, first, state)
+    outputs, state = _compiled(*key)(graph.numbers, arrays, first, state)
     outputs = [np.array(y) for y in outputs]
     if stream:
-        stream.go_to(state, start + count, where)
+        stream.go_to(state, start + count, where, batch.size if batch else None)
     return outputs
 
 
@@ -253,7 +231,10 @@ def settings() -> Settings:
 
 
 def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, start: Any) -> tuple[Any, Any]:
-    """`state -> (outputs, state)` over a block, and what makes the first state. `bound` holds the arrays of some leaves."""
+    """`state -> (outputs, state)` over a block, and what makes the first state. `bound` holds the arrays of some leaves.
+
+    In a batch outputs and state have the batch axis, every array of them.
+    """
     ctx = _context(kept.sample_rate, frames, start, kept.where)
     arrays = []
     for leaf in graph.arrays:
@@ -266,13 +247,19 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
             arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
-    leaves = unpack(graph.program, ctx, graph.numbers, arrays)
 
-    def run_block(state):
-        outputs, state = run(graph.program, ctx, leaves, state)
+    def run_block(arrays, state):
+        outputs, state = run(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays), state)
         return _whole(graph.program, outputs, frames), state
 
-    return run_block, lambda: initial_state(graph.program, ctx, leaves)
+    def fresh(arrays):
+        return initial_state(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays))
+
+    batch = batch_of(graph.arrays, arrays, graph.batched)
+    if batch:
+        axes = list(batch.axes)
+        run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
+    return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
 
 
 def _whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
@@ -306,7 +293,11 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
         raise ArgumentError("backward: there is no loss over 0 frames")
     where = device()
     arrays = _collect(graph, count, 0, inputs, where)
-    fn = _compiled_gradient(graph.program, graph.learned, count, DGen.sample_rate, where, reduction == "sum")
+    batch = batch_of(graph.arrays, arrays, graph.batched)
+    if batch and not batch.size:
+        raise ArgumentError("backward: there is no loss over a batch of 0 examples")
+    key = (graph.program, graph.learned, count, DGen.sample_rate, where, reduction == "sum", *((batch,) if batch else ()))
+    fn = _compiled_gradient(*key)
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
     for i, grad in zip(graph.learned, grads):
         leaf: Any = graph.arrays[i]

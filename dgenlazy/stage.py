@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools as ft
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from . import recurrence
-from .graph import FLOAT, Leaf, Node, Number, Spec, toposort
+from .batch import may_be_batched
+from .graph import FLOAT, Leaf, Node, Number, Seed, Spec, toposort
 from .op import Block, Context, Params, Pointwise, Recurrence, infer, pick
 
 
@@ -130,6 +133,42 @@ def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[
             line = Line(node.op, tuple([index[i] for i in node.inputs]), node.params)
             index[node] = lines.setdefault(line, len(leaves) + len(lines))
     return Program(numbers, tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots]))
+
+
+class Staged(NamedTuple):
+    """A graph, taken apart: its program, and where the data of each leaf comes from."""
+
+    program: Program
+    numbers: np.ndarray  # all Python numbers, packed
+    arrays: list[Any]  # the other leaves, in the program's order
+    learned: tuple[int, ...]  # which of `arrays` require a gradient
+    noises: dict[Seed, int]  # unseeded noises, numbered in the order in which they occur
+    batched: tuple[int, ...]  # which of `arrays` have a batch axis, or may have one
+
+
+_staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
+
+
+def restage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
+    """Stage a graph anew, and remember nothing; `noises` numbers its noises as another graph's."""
+    program, leaves = stage(nodes)
+    numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
+    arrays = leaves[program.numbers :]
+    learned = tuple([i for i, leaf in enumerate(arrays) if leaf.requires_grad])
+    if noises is None:
+        unseeded = [leaf for leaf in arrays if isinstance(leaf, Seed) and leaf.seed is None]
+        noises = {leaf: i for i, leaf in enumerate(unseeded)}
+    return Staged(program, numbers, arrays, learned, noises, may_be_batched(arrays))
+
+
+def staged(nodes: Sequence[Node | Leaf]) -> Staged:
+    """Stage a graph; one with a single output is remembered as long as it lives."""
+    if len(nodes) > 1 or isinstance(nodes[0], Leaf):
+        return restage(nodes)
+    out = _staged.get(nodes[0])
+    if out is None:
+        out = _staged[nodes[0]] = restage(nodes)
+    return out
 
 
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:

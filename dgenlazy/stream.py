@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from .config import whole_number
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, InputError, ShapeError
 from .op import Context, Recurrence
 from .stage import Program, initial_state
 
@@ -24,6 +24,7 @@ class Stream:
         state: Of its recurrences; None before the first block.
         position: The number of the next frame.
         where: The device that the state is on, if it is on one.
+        batch: How many examples the state is of; None outside of batches, where it has no batch axis.
     """
 
     def __init__(self, graph: Any):
@@ -33,36 +34,51 @@ class Stream:
     def reset(self) -> None:
         self.go_to(None, 0)
 
-    def go_to(self, state: Any, position: int, where: Any = None) -> None:
-        self.state, self.position, self.where = state, position, where
+    def go_to(self, state: Any, position: int, where: Any = None, batch: int | None = None) -> None:
+        self.state, self.position, self.where, self.batch = state, position, where, batch
+
+    def takes(self, batch: int | None) -> None:
+        """Raise an InputError unless a block of so many examples can go on from where it is."""
+        if batch != self.batch and self.state is not None:
+            was, new = (f"a batch of {n}" if n is not None else "no batch" for n in (self.batch, batch))
+            raise InputError(f"realize: the stream is of {was}, at frame {self.position}; this block has {new}; reset() it")
 
     def saved(self) -> dict[str, np.ndarray]:
         """A copy of the state, by names that any file takes. Of one that has not begun there is none."""
         program = self.graph.program
         arrays = {name: np.array(x) for name, x in zip(_names(program, self.state), jax.tree.leaves(self.state))}
+        if self.batch is not None:
+            arrays["batch"] = np.array(self.batch, np.int64)
         return {"position": np.array(self.position, np.int64), "program": np.array(str(program)), **arrays}
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
         """Go to where `saved` was called, if that was for an equal program."""
-        self.go_to(*_restored(self.graph.program, snapshot))
+        state, position, batch = _restored(self.graph.program, snapshot)
+        self.go_to(state, position, None, batch)
 
 
-def _restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int]:
-    """`(state, position)` of a snapshot, if it is one of this program."""
+def _restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int, int | None]:
+    """`(state, position, batch)` of a snapshot, if it is one of this program."""
     held = {"position", "program"}
     if not isinstance(snapshot, Mapping) or not held <= snapshot.keys():
         raise ArgumentError(f"load_state: {snapshot!r} is not what save_state gave: it has no position and program")
     _same(str(program), str(np.asarray(snapshot["program"])))
     position = whole_number("load_state: position", np.array(snapshot["position"]).tolist(), most=2**63 - 1)
+    batch = None
+    if "batch" in snapshot:
+        held = held | {"batch"}
+        batch = whole_number("load_state: batch", np.array(snapshot["batch"]).tolist())
     first = _first_state(program)
     names = _names(program, first)
     if names and snapshot.keys() == held:
-        return None, position
+        return None, position, batch
     if snapshot.keys() != held | set(names):
         wrong = sorted(snapshot.keys() ^ (held | set(names)))[0]
         raise ArgumentError(f"load_state: the snapshot {'has' if wrong in snapshot else 'lacks'} {wrong!r}")
     leaves, structure = jax.tree.flatten(first)
-    return structure.unflatten([_fitting(n, snapshot[n], x) for n, x in zip(names, leaves)]), position
+    examples = () if batch is None else (batch,)
+    arrays = [_fitting(n, snapshot[n], (*examples, *x.shape), x.dtype) for n, x in zip(names, leaves)]
+    return structure.unflatten(arrays), position, batch
 
 
 def _names(program: Program, state: Any) -> list[str]:
@@ -85,11 +101,11 @@ def _same(ours: str, theirs: str) -> None:
             raise ArgumentError(f"load_state: the snapshot is of another program: it has {b.strip()}; this one has {a.strip()}")
 
 
-def _fitting(name: str, given: Any, like: Any) -> np.ndarray:
+def _fitting(name: str, given: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     try:
-        array = np.array(given).astype(like.dtype)
+        array = np.array(given).astype(dtype)
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"load_state: {name}: {e}") from None
-    if array.shape != like.shape:
-        raise ShapeError(f"load_state: {name} has shape {array.shape}, not {like.shape}")
+    if array.shape != shape:
+        raise ShapeError(f"load_state: {name} has shape {array.shape}, not {shape}")
     return array

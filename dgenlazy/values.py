@@ -41,9 +41,11 @@ class Tensor(Lazy):
     Args:
         data: A number, nested lists, a NumPy or a JAX array, of any rank; kept as float32.
         requires_grad: Whether `backward` computes its gradient.
+        batched: Whether the first axis of `data` is a batch: one Tensor for each example.
 
     Raises:
         ArgumentError: ragged lists, strings, complex numbers; a learned value that is not finite.
+        ShapeError: `batched`, and `data` is one number.
 
     >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     >>> w.sum().backward()
@@ -51,17 +53,20 @@ class Tensor(Lazy):
     >>> w.grad.realize()
     array([[1., 1.],
            [1., 1.]], dtype=float32)
+    >>> codes = Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], batched=True)
+    >>> codes.shape, codes.sum().realize()
+    ((2,), array([ 3.,  7., 11.], dtype=float32))
     """
 
     __slots__ = ()
     wrap = staticmethod(promoted)
 
-    def __init__(self, data: Any, requires_grad: bool = False):
+    def __init__(self, data: Any, requires_grad: bool = False, *, batched: bool = False):
         if isinstance(data, Value):
             raise ArgumentError(f"Tensor: {type(data).__name__} is a lazy value already; realize() it first for a copy")
         requires_grad = flag("Tensor: requires_grad", requires_grad)
         array = checked("Tensor", real_array("Tensor", data), requires_grad, -np.inf, np.inf)
-        super().__init__(Data(Spec(array.shape), array, requires_grad=requires_grad))
+        super().__init__(Data(Spec(_of_one("Tensor", array, batched)), array, requires_grad=requires_grad))
 
     @staticmethod
     def zeros(shape: Any, requires_grad: bool = False) -> Tensor:
@@ -117,6 +122,7 @@ class Signal(Lazy):
     Args:
         value: The number.
         requires_grad: Whether `backward` computes its gradient.
+        batched: Whether `value` is a list or array of such numbers, one for each example of a batch.
 
     >>> (Signal.phasor(440.0) * 2 - 1).realize(frames=3)
     array([-1.        , -0.9800454 , -0.9600907 ], dtype=float32)
@@ -125,25 +131,26 @@ class Signal(Lazy):
     __slots__ = ()
     wrap = staticmethod(promoted)
 
-    def __init__(self, value: Any, requires_grad: bool = False):
-        super().__init__(_parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None))
+    def __init__(self, value: Any, requires_grad: bool = False, *, batched: bool = False):
+        super().__init__(_parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None, batched))
 
     @staticmethod
-    def constant(x: float) -> Signal:
-        """The same number in every frame.
+    def constant(x: Any, *, batched: bool = False) -> Signal:
+        """The same number in every frame; with `batched`, a list or array of one for each example of a batch.
 
         >>> Signal.constant(440.0).realize(2)
         array([440., 440.], dtype=float32)
         """
-        return promoted(_parameter("Signal.constant", x, False, None, None))
+        return promoted(_parameter("Signal.constant", x, False, None, None, batched))
 
     @staticmethod
-    def param(x: float, min: float | None = None, max: float | None = None) -> Signal:
+    def param(x: Any, min: float | None = None, max: float | None = None, *, batched: bool = False) -> Signal:
         """A number to learn, the same in every frame.
 
         Args:
             x: Its first value.
             min, max: Bounds, one or both; the parameter is inside them after every step of an optimizer.
+            batched: Whether `x` is a list or array of such numbers, one for each example of a batch.
 
         Raises:
             ArgumentError: `x` is not finite or not inside the bounds, or `min` is not below `max`.
@@ -152,14 +159,20 @@ class Signal(Lazy):
         >>> cutoff.requires_grad
         True
         """
-        return promoted(_parameter("Signal.param", x, True, min, max))
+        return promoted(_parameter("Signal.param", x, True, min, max, batched))
 
     @staticmethod
     def input(channel: int = 0) -> Signal:
         """An audio input. Its samples come with `realize(inputs={channel: samples})` or from `DGen.inputs[channel]`.
 
+        They are `(frames,)`, or `(batch, frames)` for a batch of examples, each of which runs the whole graph.
+
         >>> (Signal.input(0) * 2).realize(inputs={0: [1.0, 2.0]})
         array([2., 4.], dtype=float32)
+        >>> Signal.input(0).accum().realize(inputs={0: [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]})
+        array([[1., 2.],
+               [2., 4.],
+               [3., 6.]], dtype=float32)
         """
         return promoted(Input(Spec((), True, 1), whole_number("Signal.input: channel", channel)))
 
@@ -200,9 +213,10 @@ class Signal(Lazy):
         return promoted(oscillator.noise(leaf, shape=_shape("Signal.noise", shape)))
 
     @staticmethod
-    def from_samples(array: Any, requires_grad: bool = False) -> Any:
+    def from_samples(array: Any, requires_grad: bool = False, *, batched: bool = False) -> Any:
         """Samples, one per frame: `(frames,)` gives a Signal, `(frames, *shape)` a SignalTensor.
 
+        With `batched` another axis, the first, is a batch: samples for each example.
         They set the default length of a run; asking for more frames than there are is an InputError.
 
         >>> Signal.from_samples([1.0, 2.0, 3.0]).realize()
@@ -211,13 +225,21 @@ class Signal(Lazy):
         name = "Signal.from_samples"
         requires_grad = flag(f"{name}: requires_grad", requires_grad)
         samples = checked(name, real_array(name, array), requires_grad, -np.inf, np.inf)
-        if not samples.ndim:
+        shape = _of_one(name, samples, batched)
+        if not shape:
             raise ShapeError(f"{name}: takes (frames,) or (frames, *shape), got one number; use Signal.constant")
-        spec = Spec(samples.shape[1:], True, 1)
+        spec = Spec(shape[1:], True, 1)
         return promoted(Data(spec, samples, requires_grad=requires_grad))
 
 
-def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: float | None) -> Data:
+def _of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
+    """The shape of the data of one example."""
+    if flag(f"{name}: batched", batched) and not array.ndim:
+        raise ShapeError(f"{name}: batched=True takes an array whose first axis is the batch, got one number")
+    return array.shape[batched:]
+
+
+def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: float | None, batched: bool) -> Data:
     if isinstance(x, Value):
         raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
     bounds = (
@@ -226,7 +248,10 @@ def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: 
     )
     if not bounds[0] < bounds[1]:
         raise ArgumentError(f"{name}: min={low!r} is not below max={high!r}")
-    array = checked(name, np.array(_number(name, x), np.float32), requires_grad, *bounds)
+    array = real_array(name, x) if flag(f"{name}: batched", batched) else np.array(_number(name, x), np.float32)
+    if array.ndim != batched:
+        raise ShapeError(f"{name}: batched=True takes one number for each example, got shape {array.shape}")
+    array = checked(name, array, requires_grad, *bounds)
     return Data(Spec((), True), array, *bounds, requires_grad=requires_grad)
 
 

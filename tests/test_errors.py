@@ -383,7 +383,7 @@ CALLS = [
     ),
     ("Signal.input(0).realize(4, inputs=[1.0])", ArgumentError, r"inputs=\[1.0\] is not a mapping .* like {0: samples}"),
     ("Signal.input(0).realize(4, inputs={0: 'a'})", ArgumentError, r"inputs\[0\]: 'a' is not a number"),
-    ("Signal.input(0).realize(4, inputs={0: [[1.0]]})", ArgumentError, r"inputs\[0\]: shape \(1, 1\) is not \(frames,\)"),
+    ("Signal.input(0).realize(4, inputs={0: [[[1.0]]]})", ArgumentError, r"inputs\[0\]: shape \(1, 1, 1\) is not \(frames,\)"),
     ("Signal.input(0).realize(4, inputs={'a': [1.0]})", ArgumentError, "inputs: channel='a' is not a whole number"),
     ("Signal.input(0).realize(4, inputs={0: s})", ArgumentError, r"inputs\[0\]: takes numbers, not lazy values"),
     ("dg.realize()", ArgumentError, "realize: takes at least one value"),

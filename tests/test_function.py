@@ -134,7 +134,7 @@ def test_it_trains_under_optax():
         (lambda p, y: dg.function(y, inputs={"x": y}), ArgumentError, r"inputs\['x'\].* is computed"),
         (lambda p, y: dg.function(y)([1.0], {}), InputError, r"inputs\[0\] is missing"),
         (lambda p, y: dg.function(y)([1.0], {0: X, 1: X}), InputError, r"inputs\[1\] is none of 0"),
-        (lambda p, y: dg.function(y)([1.0], {0: X[None]}), ShapeError, r"inputs\[0\] has shape \(1, 64\), not \(1,\)"),
+        (lambda p, y: dg.function(y)([1.0], {0: X[None, None]}), ShapeError, r"\(1, 1, 64\), not \(frames,\) or \(batch"),
         (lambda p, y: dg.function(y)([[1.0, 2.0]], {0: X}), ArgumentError, "params have the structure"),
         (lambda p, y: dg.function(y)([np.ones(2)], {0: X}), ShapeError, r"has shape \(2,\), not \(\)"),
         (lambda p, y: dg.function(y)(["a"], {0: X}), ArgumentError, "function: params of"),

@@ -16,7 +16,7 @@ ORDER = [
     {"errors"},
     {"config", "backend"},
     {"graph", "audio", "artifact", "inspection"},
-    {"composite", "analysis", "newton"},
+    {"composite", "analysis", "newton", "batch"},
     {"op", "loops"},
     {"adjoint"},
     {"recurrence"},
