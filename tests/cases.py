@@ -727,7 +727,7 @@ def table():
 # The public ops: what the package exports and its values have, less what gives no value.
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
-NOT_OPS |= {"save_state", "load_state"}
+NOT_OPS |= {"save_state", "load_state", "export", "load"}
 NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array__", "__contains__"}
 
 
