@@ -447,3 +447,29 @@ def test_a_value_of_the_whole_run_cannot_stream():
 def test_preserve_state_is_true_or_false(bad):
     with pytest.raises(ArgumentError, match=r"preserve_state=.* is not True or False"):
         x().realize(4, preserve_state=bad)
+
+
+@pytest.mark.parametrize("lanes", [(), (2,), (3, 2)])
+def test_short_blocks_through_a_long_line_are_those_of_one_run(lanes):
+    rng = np.random.default_rng(1)
+    x = Signal.from_samples(rng.normal(size=(900, *lanes)).astype(np.float32), requires_grad=True)
+    times = Signal.from_samples(rng.uniform(0, 600, size=(900, *lanes)).astype(np.float32), requires_grad=True)
+    y = x.delay(times, max_delay=1000)
+    whole = y.realize()  # in one block, cut from the line
+    at = np.arange(900).reshape(-1, *(1,) * len(lanes)) - times.value
+    floor = np.floor(at).astype(int)
+    padded = np.concatenate([np.zeros((700, *lanes)), x.value])
+    near, far = (np.take_along_axis(padded, floor + 700 + k, 0) for k in (1, 0))
+    np.testing.assert_allclose(whole, near + (floor + 1 - at) * (far - near), atol=2e-4)
+    blocks = [y.realize(n, preserve_state=True) for n in (1, 30, 64, 5, 800)]
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+    # The same frames, as the end of a longer line of which they are a short block.
+    longer = x.delay(times, max_delay=20_000)
+    np.testing.assert_array_equal(longer.realize(), whole)
+    gradients = []
+    for value in (y, longer):
+        x.node.grad = times.node.grad = None
+        ((value * value).sum() if lanes else value * value).backward()
+        gradients.append((x.grad.value, times.grad.value))
+    for a, b in zip(*gradients):
+        np.testing.assert_allclose(a, b, atol=1e-7)

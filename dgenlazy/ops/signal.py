@@ -180,13 +180,27 @@ def _tapped(line, whole, size, frames):
     return jnp.concatenate(taps, 1).reshape(frames, *line.shape[1:])
 
 
+def _looked_up(ring, x, position, whole):
+    """Each frame of a block as it was `whole` frames before, found without moving the ring."""
+    frames, size = len(x), len(ring)
+    at = jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1)) - whole
+    at = jnp.broadcast_to(at, x.shape)
+    old = jnp.take_along_axis(ring, (position + at) % size, 0)
+    return jnp.where(at < 0, old, jnp.take_along_axis(x, jnp.maximum(at, 0), 0))
+
+
 @delay_line.parallel(when=lambda parallel, *specs: True)
 def _(state, x, time, *, size, least, frames):
     ring, position = state
     shape = (frames, *ring.shape[1:])
-    line = jnp.concatenate([jnp.roll(ring, -position, 0), jnp.broadcast_to(x, shape)])
     time, floor = _inside(time, size)
-    whole = floor.astype(jnp.int32)
+    whole, x = floor.astype(jnp.int32), jnp.broadcast_to(x, shape)
+    if 0 < frames * _SHORT_BLOCK <= size:
+        near, far = (_looked_up(ring, x, position, jnp.minimum(whole + k, size)) for k in (0, 1))
+        at = (position + jnp.arange(frames, dtype=position.dtype)) % size
+        after = ring.at[at].set(x, unique_indices=True), (position + frames) % size
+        return after, near + (time - floor) * (far - near)
+    line = jnp.concatenate([jnp.roll(ring, -position, 0), x])
     if (len(time) == 1 and ring[0].size <= _FEW_TAPS) or time.size == 1:  # slices are faster than looking up each element
         near, far = (_tapped(line, jnp.minimum(whole[0] + k, size), size, frames) for k in (0, 1))
     else:
@@ -197,6 +211,7 @@ def _(state, x, time, *, size, least, frames):
 
 
 _FEW_TAPS = 16
+_SHORT_BLOCK = 16  # blocks this much shorter than the line look their frames up, one by one
 _LONGEST = 2**27  # frames, 50 minutes at 44.1 kHz
 
 
