@@ -42,10 +42,10 @@ def on_device(leaf: Data, where: Any) -> Any:
     return array
 
 
-def _given(leaf: Data, where: Any) -> Any:
-    """The array of a leaf for a run. A knob that a host turns in every block is handed over in less time than it is moved."""
+def _given(leaf: Data, where: Any, start: int) -> Any:
+    """The array of a leaf for a run from `start` on. A knob turned between blocks is handed over faster than it is moved."""
     array = leaf.array
-    turned = isinstance(array, np.ndarray) and array.size <= _SMALL and where.platform == "cpu"
+    turned = start and isinstance(array, np.ndarray) and array.size <= _SMALL and where.platform == "cpu"
     return array if turned else on_device(leaf, where)
 
 
@@ -60,7 +60,7 @@ def _collect(graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] |
             if leaf.spec.varies and start + frames > leaf.frames:
                 have, name = leaf.frames, "Signal.from_samples"
                 raise InputError(f"{name}: {have} frames of samples, but frames {start} to {start + frames} were asked for")
-            out.append(_given(leaf, where))
+            out.append(_given(leaf, where, start))
         elif isinstance(leaf, Input):
             out.append(_samples(leaf.channel, frames, start, inputs))
         elif isinstance(leaf, Seed):
