@@ -1,0 +1,364 @@
+"""Batches: each example is what it would be alone, in value, gradient, state and noise."""
+
+import io
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compilations import compilations
+from test_properties import BINARY, UNARY
+
+import dgenlazy as dg
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, runtime
+
+BATCH, FRAMES = 3, 24
+RANDOM = np.random.default_rng(0)
+X, S = (RANDOM.uniform(-1, 1, (BATCH, FRAMES)).astype(np.float32) for _ in range(2))
+LANES = RANDOM.uniform(-1, 1, (BATCH, FRAMES, 3)).astype(np.float32)
+T, Q = RANDOM.uniform(-1, 1, (BATCH, 3)).astype(np.float32), RANDOM.uniform(0.2, 0.8, BATCH).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _slow_rate():
+    with DGen.override(sample_rate=1000.0):
+        yield
+
+
+def rows():
+    """The data of the whole batch, and that of each example."""
+    return [None, *range(BATCH)]
+
+
+def of(data, i):
+    """Arguments for a leaf of the batch, or of example `i`."""
+    return {"data": data, "batched": True} if i is None else {"data": data[i], "batched": False}
+
+
+def samples(data, i, requires_grad=False):
+    return Signal.from_samples(data if i is None else data[i], requires_grad, batched=i is None)
+
+
+def param(data, i, **bounds):
+    return Signal.param(data if i is None else data[i], **bounds, batched=i is None)
+
+
+def x(i):
+    return {0: X if i is None else X[i]}
+
+
+def close(a, b, tol=1e-5):
+    scale = np.max(np.abs(b), initial=1e-3)
+    np.testing.assert_allclose(a, b, rtol=tol, atol=tol * scale)
+
+
+# Any graph. Each op of the property tests stands in one of these chains.
+
+NAMES = list(np.random.default_rng(1).permutation(sorted(UNARY) + sorted(BINARY)))
+CHAINS = [NAMES[i : i + 4] for i in range(0, len(NAMES), 4)]
+
+
+def chain(names, i):
+    """A loss through some ops, what goes into it, and the leaves: three with a batch axis, then one that is shared."""
+    random = np.random.default_rng(len("".join(names)))
+    tensor, still, moving = Tensor(**of(T, i), requires_grad=True), param(Q, i), samples(S, i, True)
+    shared = Signal.param(0.4)
+    pool = [tensor, still, moving, shared, samples(LANES, i), Signal.noise(), Signal.phasor(30.0), Signal.input(0)]
+    value = Signal.input(0) + 0.3 * tensor * Signal.noise(seed=3) if random.integers(2) else Signal.input(0) * shared
+    for name in names:
+        value = UNARY[name](value) if name in UNARY else BINARY[name](value, pool[random.integers(len(pool))])
+    value = value + 0.1 * (tensor.sum() + still + moving + shared)
+    return value, dg.mse(value, 0.1), [tensor, still, moving, shared]
+
+
+@pytest.mark.parametrize("names", CHAINS, ids=" ".join)
+def test_a_batch_is_its_examples_one_by_one(names):
+    def streamed(value, i):
+        blocks = [{0: x(i)[0][..., n : n + FRAMES // 2]} for n in (0, FRAMES // 2)]
+        return [value.realize(inputs=block, frames=FRAMES // 2, preserve_state=True) for block in blocks]
+
+    (value, loss, leaves), *alone = (chain(names, i) for i in rows())
+    together = np.concatenate(streamed(value, None), 1)
+    close(together, [np.concatenate(streamed(v, i)) for i, (v, _, _) in enumerate(alone)])
+
+    state, states = value.save_state(), [v.save_state() for v, _, _ in alone]
+    assert state.keys() == {*states[0], "batch"}
+    assert state["program"] == states[0]["program"]
+    for name in states[0].keys() - {"position", "program"}:
+        close(state[name], [s[name] for s in states])
+
+    error = loss.backward(FRAMES, inputs=x(None))
+    errors = [one.backward(FRAMES, inputs=x(i)) for i, (_, one, _) in enumerate(alone)]
+    assert error == pytest.approx(np.mean(errors), rel=1e-5)
+    for k, leaf in enumerate(leaves):
+        slopes = np.array([ones[k].grad.value for _, _, ones in alone])
+        close(leaf.grad.value, slopes.mean(0) if leaf is leaves[-1] else slopes / BATCH, 1e-4)
+
+
+def test_noise_is_that_of_each_example_alone_to_the_bit():
+    noise = Signal.noise(shape=(2,)) + 0.0 * Signal.input(0)
+    together = noise.realize(inputs=x(None))
+    for i in range(BATCH):
+        np.testing.assert_array_equal(together[i], noise.realize(inputs=x(i)))
+    np.testing.assert_array_equal(noise.realize(inputs={0: X[:2]}), together[:2])
+
+
+@pytest.mark.parametrize("plan", ["scan", "newton"])
+def test_loops_and_filters_start_from_the_state_of_each_example(plan):
+    def build(i):
+        first = Tensor(**of(T, i), requires_grad=True)
+        loop = dg.feedback(lambda y: (0.8 * y + Signal.input(0)).tanh(), init=first, plan=plan)
+        return (loop + Signal.input(0).history(init=first)), first
+
+    (y, first), *alone = (build(i) for i in rows())
+    error = dg.mse(y, 0.0).backward(inputs=x(None))
+    errors = [dg.mse(one, 0.0).backward(inputs=x(i)) for i, (one, _) in enumerate(alone)]
+    assert error == pytest.approx(np.mean(errors), rel=1e-5)
+    close(first.grad.value, [start.grad.value / BATCH for _, start in alone], 1e-4)
+
+
+def test_a_loss_of_the_whole_run_is_one_of_each_example():
+    energy = dg.from_jax(lambda x: jnp.sum(x**2), whole_run=True)
+    loss = dg.spectral_loss(Signal.input(0), samples(S, None), window_size=8) + energy(Signal.input(0))
+    each = loss.realize(FRAMES, inputs=x(None))
+    ones = [dg.spectral_loss(Signal.input(0), samples(S, i), window_size=8) + energy(Signal.input(0)) for i in range(BATCH)]
+    close(each, [one.realize(FRAMES, inputs=x(i)) for i, one in enumerate(ones)])
+
+
+def test_a_sum_is_over_frames_and_the_mean_over_examples():
+    gain, offset = Signal.param(2.0), Tensor(Q, requires_grad=True, batched=True)
+    loss = Signal.input(0) * gain + offset
+    assert loss.backward(inputs=x(None), reduction="sum") == pytest.approx((2 * X.sum(1) + Q).mean(), abs=1e-5)
+    assert gain.grad.value == pytest.approx(X.sum(1).mean(), abs=1e-5)
+    close(offset.grad.value, np.full(BATCH, 1 / BATCH))  # what does not vary counts once, as without a batch
+
+
+# What is given, and what comes out.
+
+
+def test_in_a_batch_every_output_has_the_batch_axis():
+    still, shared = Tensor([1.0, 2.0]), Signal.input(1)
+    outputs = dg.realize(still, shared, shared * still, Signal.input(0), inputs={0: X, 1: S[0]})
+    assert [y.shape for y in outputs] == [(BATCH, 2), (BATCH, FRAMES), (BATCH, FRAMES, 2), (BATCH, FRAMES)]
+    np.testing.assert_array_equal(outputs[1], np.stack([S[0]] * BATCH))
+    assert dg.realize(still, shared, inputs={1: S[0]})[0].shape == (2,)
+
+
+def test_samples_of_one_example_are_shared_and_those_of_the_session_may_be_a_batch():
+    y = Signal.input(0) * Signal.input(1)
+    close(y.realize(inputs={0: X, 1: S[0]}), X * S[0])
+    with DGen.override(inputs={0: X, 1: S}):
+        close(y.realize(FRAMES), X * S)
+        assert repr(DGen.inputs) == "{0: 3 x 24 frames, 1: 3 x 24 frames}"
+        blocks = [y.realize(n, preserve_state=True) for n in (10, 14)]
+        close(np.concatenate(blocks, 1), X * S)
+    assert y.realize(inputs={0: X[:, :5], 1: S}).shape == (BATCH, 5)
+
+
+def test_a_batch_of_one_keeps_its_axis_and_one_of_none_is_empty():
+    filtered = Signal.input(0).biquad(100.0) * Signal.param(2.0)
+    close(filtered.realize(inputs={0: X[:1]})[0], filtered.realize(inputs={0: X[0]}))
+    assert filtered.realize(inputs={0: X[:0]}).shape == (0, FRAMES)
+    assert filtered.realize(0, inputs={0: X}).shape == (BATCH, 0)
+    assert Tensor(T[:0], batched=True).sum().realize().shape == (0,)
+    with pytest.raises(ArgumentError, match="no loss over a batch of 0 examples"):
+        filtered.backward(inputs={0: X[:0]})
+
+
+def test_a_batched_leaf_shows_one_example_and_holds_them_all():
+    codes = Tensor(T, batched=True)
+    assert codes.shape == (3,)
+    assert codes.value.shape == T.shape
+    assert repr(codes).startswith("Tensor(shape=(3,), batch=3, value=")
+    codes.value = 1.0
+    np.testing.assert_array_equal(codes.realize(), np.ones_like(T))
+    assert Signal(Q, batched=True).realize(2).shape == Signal.constant(Q, batched=True).realize(2).shape == (BATCH, 2)
+    assert samples(LANES, None).shape == (3,)
+    assert samples(LANES, None).realize().shape == LANES.shape
+    with pytest.raises(ShapeError, match=r"value: shape \(2, 3\) does not fit into \(3, 3\)"):
+        codes.value = T[:2]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Tensor(1.0, batched=True), ShapeError, "Tensor: batched=True takes an array whose first axis is the batch"),
+        (lambda: Tensor([1.0], batched=1), ArgumentError, "Tensor: batched=1 is not True or False"),
+        (lambda: Signal.param(1.0, batched=True), ShapeError, r"Signal.param: .* one number for each example, got shape \(\)"),
+        (lambda: Signal.param(T, batched=True), ShapeError, r"got shape \(3, 3\)"),
+        (lambda: Signal.param(Q), ShapeError, r"Signal.param: takes one number, got shape \(3,\)"),
+        (lambda: Signal.param([0.0, 2.0], min=0.0, max=1.0, batched=True), ArgumentError, r"0.0 to 2.0 is not inside"),
+        (lambda: Signal.param([0.0, np.nan], batched=True), ArgumentError, "must be finite"),
+        (lambda: Signal.from_samples([1.0, 2.0], batched=True), ShapeError, r"takes \(frames,\) or \(frames, \*shape\)"),
+        (lambda: Signal.input(0).realize(inputs={0: X[None]}), ArgumentError, r"shape \(1, 3, 24\) is not \(frames,\)"),
+        (lambda: Signal.input(0).realize(99, inputs={0: X}), InputError, "99 frames were asked for, channel 0 has 24"),
+        (lambda: Signal.input(0).realize(inputs={0: X * np.inf * 1j}), ArgumentError, "not a type of real numbers"),
+        (lambda: samples(S, None).realize(99), InputError, "24 frames of samples"),
+        (
+            lambda: (Signal.input(0) + Signal.input(1)).realize(inputs={0: X, 1: X[:2]}),
+            InputError,
+            r"batch: Signal.input\(0\) has 3 examples, Signal.input\(1\) has 2 examples",
+        ),
+        (
+            lambda: (Signal.input(0) * Tensor(T, batched=True)).realize(inputs={0: X[:2]}),
+            InputError,
+            r"Signal.input\(0\) has 2 examples, a Tensor of shape \(3,\) has 3",
+        ),
+        (
+            lambda: (samples(S, None) * Signal.param([1.0, 2.0], batched=True)).backward(),
+            InputError,
+            r"Signal.from_samples of shape \(\) has 3 examples, a Signal has 2",
+        ),
+        (lambda: samples(S, None).plot(), ArgumentError, "plot: this is a batch of 3"),
+        (lambda: samples(S, None).play(), ArgumentError, "play: this is a batch of 3"),
+        (lambda: dg.export(samples(S, None), "unwritten.dgen"), ArgumentError, "export: a leaf of the graph is batched"),
+    ],
+)
+def test_wrong_uses_are_errors(make, error, message):
+    with pytest.raises(error, match=message), np.errstate(invalid="ignore"):
+        make()
+
+
+# Streams.
+
+
+def test_blocks_of_any_length_are_the_sound_of_one_run():
+    y = Signal.input(0).delay(2.5) * Signal.phasor(30.0) + samples(S, None).accum() * Signal.noise()
+    cuts = [0, *np.sort(np.random.default_rng(0).integers(0, FRAMES + 1, 4)).tolist(), FRAMES]
+    blocks = [y.realize(b - a, inputs={0: X[:, a:b]}, preserve_state=True) for a, b in itertools.pairwise(cuts)]
+    assert [b.shape[1] for b in blocks] == np.diff(cuts).tolist()
+    close(np.concatenate(blocks, 1), y.realize(inputs={0: X}))
+
+
+def test_a_stream_refuses_another_batch_until_it_is_reset():
+    y = Signal.input(0).onepole(0.3)
+    first = y.realize(inputs={0: X[:, :10]}, preserve_state=True)
+    for other, said in ((X[:2], "a batch of 2"), (X[0], "no batch")):
+        with pytest.raises(InputError, match=f"the stream is of a batch of 3, at frame 10; this block has {said}"):
+            y.realize(inputs={0: other}, preserve_state=True)
+    rest = y.realize(inputs={0: X[:, 10:]}, preserve_state=True)
+    close(np.concatenate([first, rest], 1), y.realize(inputs={0: X}))
+    y.reset()
+    assert y.realize(inputs={0: X[0]}, preserve_state=True).shape == (FRAMES,)
+    with pytest.raises(InputError, match="the stream is of no batch, at frame 24; this block has a batch of 3"):
+        y.realize(inputs={0: X}, preserve_state=True)
+
+
+def test_the_state_of_a_batch_is_kept_in_a_file_and_goes_on_elsewhere():
+    def build():
+        return dg.feedback(lambda y: Signal.input(0) + 0.5 * y.delay(2)) + Signal.noise()
+
+    one, other = build(), build()
+    one.realize(inputs={0: X}, preserve_state=True)
+    file = io.BytesIO()
+    np.savez(file, **one.save_state())
+    file.seek(0)
+    other.load_state(np.load(file))
+    again = other.save_state()
+    assert again["batch"] == BATCH
+    with pytest.raises(InputError, match="of a batch of 3, at frame 24"):
+        other.realize(inputs={0: X[0]}, preserve_state=True)
+    go_on = [y.realize(inputs={0: S}, preserve_state=True) for y in (one, other)]
+    np.testing.assert_array_equal(*go_on)
+    with pytest.raises(ShapeError, match=r"has shape \(3\), not \(2\)|has shape \(3,.*not \(2"):
+        other.load_state({**again, "batch": 2})
+    with pytest.raises(ArgumentError, match="load_state: batch='a' is not a whole number"):
+        other.load_state({**again, "batch": "a"})
+
+
+# Compiling.
+
+
+def test_another_content_of_a_batch_compiles_nothing_and_another_size_once():
+    def step(inputs, codes):
+        leaf = Tensor(codes, requires_grad=True, batched=True)
+        loss = dg.mse(Signal.input(0).onepole(0.37) * leaf, 0.2)
+        return loss.backward(inputs={0: inputs}), loss.realize(inputs={0: inputs}), leaf.grad.value
+
+    step(X, T)
+    with compilations() as compiled:
+        step(S, T + 1)
+    assert not compiled
+    with compilations() as compiled:
+        step(X[:2], T[:2])
+    assert len(compiled) == 2  # one for the gradient, one for the values
+    with compilations() as compiled:
+        step(S[1:], T[1:])
+    assert not compiled
+
+
+def test_what_is_not_batched_is_compiled_as_if_there_were_no_batches():
+    y = Signal.input(0).onepole(0.3).tanh().sin()
+    y.realize(inputs={0: X[0]})
+    before = runtime._compiled.cache_info()
+    runtime._compiled(runtime.staged([y.node]).program, FRAMES, DGen.sample_rate, runtime.device())
+    after = runtime._compiled.cache_info()
+    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
+    with compilations() as compiled:
+        y.realize(inputs={0: X})
+        y.realize(inputs={0: X[0]})
+    assert len(compiled) == 1
+
+
+# Learning.
+
+
+def test_each_example_learns_what_it_alone_is_to_sound_like():
+    wanted = np.float32([300.0, 120.0, 220.0])
+    noise = Signal.noise(seed=1).realize(200)
+    targets = np.stack([Signal.from_samples(noise).biquad(float(f)).realize() for f in wanted])
+    octave = Signal.param(np.zeros(BATCH), min=-3.0, max=0.4, batched=True)
+    gain = Signal.param(0.5)
+    optimizer = Adam([octave, gain], lr=0.05)
+    for _ in range(200):
+        loss = dg.mse(gain * Signal.input(0).biquad(200.0 * 2.0**octave), Signal.input(1))
+        error = loss.backward(inputs={0: noise, 1: targets})
+        optimizer.step()
+        optimizer.zero_grad()
+    assert octave.value[0] == np.float32(0.4)  # its bound; the others are free of it
+    np.testing.assert_allclose(200 * 2 ** octave.value[1:], wanted[1:], rtol=0.05)
+    assert error < 0.01
+    saved = optimizer.state_dict()
+    other = Adam([octave, gain])
+    other.load_state_dict(saved)
+    assert sum(a.shape == (BATCH,) for a in saved["state"]) == 2
+
+
+# Pure functions.
+
+
+def test_a_pure_function_takes_batched_leaves_and_inputs():
+    codes, gain = Tensor(T, requires_grad=True, batched=True), Signal.param(2.0)
+    y = Signal.input(0).onepole(0.3) * codes * gain
+    fn = dg.function(y, {"codes": codes, "gain": gain}, {"x": Signal.input(0)})
+    run = jax.jit(lambda *args: fn(*args))
+    whole, _ = run(fn.params, {"x": X})
+    close(whole, y.realize(inputs={0: X}))
+    first, state = run(None, {"x": X[:, :7]})
+    rest, state = run(None, {"x": X[:, 7:]}, state)
+    close(np.concatenate([first, rest], 1), whole)
+    assert state["position"] == FRAMES
+    shapes = [a.shape for a in jax.tree.leaves((state["recurrences"], fn.initial_state(inputs={"x": X})["recurrences"]))]
+    assert shapes == [(BATCH,)] * 2
+    close(run({"codes": T[:2], "gain": 2.0}, {"x": X[:2]})[0], whole[:2])
+    close(run(None, {"x": X[0]})[0][0], whole[0])  # shared by the three codes
+    gradient = jax.jit(jax.grad(lambda p: jnp.mean(fn(p, {"x": X})[0] ** 2)))(fn.params)
+    dg.mse(y, 0.0).backward(inputs={0: X})
+    close(gradient["codes"], codes.grad.value)
+    close(gradient["gain"], gain.grad.value)
+    mapped = jax.jit(jax.vmap(lambda a: fn(inputs={"x": a})[0]))(np.stack([X, S]))
+    close(mapped[0], whole)
+    with pytest.raises(InputError, match="has 2 examples"):
+        fn(inputs={"x": X[:2]})
+    with pytest.raises(ShapeError, match=r"has shape \(3,\), not \(3, 3\)"):
+        fn({"codes": T[0], "gain": 2.0}, {"x": X})
+    with pytest.raises(ShapeError, match=r"has shape \(3, 24, 1\), not \(frames,\) or \(batch, frames\)"):
+        fn(inputs={"x": X[..., None]})
+
+
+def test_a_pure_function_takes_batched_samples_and_plans_are_those_of_one_example():
+    held = samples(S, None)
+    fn = dg.function(held.accum(), inputs={"held": held})
+    close(fn(inputs={"held": X[:2, :9]})[0], np.cumsum(X[:2, :9], 1))
+    assert str(held.onepole(0.1).plan()) == str(samples(S, 0).onepole(0.1).plan()).replace("1024", "24")
