@@ -12,7 +12,7 @@ from compilations import compilations
 import dgenlazy as dg
 from dgenlazy import SGD, Adam, DGen, Signal, Tensor, mse, runtime
 from dgenlazy.op import infer
-from dgenlazy.stage import stage
+from dgenlazy.stage import _staged, stage
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, 64).astype(np.float32)
 
@@ -22,7 +22,7 @@ def living():
     gc.collect()
     mine = sum(str(type(x).__module__).startswith("dgenlazy") for x in gc.get_objects())
     caches = [runtime._compiled, runtime._compiled_state, runtime._compiled_gradient, infer]
-    return mine, len(jax.live_arrays()), len(runtime._staged), *(cache.cache_info().currsize for cache in caches)
+    return mine, len(jax.live_arrays()), len(_staged), *(cache.cache_info().currsize for cache in caches)
 
 
 # Training loops.
@@ -288,18 +288,18 @@ def test_no_data_is_part_of_what_is_compiled():
 def test_a_graph_that_has_run_goes_when_the_last_of_its_values_does(build):
     p = Signal.param(1.0)
     gc.collect()
-    remembered = len(runtime._staged)
+    remembered = len(_staged)
     y = build(p)
     y.realize(4)
     y.backward(4)
     y.realize(4, preserve_state=True)
     dg.realize(y, y + 1, frames=4, preserve_state=True)
     gone = weakref.ref(y.node)
-    assert len(runtime._staged) > remembered
+    assert len(_staged) > remembered
     del y
     gc.collect()
     assert gone() is None
-    assert len(runtime._staged) == remembered
+    assert len(_staged) == remembered
 
 
 def test_a_program_outlives_its_graph_and_its_data_does_not():
