@@ -33,7 +33,7 @@ def _devices(name: str | None) -> list[Any]:
     """All that JAX has of a platform; None is JAX's default."""
     for _ in range(2):  # a plugin that fails to start makes JAX's first call fail, whatever that asks for
         try:
-            return jax.devices(name)
+            return jax.local_devices(backend=name)
         except RuntimeError as e:  # also how JAX says that it has no such platform
             fact = str(e).splitlines()[0]
             if fact.startswith("Unable to initialize") and fact not in failures:
