@@ -35,7 +35,10 @@ def plucked_string(f0, sample_rate, seconds=1.0):
 
 
 def synthesizer(f0):
-    """The sound of one note as a Signal, its amplitudes `(control frames, harmonics)`, and the weights to learn."""
+    """The sound of one note as a Signal, its amplitudes `(control frames, harmonics)`, and the weights to learn.
+
+    `f0` is its pitch in Hz, a number or a Tensor.
+    """
     # Each hidden unit is a soft step at a moment of its own: together they can follow an attack. All start out quiet.
     random = np.random.default_rng(0)
     steepness, moments = 20 * random.standard_normal(64), random.uniform(0, 1, 64)
@@ -54,10 +57,10 @@ def synthesizer(f0):
     now = amplitudes.peek_row(playhead * (CONTROL_FRAMES - 1))
 
     # One phasor per harmonic. Harmonics that would fold back at half of the sample rate stay silent.
-    harmonics = f0 * np.arange(1, HARMONICS + 1)
+    harmonics = f0 * Tensor(np.arange(1, HARMONICS + 1))
     audible = harmonics < DGen.sample_rate / 2
-    sines = dg.sin(Signal.phasor(Tensor(harmonics)) * 2 * np.pi)
-    return (sines * now * Tensor(audible)).sum(), amplitudes, [w1, b1, w2, b2]
+    sines = dg.sin(Signal.phasor(harmonics) * 2 * np.pi)
+    return (sines * now * audible).sum(), amplitudes, [w1, b1, w2, b2]
 
 
 def train(sound, weights, steps, lr=0.02):
