@@ -40,7 +40,8 @@ def save_state(*values: Any) -> dict[str, np.ndarray]:
         values: One, or the group that `dgenlazy.realize(..., preserve_state=True)` streams, in the same order.
 
     Returns:
-        A copy: "position", the number of the next frame; "program", the text of what runs; and the state of each recurrence.
+        A copy: "position", the number of the next frame; "program", the text of what runs; the state of each recurrence; and
+            of a batch "batch", how many examples there are, on the first axis of each state.
 
     >>> ramp = Signal.constant(1.0).accum()
     >>> ramp.realize(frames=2, preserve_state=True)

@@ -118,6 +118,18 @@ def test_loops_and_filters_start_from_the_state_of_each_example(plan):
     close(first.grad.value, [start.grad.value / BATCH for _, start in alone], 1e-4)
 
 
+@pytest.mark.parametrize("times", [[9.0, 12.0, 20.0], [2.25, 12.0, 20.0]])  # the second has one too short for blocks
+def test_a_loop_through_a_delay_of_each_example_is_run_in_blocks_where_all_allow_it(times):
+    def echo(time):
+        return dg.feedback(lambda y: Signal.input(0) + 0.5 * y.delay(time))
+
+    held = Tensor([9.0, 12.0, 20.0], batched=True)
+    y = echo(held)
+    assert y.plan().rows[0].plan == "blocks"
+    held.value = times
+    close(y.realize(inputs={0: X}), [echo(times[i]).realize(inputs=x(i)) for i in range(BATCH)])
+
+
 def test_a_loss_of_the_whole_run_is_one_of_each_example():
     energy = dg.from_jax(lambda x: jnp.sum(x**2), whole_run=True)
     loss = dg.spectral_loss(Signal.input(0), samples(S, None), window_size=8) + energy(Signal.input(0))
