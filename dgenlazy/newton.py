@@ -89,7 +89,7 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...], outputs: bool = False)
         good, *found = (newton if rec.plan.name == "newton" else affine)(count, start, moving)
         return _unless(good, tuple(found), lambda: lax.scan(lambda s, now: step(s, *now), start, moving, length=count))
 
-    end, found = _in_pieces(piece, leaves, rec.moving(inputs), rec.ctx.frames, form.entries, False)
+    end, found = _in_pieces(piece, leaves, rec.moving(inputs), rec.ctx.frames, form.entries * rec.ctx.examples, False)
     return rebuild.unflatten(end), found if outputs else rebuild.unflatten(found)
 
 
@@ -120,7 +120,9 @@ def linear(
         step = lambda t, moving: one_frame(t, *now(moving), moving[-1])  # noqa: E731
         return _unless(good, tuple(found), lambda: lax.scan(step, start, moving, reverse=reverse))
 
-    return _in_pieces(piece, start, (*rec.moving(inputs), *held, force), rec.ctx.frames, form.entries, reverse)
+    return _in_pieces(
+        piece, start, (*rec.moving(inputs), *held, force), rec.ctx.frames, form.entries * rec.ctx.examples, reverse
+    )
 
 
 def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
@@ -240,7 +242,8 @@ class _Form:
         for now in rest[::-1] if reverse else ():
             t, y = step(t, now) if step else applied(t, maps(now))
             outside.insert(0, y)
-        end, before = self.associate(*flip(ft.reduce(self.then, [known[n] for n in order])), t)
+        matrices, forces = flip(ft.reduce(self.then, [known[n] for n in order]))
+        end, before = self.associate(matrices, forces, t)
         t, outputs = flip(before), [None] * size
         for n in order:
             t, outputs[n] = step(t, phases[n]) if step else applied(t, known[n])

@@ -31,6 +31,7 @@ class Context(NamedTuple):
     start: Any = 0  # absolute index of the first frame, uint32
     parallel: bool = False  # prefer parallel forms to loops over frames
     fft: bool = True  # whether the backend has one, and complex numbers
+    examples: int = 1  # of the batch that the run is mapped over, as far as that is known
 
 
 class Op(abc.ABC):

@@ -70,7 +70,7 @@ def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Seq
         return Plan(*known)
     facts = analyse(ft.partial(_step, op, ctx._replace(start=0, frames=1), params), state, shapes)
     leaves = jax.tree.leaves(state)
-    lanes = leaves[0].size if facts.lanewise else 1
+    lanes = (leaves[0].size if facts.lanewise else 1) * ctx.examples
     width = len(leaves) if facts.lanewise else _size(state)
     parallel = "linear" if facts.order <= AFFINE else "newton"
     whole_numbers = not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves)

@@ -127,8 +127,9 @@ def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) 
     return out
 
 
-def _context(sample_rate: float, frames: int, start: Any, where: Any) -> Context:
-    return Context(sample_rate, frames, start, parallel=where.platform != "cpu", fft=where.platform not in backend.WITHOUT_FFT)
+def _context(sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None) -> Context:
+    parallel, fft = where.platform != "cpu", where.platform not in backend.WITHOUT_FFT
+    return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1)
 
 
 @ft.lru_cache(maxsize=1024)
@@ -136,7 +137,7 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any, bat
     """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
     def fn(numbers, arrays, start, state):
-        ctx = _context(sample_rate, frames, start, where)
+        ctx = _context(sample_rate, frames, start, where, batch)
         leaves = unpack(program, ctx, numbers, arrays)
         state = initial_state(program, ctx, leaves) if state is None else state
         outputs, state = run(program, ctx, leaves, state)
@@ -173,7 +174,7 @@ def _compiled_gradient(
         arrays = list(arrays)
         for i, p in zip(learned, parameters):
             arrays[i] = p
-        ctx = _context(sample_rate, frames, np.uint32(0), where)
+        ctx = _context(sample_rate, frames, np.uint32(0), where, batch)
         leaves = unpack(program, ctx, numbers, arrays)
         terms, _ = run(program, ctx, leaves, initial_state(program, ctx, leaves))
         reduce = jnp.sum if total else jnp.mean
@@ -235,7 +236,6 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
 
     In a batch outputs and state have the batch axis, every array of them.
     """
-    ctx = _context(kept.sample_rate, frames, start, kept.where)
     arrays = []
     for leaf in graph.arrays:
         if isinstance(leaf, Seed):
@@ -248,6 +248,9 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
 
+    batch = batch_of(graph.arrays, arrays, graph.batched)
+    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)
+
     def run_block(arrays, state):
         outputs, state = run(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays), state)
         return _whole(graph.program, outputs, frames), state
@@ -255,7 +258,6 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
     def fresh(arrays):
         return initial_state(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays))
 
-    batch = batch_of(graph.arrays, arrays, graph.batched)
     if batch:
         axes = list(batch.axes)
         run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))

@@ -11,7 +11,8 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, runtime
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, recurrence, runtime, stage
+from dgenlazy.op import Context
 
 BATCH, FRAMES = 3, 24
 RANDOM = np.random.default_rng(0)
@@ -374,3 +375,18 @@ def test_a_pure_function_takes_batched_samples_and_plans_are_those_of_one_exampl
     fn = dg.function(held.accum(), inputs={"held": held})
     close(fn(inputs={"held": X[:2, :9]})[0], np.cumsum(X[:2, :9], 1))
     assert str(held.onepole(0.1).plan()) == str(samples(S, 0).onepole(0.1).plan()).replace("1024", "24")
+
+
+def test_the_choice_of_a_plan_counts_the_examples():
+    """As it counts lanes: many keep a device busy frame by frame."""
+    x = Signal.input(0)
+    graph = stage.staged([dg.feedback(lambda s: (x + 0.5 * s).tanh()).node])
+    line = graph.program.lines[0]
+    specs = [graph.program.specs[a] for a in line.args]
+    shapes = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in specs]
+    first = line.op.init([np.float32(0)] * len(specs), line.params)
+    few, many = (
+        recurrence.choose(line.op, Context(44100.0, 44100, parallel=True, examples=n), line.params, first, shapes, specs)
+        for n in (1, 10**7)
+    )
+    assert (few.name, many.name) == ("newton", "scan")
