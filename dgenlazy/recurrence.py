@@ -9,7 +9,7 @@ keeps no more than the states.
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -116,8 +116,10 @@ class Recursion:
         @jax.custom_jvp
         def whole(state, inputs):
             if self.plan.name == "scan":
-                return self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
-            return newton.states(self, state, inputs, outputs=True)
+                found = self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
+            else:
+                found = newton.states(self, state, inputs, outputs=True)
+            return _batched_alike(found, (state, inputs))
 
         def by_states(state, inputs):
             end, states = trajectory(state, inputs)
@@ -125,16 +127,15 @@ class Recursion:
 
         @jax.custom_jvp
         def trajectory(state, inputs):
-            if self.plan.name == "scan":
-                return self.scanned(state, inputs)
-            return newton.states(self, state, inputs)
+            found = self.scanned(state, inputs) if self.plan.name == "scan" else newton.states(self, state, inputs)
+            return _batched_alike(found, (state, inputs))
 
         @ft.partial(whole.defjvp, symbolic_zeros=True)
         def _(primals, tangents):
             leaves, rebuild = jax.tree.flatten(primals)
             live, moved, merge = _live(leaves, jax.tree.leaves(tangents, is_leaf=_is_zero))
-            out, moved = jax.jvp(lambda live: by_states(*rebuild.unflatten(merge(live))), (live,), (moved,))
-            return out, moved
+            found = jax.jvp(lambda live: by_states(*rebuild.unflatten(merge(live))), (live,), (moved,))
+            return _batched_alike(found, primals)
 
         @ft.partial(trajectory.defjvp, symbolic_zeros=True)
         def _(primals, tangents):
@@ -152,7 +153,7 @@ class Recursion:
             if live:
                 force = jax.jvp(lambda live: after(floats, merge(live)), (live,), (moved,))[1]
             first, force = _tied(first, force)
-            last, moved = self.linear(floats, rest, inputs, first, force)
+            last, moved = _batched_alike(self.linear(floats, rest, inputs, first, force), primals)
             return (end, states), (_tangents(end, last), _tangents(states, moved))
 
         return whole(state, inputs)
@@ -215,11 +216,15 @@ class Recursion:
                 return self.loop(one_frame, start, moving, self.fixed(inputs), reverse)
             return newton.linear(self, push, (*inputs, states, rest), start, force, one_frame, reverse)
 
+        # JAX fails where nothing but `run` depends on what is differentiated: so the system seems to, too.
+        one = jnp.where(np.False_, _mark(x for x in (*inputs, *states) if _is_float(x)), 1)
+
         def residual(unknown):
             end, t = unknown
             pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
             after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
-            return _tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
+            left = _tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
+            return jax.tree.map(lambda x: x * one.astype(x.dtype), left)
 
         def transposed(_, given):
             early = adjoint.backwards(self, states, rest, inputs, *given) if costly else None
@@ -229,6 +234,29 @@ class Recursion:
             residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
         )
         return _tied(*solved)
+
+
+def _batched_alike(tree: Any, inputs: Any) -> Any:
+    """The same arrays; under `vmap` all are batched if an input is, along the first axis.
+
+    How a `custom_jvp` is batched JAX learns from the function, and believes of the results of its rule too where it takes the
+    derivative of a jit or a loop that was batched before: other axes there give an error, or wrong gradients where lengths
+    are equal (jax-ml/jax#16374).
+    """
+    mark = _mark(jax.tree.leaves(inputs))
+
+    def alike(x):
+        if not x.size or x.dtype == jax.dtypes.float0:
+            return x
+        x = lax.squeeze(lax.expand_dims(x, (0,)), (0,))  # which put the batch axis first
+        return jnp.where(np.False_, jnp.asarray(mark, x.dtype), x)
+
+    return jax.tree.map(alike, tree)
+
+
+def _mark(arrays: Iterable[Any]) -> Any:
+    """A number that depends on all arrays; where it is not used but seems to be, compilers leave it out."""
+    return sum(x.ravel()[0] for x in arrays if x.size)
 
 
 def _is_zero(x: Any) -> bool:
@@ -241,7 +269,7 @@ def _is_float(x: Any) -> bool:
 
 def _tied(first: list[Any], force: list[Any]) -> tuple[list[Any], list[Any]]:
     """The same numbers, each linear in whatever one of them is linear in: a linear solve is transposed as a whole."""
-    mark = sum(x.ravel()[0] for x in (*first, *force) if x.size)
+    mark = _mark((*first, *force))
     return jax.tree.map(lambda x: jnp.where(np.False_, mark, x), (first, force))
 
 

@@ -210,3 +210,41 @@ def test_it_compiles_once_when_it_is_made_once():
 def test_wrong_functions_are_errors(call, message):
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+# Batches that JAX makes of a program it has already traced.
+
+
+@pytest.mark.parametrize("batch", [3, 64])  # 64 is also the number of frames: axes that are mixed up still fit
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x, g: (g * x).onepole(0.7),
+        lambda x, g: x.biquad(1000 * g),
+        lambda x, g: dg.feedback(lambda y: (x + g * y).tanh()),
+        lambda x, g: sum(dg.feedback(lambda y: (0.1 + g * y[0], x + g * y[1]), (0.5, 0.0))),  # one is the same in all examples
+        lambda x, g: dg.feedback(lambda y: x + g * y.delay(9.5).onepole(0.7)),
+    ],
+)
+def test_the_gradient_of_a_batch_of_a_jitted_function_is_that_of_its_examples(build, batch):
+    x = np.random.default_rng(0).normal(size=(batch, 64)).astype(np.float32)
+    fn = dg.function(build(Signal.input(0), Signal.param(0.9)), inputs={"x": Signal.input(0)})
+
+    def loss(params, x):
+        return (fn(params, {"x": x})[0] * jnp.sin(jnp.arange(64.0))).sum()
+
+    each = [jax.grad(loss)(fn.params, a)[0] for a in x[:3]]
+    many = jax.grad(lambda params: jax.vmap(jax.jit(loss), (None, 0))(params, x)[:3].sum())(fn.params)[0]
+    np.testing.assert_allclose(many, sum(each), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("second", [lambda f: jax.grad(jax.grad(f)), jax.hessian, lambda f: jax.jacrev(jax.jacfwd(f))])
+@pytest.mark.parametrize("plan", ["scan", "linear", "newton"])
+def test_the_second_derivative_of_what_is_linear_is_zero(plan, second):
+    """Nothing then depends on the parameter but how the gradient is found."""
+    x = Signal.from_samples(np.random.default_rng(0).normal(size=64).astype(np.float32))
+    gain = Signal.param(0.5)
+    fn = dg.function(dg.feedback(lambda y: gain * x + 0.7 * y, plan=plan), params=[gain])
+    assert second(lambda g: fn([g])[0].sum())(jnp.float32(0.5)) == 0
+    curved = second(lambda g: (fn([g])[0] ** 2).sum())(jnp.float32(0.5))
+    np.testing.assert_allclose(curved, 2 * (fn([1.0])[0] ** 2).sum(), rtol=1e-4)
