@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -95,6 +96,36 @@ def test_a_file_plays_what_realize_gives_in_blocks_of_any_length(name, path):
     takes = player.manifest["inputs"] != [{"name": "frames", "shape": [0], "frames": True}]
     close(played(player, X if takes else None, BLOCKS), whole)
     assert player.position == 64
+
+
+def in_blocks(player, moving, still=None):
+    """The same for inputs by name, in blocks of several lengths."""
+    ends = [0, 64, 65, 300, 307, len(next(iter(moving.values())))]
+    pieces = [{name: x[a:b] for name, x in moving.items()} | (still or {}) for a, b in itertools.pairwise(ends)]
+    return np.concatenate([player.process(piece) for piece in pieces])
+
+
+def test_the_instrument_of_live_plays_from_a_file(path):
+    live = example("live")
+    with DGen.override(sample_rate=live.RATE):
+        sound, cutoff = live.instrument()
+        plucks = live.plucks(0, 600)
+        whole = sound.realize(600, inputs=plucks)
+        player = exported(path, sound, params={"cutoff": cutoff})
+        close(in_blocks(player, {str(channel): x for channel, x in plucks.items()}), whole)
+
+
+def test_the_voice_of_train_voice_plays_from_a_file(path):
+    model = pytest.importorskip("voice_model", reason="the extra `audio` is not installed")
+    heard = {"features": np.random.default_rng(1).normal(size=(7, model.FEATURES)), "f0": 220.0 + 20 * np.arange(7)}
+    with DGen.override(sample_rate=8000.0):
+        features, f0, playhead = Tensor(heard["features"]), Tensor(heard["f0"]), Signal.input(0)
+        learned = model.parameters(seed=0)
+        voice = model.synthesizer(learned, features, f0, playhead)
+        points = np.linspace(0, 6, 600, dtype=np.float32)
+        whole = voice.realize(inputs={0: points})
+        player = exported(path, voice, params=learned, inputs={"features": features, "f0": f0, "playhead": playhead})
+        close(in_blocks(player, {"playhead": points}, heard), whole)
 
 
 @pytest.mark.parametrize("name", ["biquad", "comb", "ladder", "moving phasor", "samples"])
