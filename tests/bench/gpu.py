@@ -8,13 +8,14 @@ time, and the ratio of dgenlazy's time to it: below 1, dgenlazy is faster.
 """
 
 import argparse
+import functools as ft
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from recurrences import RATE, agree, compare, cookbook, ladder, time_all
+from recurrences import RATE, agree, compare, cookbook, naive_biquad, naive_ladder, time_all
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal
@@ -35,20 +36,6 @@ def samples(frames, lanes):
 
 
 # The time-varying biquad.
-
-
-def scanned_biquad(unroll):
-    def biquad(x, cutoff):
-        def frame(state, now):
-            s1, s2 = state
-            x, b0, b1, b2, a1, a2 = now
-            y = b0 * x + s1
-            return (b1 * x - a1 * y + s2, b2 * x - a2 * y), y
-
-        rest = jnp.zeros_like(x[0])
-        return lax.scan(frame, (rest, rest), (x, *cookbook(cutoff)), unroll=unroll)[1]
-
-    return biquad
 
 
 def associative_biquad(x, cutoff):
@@ -107,10 +94,10 @@ def biquads(frames, lanes):
     forms = {
         "dgenlazy": ours,
         "associative scan": associative_biquad,
-        "scan, unroll=32": scanned_biquad(32),
+        "scan, unroll=32": ft.partial(naive_biquad, unroll=32),
     }
     if lanes == 1:
-        forms["naive scan"] = scanned_biquad(1)
+        forms["naive scan"] = naive_biquad
 
     def graded(form):
         return jax.value_and_grad(lambda cutoff, x, weights: (form(x, cutoff) * weights).sum())
@@ -138,17 +125,6 @@ def biquads(frames, lanes):
 # A nonlinear loop: a ladder of four one-poles with tanh.
 
 
-def scanned_ladder(unroll):
-    def run(x, g):
-        def frame(state, now):
-            state = ladder(*now, state)
-            return state, state[3]
-
-        return lax.scan(frame, (jnp.zeros_like(x[0]),) * 4, (x, g), unroll=unroll)[1]
-
-    return run
-
-
 def ladders(frames, lanes):
     shape, x = samples(frames, lanes)
     g = (0.2 + 0.1 * random.uniform(size=shape)).astype(np.float32)
@@ -165,10 +141,10 @@ def ladders(frames, lanes):
     fn = dg.function(dg.feedback(body, init)[3], params=[moving], inputs={"x": source})
     forms = {
         "dgenlazy": lambda x, g: fn([g], {"x": x})[0],
-        "scan, unroll=16": scanned_ladder(16),
+        "scan, unroll=16": ft.partial(naive_ladder, unroll=16),
     }
     if lanes == 1:
-        forms["naive scan"] = scanned_ladder(1)
+        forms["naive scan"] = naive_ladder
 
     def graded(form):
         return jax.value_and_grad(lambda g, x: (form(x, g) ** 2).sum())

@@ -92,7 +92,7 @@ def cookbook(cutoff, q=0.7071):
     return [c / (1 + alpha) for c in ((1 - cos) / 2, 1 - cos, (1 - cos) / 2, -2 * cos, 1 - alpha)]
 
 
-def naive_biquad(x, cutoff):
+def naive_biquad(x, cutoff, unroll=1):
     def frame(state, now):
         s1, s2 = state
         x, b0, b1, b2, a1, a2 = now
@@ -100,7 +100,7 @@ def naive_biquad(x, cutoff):
         return (b1 * x - a1 * y + s2, b2 * x - a2 * y), y
 
     rest = jnp.zeros_like(x[0])
-    return lax.scan(frame, (rest, rest), (x, *cookbook(cutoff)))[1]
+    return lax.scan(frame, (rest, rest), (x, *cookbook(cutoff)), unroll=unroll)[1]
 
 
 def torch_biquad(x, cutoff, weights):
@@ -245,14 +245,14 @@ def ladder(x, g, state):
     return a, b, c, d + g * (jnp.tanh(c) - jnp.tanh(d))
 
 
-def naive_ladder(x, g):
+def naive_ladder(x, g, unroll=1):
     rest = jnp.zeros_like(x[0])
 
     def frame(state, now):
         state = ladder(*now, state)
         return state, state[3]
 
-    return lax.scan(frame, (rest,) * 4, (x, g))[1]
+    return lax.scan(frame, (rest,) * 4, (x, g), unroll=unroll)[1]
 
 
 def ladders(frames: int) -> list[dict[str, Any]]:
