@@ -79,20 +79,23 @@ class Function:
 
         Raises:
             InputError: an input is missing, unknown, or of another length. ShapeError: an array has another shape than
-                its leaf. ArgumentError: `params` has another structure.
+                its leaf, or the state is of another graph or batch. ArgumentError: `params` has another structure.
         """
         bound = self.bound(params, {} if inputs is None else inputs)
         count = self._frames(bound, frames)
-        start = jnp.uint32(0) if state is None else state["position"]
+        start = jnp.uint32(0) if state is None else _position(state)
         run, fresh = runtime.pure(self.graph, self.settings, bound, count, start)
-        outputs, recurrences = run(fresh() if state is None else state["recurrences"])
+        outputs, recurrences = run(fresh() if state is None else _state(state, fresh))
         state = {"position": start + jnp.uint32(count), "recurrences": recurrences}
         return self.structure.unflatten(outputs), state
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
     ) -> dict[str, Any]:
-        """The state before the first frame, for loops that want one of constant structure; takes what a call takes."""
+        """The state before the first frame, for loops that want one of constant structure; takes what a call takes.
+
+        Make it in a `jax.jit` where it is to be donated: outside of one, equal arrays of it may share their memory.
+        """
         bound = self.bound(params, {} if inputs is None else inputs)
         start = jnp.uint32(0)
         _, fresh = runtime.pure(self.graph, self.settings, bound, self._frames(bound, frames), start)
@@ -225,6 +228,21 @@ def _source(name: Any, x: Any, leaves: list[Any]) -> list[Leaf]:
         raise ArgumentError(f"function: inputs[{name!r}]={x!r} is computed; it takes a Signal.input, a channel or a leaf")
     channel = whole_number(f"function: inputs[{name!r}]", channel)
     return [leaf for leaf in leaves if isinstance(leaf, Input) and leaf.channel == channel]
+
+
+def _position(state: Any) -> Any:
+    if not (isinstance(state, Mapping) and state.keys() == {"position", "recurrences"}):
+        raise ArgumentError(f"function: state={state!r:.80} is not what a call or initial_state of it returned")
+    return state["position"]
+
+
+def _state(state: Any, fresh: Callable[[], Any]) -> Any:
+    """The state of the recurrences, if it is of the shapes that this graph, and this batch, has."""
+    (given, shape), (own, wanted) = (jax.tree.flatten(x) for x in (state["recurrences"], jax.eval_shape(fresh)))
+    if shape != wanted or [np.shape(x) for x in given] != [x.shape for x in own]:
+        shapes = (", ".join(str(np.shape(x)) for x in leaves) or "nothing" for leaves in (given, own))
+        raise ShapeError("function: the state is of another graph or batch: it holds {}, not {}".format(*shapes))
+    return state["recurrences"]
 
 
 def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:

@@ -248,3 +248,16 @@ def test_the_second_derivative_of_what_is_linear_is_zero(plan, second):
     assert second(lambda g: fn([g])[0].sum())(jnp.float32(0.5)) == 0
     curved = second(lambda g: (fn([g])[0] ** 2).sum())(jnp.float32(0.5))
     np.testing.assert_allclose(curved, 2 * (fn([1.0])[0] ** 2).sum(), rtol=1e-4)
+
+
+def test_a_state_of_something_else_is_an_error():
+    fn = dg.function(Signal.input(0).biquad(1000.0))
+    other = dg.function(Tensor([1.0, 2.0]) * Signal.input(0).onepole(0.5))
+    x = {0: np.ones(4, np.float32)}
+    for wrong in (3, {}, {"position": 0}, ()):
+        with pytest.raises(ArgumentError, match=r"function: state=.* is not what a call or initial_state of it returned"):
+            fn(None, x, wrong)
+    with pytest.raises(ShapeError, match=r"the state is of another graph or batch: it holds \(\), not \(\), \(\)"):
+        fn(None, x, other(None, x)[1])
+    with pytest.raises(ShapeError, match=r"it holds \(3,\), \(3,\), not \(\), \(\)"):
+        fn(None, x, fn(None, {0: np.ones((3, 4), np.float32)})[1])
