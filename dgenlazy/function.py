@@ -16,6 +16,7 @@ from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, lift, needs_value
 from .lazy import Lazy
 from .op import Block, Op, Pointwise, outputs_of
+from .stage import restage
 from .values import promoted
 
 
@@ -37,7 +38,7 @@ class Function:
         if not values:
             raise ArgumentError("function: there is no output")
         nodes = [needs_value("function: outputs", v).node for v in values]
-        self.graph = runtime.restage(nodes)
+        self.graph = restage(nodes)
         self.settings = runtime.settings()
         leaves = self.graph.arrays
         if params is None:

@@ -19,9 +19,9 @@ from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed
 from .op import Context
 from .plan import Plans, plans
-from .stage import Program, Staged, initial_state, restage, run, staged
+from .stage import Program, Staged, initial_state, run, staged
 from .stream import Stream
-from .terms import summed
+from .terms import staged_terms
 
 
 def device() -> Any:
@@ -288,7 +288,7 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     if not graph.learned:
         raise ArgumentError("backward: nothing to differentiate; no value below the loss has requires_grad=True")
     if reduction == "sum" and isinstance(node, Node):
-        graph = restage([part for part in summed(node) if part is not None], graph.noises)
+        graph = staged_terms(node)
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, 0, inputs)
     if count == 0:

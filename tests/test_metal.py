@@ -27,7 +27,7 @@ from dgenlazy.graph import FLOAT
 from dgenlazy.op import Context
 from dgenlazy.ops.spectral import spectral_distances
 from dgenlazy.plan import plans
-from dgenlazy.stage import initial_state, run
+from dgenlazy.stage import initial_state, restage, run
 
 ROOT = Path(__file__).parents[1]
 FRAMES = 1024
@@ -36,7 +36,7 @@ platforms = pytest.mark.parametrize("platform", metal.PLATFORMS)
 
 def refused(nodes, platform, frames=FRAMES):
     """What the plugin does not take of a graph, of its state, and of its gradient to all data that it holds."""
-    graph = runtime.restage(nodes)
+    graph = restage(nodes)
     return refused_program(graph.program, platform, frames)
 
 
