@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.custom_batching
 import jax.numpy as jnp
 from jax import lax
 
@@ -126,8 +127,19 @@ def linear(
 
 
 def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
-    """`found`, or where it is not good what `instead` computes. A loop of no or one turn: under vmap it may still be none."""
-    return lax.fori_loop(0, jnp.where(good, 0, 1), lambda _, __: instead(), found)
+    """`found`, or where it is not good what `instead` computes."""
+    return lax.cond(_everywhere(good), lambda: found, instead)
+
+
+@jax.custom_batching.custom_vmap
+def _everywhere(good):
+    """`good`; under `vmap` whether it is in all examples, so that a `cond` stays one and does not run both its branches."""
+    return good
+
+
+@_everywhere.def_vmap
+def _(size, batched, good):
+    return _everywhere(jnp.all(good)), False
 
 
 def _in_pieces(piece: Callable[..., Any], start: Any, moving: Any, frames: int, entries: int, reverse: bool) -> tuple[Any, Any]:
