@@ -23,6 +23,10 @@ _LINEAR = frozenset(
     "add add_any broadcast_in_dim concatenate convert_element_type copy cumsum expand_dims neg pad reduce_sum reshape rev "
     "slice squeeze stack sub transpose".split()
 )
+_CHEAP = frozenset(
+    "abs add add_any and broadcast_in_dim ceil clamp convert_element_type copy eq expand_dims floor ge gt le lt max min mul ne "
+    "neg not or reshape select_n sign squeeze stop_gradient sub xor".split()
+)
 _INDEXED = frozenset(
     "dynamic_slice dynamic_update_slice gather scatter scatter-add select_n".split()
 )  # linear in what they move
@@ -87,6 +91,24 @@ def reads(fn: Callable[..., Any], *args: Any) -> list[frozenset[int]]:
 
     given = [frozenset([i]) for i in range(len(closed.jaxpr.invars))]
     return walk(closed.jaxpr, [none] * len(closed.consts), given)
+
+
+def elementwise(fn: Callable[..., Any], *args: Any) -> bool:
+    """Whether element i of everything that `fn(*args)` returns is made of elements i alone."""
+    closed = jax.make_jaxpr(fn)(*args)
+    walk = _Walk(max((x.shape for x in closed.out_avals), key=len, default=()))
+    consts = [_Value(FREE, SAME if not jnp.shape(c) else MIXED) for c in closed.consts]
+    given = [_Value(FREE, walk.place(x)) for x in jax.tree.leaves(args)]
+    return all(v.place != MIXED for v in walk.jaxpr(closed.jaxpr, consts, given))
+
+
+def cheap(fn: Callable[..., Any], *args: Any) -> bool:
+    """Whether `fn(*args)` is a few additions, multiplications, comparisons and the like, each of single elements."""
+
+    def walk(jaxpr: Any) -> bool:
+        return all(e.primitive.name in _CHEAP or ((body := _inner(e)) is not None and walk(body)) for e in jaxpr.eqns)
+
+    return walk(jax.make_jaxpr(fn)(*args).jaxpr)
 
 
 def _inner(eqn: Any) -> Any:

@@ -2,7 +2,8 @@
 
 XLA:CPU compiles a `while` loop to a single piece of machine code if one iteration touches at most about a kilobyte; beyond it,
 each operation of the body becomes a call, and an iteration costs several times as much (measured with jax 0.10: 8 lanes of a
-biquad 1 ms for 44,100 frames, 16 lanes 5 ms). So a few lanes that are independent of each other are run tile by tile.
+biquad 1 ms for 44,100 frames, 16 lanes 5 ms). So a few lanes that are independent of each other are run tile by tile, and a
+loop that touches little does several frames in an iteration, which saves what an iteration costs by itself.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .analysis import reads
+from .analysis import cheap, reads
 
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
 _STATE, _READ_STATE, _READ_INPUT, _OUTPUT = 24.0, 4.0, 4.6, 12.0  # bytes per lane
 _MOST_TILES = 12  # with more, one wide loop is faster
+_SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
 def loop(
@@ -44,7 +46,8 @@ def loop(
     tile = _tile(body, carry, moving, fixed) if lanewise and frames else 0
     if tile and works(body, tile, carry, moving, fixed):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
-    return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse)
+    at_once = _unroll(body, carry, moving, fixed) if lanewise and frames else 1
+    return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
 
 
 def rows(x: Any, shape: tuple[int, ...]) -> Any:
@@ -69,6 +72,32 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
         touched += _STATE + _READ_STATE * sum(i < len(leaves) for i in need) + _READ_INPUT * len(need & wide)
     tile = int(_SMALL / touched)
     return tile if 0 < tile < lanes <= _MOST_TILES * tile else 0
+
+
+def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
+    """How many frames to run in an iteration."""
+    leaves = jax.tree.leaves(carry)
+    states, lanes = len(leaves), leaves[0].size
+    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
+    if _OUTPUT * states * lanes > _SMALL_UNROLLED or not cheap(body, carry, now, fixed):
+        return 1
+    needs = reads(body, carry, now, fixed)
+    inputs = range(states, states + len(jax.tree.leaves(moving)))
+
+    def touched(frames):
+        ends: list[frozenset[Any]] = [frozenset([i]) for i in range(states)]
+        outputs: list[frozenset[Any]] = [frozenset()] * (len(needs) - states)
+        for n in range(frames):
+            reached = [frozenset().union(*[ends[i] if i < states else [(i, n)] for i in need]) for need in needs]
+            ends, outputs = reached[:states], [o | r for o, r in zip(outputs, reached[states:])]
+
+        def read(found):
+            own = sum(1 for i in found if not isinstance(i, tuple))
+            return _READ_STATE * own + _READ_INPUT * sum(1 for i in found if isinstance(i, tuple) and i[0] in inputs)
+
+        return lanes * (sum(_STATE + read(e) for e in ends) + sum(_OUTPUT + 4.0 * frames + read(o) for o in outputs))
+
+    return next((n for n in (4, 2) if touched(n) <= _SMALL_UNROLLED), 1)
 
 
 def _parts(tile: int, carry: Any, moving: Any, fixed: Any) -> tuple[Any, Any, Any]:
