@@ -9,14 +9,13 @@ keeps no more than the states.
 from __future__ import annotations
 
 import functools as ft
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
@@ -24,6 +23,7 @@ from .errors import ArgumentError
 from .graph import Spec
 from .loops import loop
 from .op import Context, Params, Recurrence
+from .tangents import batched_alike, floats_of, is_float, is_zero, joined, live_of, mark, spread, tangents_of, tied
 
 _MOST_STATES = 16  # times the output: with more, a plain scan keeps less for its gradient than all states would take
 _WIDEST = 16  # of a Jacobian that mixes lanes
@@ -119,42 +119,52 @@ class Recursion:
                 found = self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
             else:
                 found = newton.states(self, state, inputs, outputs=True)
-            return _batched_alike(found, (state, inputs))
+            return batched_alike(found, (state, inputs))
 
-        def by_states(state, inputs):
-            end, states = trajectory(state, inputs)
-            return end, jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *self.axes))(states, *inputs)
+        def by_states(state, inputs, each):
+            end, states = trajectory(state, inputs, each)
+            values, axes = self.replaced(inputs, each)
+            return end, jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *axes))(states, *values)
 
         @jax.custom_jvp
-        def trajectory(state, inputs):
+        def trajectory(state, inputs, each):
             found = self.scanned(state, inputs) if self.plan.name == "scan" else newton.states(self, state, inputs)
-            return _batched_alike(found, (state, inputs))
+            return batched_alike(found, (state, inputs, each))
 
         @ft.partial(whole.defjvp, symbolic_zeros=True)
         def _(primals, tangents):
-            leaves, rebuild = jax.tree.flatten(primals)
-            live, moved, merge = _live(leaves, jax.tree.leaves(tangents, is_leaf=_is_zero))
-            found = jax.jvp(lambda live: by_states(*rebuild.unflatten(merge(live))), (live,), (moved,))
-            return _batched_alike(found, primals)
+            state, inputs = primals
+            each, each_moved = spread(inputs, tangents[1], self.varies, self.ctx.frames)
+            others = [inputs[i] if e is None else None for i, e in enumerate(each)]
+            leaves, rebuild = jax.tree.flatten((state, others))
+            moves = [t for t, e in zip(tangents[1], each) if e is None]
+            live, moved, merge = live_of(leaves, jax.tree.leaves((tangents[0], moves), is_leaf=is_zero))
+
+            def found(live, each):
+                state, others = rebuild.unflatten(merge(live))
+                return by_states(state, tuple(x if o is None else o for x, o in zip(inputs, others)), each)
+
+            return batched_alike(jax.jvp(found, (live, each), (moved, each_moved)), primals)
 
         @ft.partial(trajectory.defjvp, symbolic_zeros=True)
         def _(primals, tangents):
-            state, inputs = primals
-            end, states = trajectory(state, inputs)
-            floats, rest = _floats(states)
-            live, moved, merge = _live(inputs, tangents[1])
+            state, inputs, each = primals
+            end, states = trajectory(state, inputs, each)
+            floats, rest = floats_of(states)
+            values, axes = self.replaced(inputs, each)
+            live, moved, merge = live_of(values, [t if e is None else e for t, e in zip(tangents[1], tangents[2])])
 
             def after(floats, inputs):
-                return jax.vmap(self.next, (0, 0, *self.axes))(floats, rest, *inputs)
+                return jax.vmap(self.next, (0, 0, *axes))(floats, rest, *inputs)
 
-            first = [t for t in jax.tree.leaves(tangents[0], is_leaf=_is_zero) if _is_float(t)]
-            first = [jnp.zeros(t.shape, t.dtype) if _is_zero(t) else t for t in first]
+            first = [t for t in jax.tree.leaves(tangents[0], is_leaf=is_zero) if is_float(t)]
+            first = [jnp.zeros(t.shape, t.dtype) if is_zero(t) else t for t in first]
             force = jax.tree.map(jnp.zeros_like, floats)
             if live:
                 force = jax.jvp(lambda live: after(floats, merge(live)), (live,), (moved,))[1]
-            first, force = _tied(first, force)
-            last, moved = _batched_alike(self.linear(floats, rest, inputs, first, force), primals)
-            return (end, states), (_tangents(end, last), _tangents(states, moved))
+            first, force = tied(first, force)
+            last, moved = batched_alike(self.linear(floats, rest, inputs, first, force), primals)
+            return (end, states), (tangents_of(end, last), tangents_of(states, moved))
 
         return whole(state, inputs)
 
@@ -170,9 +180,14 @@ class Recursion:
         left, right = iter(moving), iter(fixed)
         return [next(left) if v else next(right) for v in self.varies]
 
+    def replaced(self, inputs: tuple[Any, ...], each: Sequence[Any]) -> tuple[list[Any], list[int | None]]:
+        """The inputs with those of `each` in their places, which have the frame axis, and the axes of all."""
+        values = [x if e is None else e for x, e in zip(inputs, each)]
+        return values, [a if e is None else 0 for a, e in zip(self.axes, each)]
+
     def next(self, floats: list[Any], rest: Any, *inputs: Any) -> list[Any]:
         """The floating-point part of the next state."""
-        return _floats(self.step(_joined(floats, rest), *inputs)[0])[0]
+        return floats_of(self.step(joined(floats, rest), *inputs)[0])[0]
 
     # Loops over frames.
 
@@ -217,13 +232,13 @@ class Recursion:
             return newton.linear(self, push, (*inputs, states, rest), start, force, one_frame, reverse)
 
         # JAX fails where nothing but `run` depends on what is differentiated: so the system seems to, too.
-        one = jnp.where(np.False_, _mark(x for x in (*inputs, *states) if _is_float(x)), 1)
+        one = jnp.where(np.False_, mark(x for x in (*inputs, *states) if is_float(x)), 1)
 
         def residual(unknown):
             end, t = unknown
             pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
             after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
-            left = _tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
+            left = tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
             return jax.tree.map(lambda x: x * one.astype(x.dtype), left)
 
         def transposed(_, given):
@@ -233,93 +248,4 @@ class Recursion:
         solved = lax.custom_linear_solve(
             residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
         )
-        return _tied(*solved)
-
-
-def _batched_alike(tree: Any, inputs: Any) -> Any:
-    """The same arrays; under `vmap` all are batched if an input is, along the first axis.
-
-    How a `custom_jvp` is batched JAX learns from the function, and believes of the results of its rule too where it takes the
-    derivative of a jit or a loop that was batched before: other axes there give an error, or wrong gradients where lengths
-    are equal (jax-ml/jax#16374).
-    """
-    mark = _mark(jax.tree.leaves(inputs))
-
-    def alike(x):
-        if not x.size or x.dtype == jax.dtypes.float0:
-            return x
-        x = lax.squeeze(lax.expand_dims(x, (0,)), (0,))  # which put the batch axis first
-        return jnp.where(np.False_, jnp.asarray(mark, x.dtype), x)
-
-    return jax.tree.map(alike, tree)
-
-
-def _mark(arrays: Iterable[Any]) -> Any:
-    """A number that depends on all arrays; where it is not used but seems to be, compilers leave it out."""
-    return sum(x.ravel()[0] for x in arrays if x.size)
-
-
-def _is_zero(x: Any) -> bool:
-    return isinstance(x, SymbolicZero)
-
-
-def _is_float(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.inexact)
-
-
-def _tied(first: list[Any], force: list[Any]) -> tuple[list[Any], list[Any]]:
-    """The same numbers, each linear in whatever one of them is linear in: a linear solve is transposed as a whole."""
-    mark = _mark((*first, *force))
-    return jax.tree.map(lambda x: jnp.where(np.False_, mark, x), (first, force))
-
-
-def _live(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Callable[[list[Any]], list[Any]]]:
-    """The values that have a tangent, the tangents, and how to put such values back among the others."""
-    at = [i for i, t in enumerate(tangents) if not _is_zero(t) and _is_float(values[i])]
-
-    def merge(live):
-        out = list(values)
-        for i, x in zip(at, live):
-            out[i] = x
-        return out
-
-    return [values[i] for i in at], [tangents[i] for i in at], merge
-
-
-def _floats(tree: Any) -> tuple[list[Any], Any]:
-    """The floating-point leaves, and the tree without them."""
-    leaves, rebuild = jax.tree.flatten(tree)
-    return [x for x in leaves if _is_float(x)], rebuild.unflatten([None if _is_float(x) else x for x in leaves])
-
-
-def _joined(floats: list[Any], rest: Any) -> Any:
-    left = iter(floats)
-    return jax.tree.map(lambda x: next(left) if x is None else x, rest, is_leaf=lambda x: x is None)
-
-
-def _tangents(tree: Any, floats: list[Any]) -> Any:
-    """`floats` in the structure of `tree`, and tangents of whole numbers, which have none."""
-    left = iter(floats)
-    return jax.tree.map(lambda x: next(left) if _is_float(x) else np.zeros(x.shape, jax.dtypes.float0), tree)
-
-
-# Sums that start again, for ops that register a parallel form.
-
-
-def restarting(add: Callable, restart: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Running `add` of `values` along the first axis that begins anew where `restart` is true, in log(frames) steps."""
-
-    def combine(a, b):
-        joined = add(a[1], b[1])
-        return a[0] | b[0], tuple(jnp.where(b[0], new, both) for new, both in zip(b[1], joined))
-
-    return lax.associative_scan(combine, (restart, values))[1]
-
-
-def running(add: Callable, start: Any, restart: Any, x: Any, frames: int) -> tuple[Any, Any]:
-    """`restarting` of one value that goes on from `start`: `(last, all)`."""
-    shape = (frames, *start.shape)
-    restart = jnp.concatenate([jnp.zeros((1, *start.shape), bool), jnp.broadcast_to(restart > 0, shape)])
-    values = jnp.concatenate([start[None], jnp.broadcast_to(x, shape)])
-    (total,) = restarting(lambda a, b: (add(a[0], b[0]),), restart, (values,))
-    return total[-1], total[1:]
+        return tied(*solved)

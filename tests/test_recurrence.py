@@ -505,6 +505,82 @@ def test_second_derivatives_are_differences_of_the_first(name, mode, plan):
         close(found, jax.tree.map(lambda a, b: (a - b) / 2e-4, *ends), 1e-5, f"{name}, {mode}")
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_second_derivatives_of_blocks_with_a_filter_in_the_loop(mode):
+    def body(s):
+        return Signal.from_samples(numbers(40, 3)) + number() * s.delay(9).biquad(number(100.0)).tanh()
+
+    with double_precision():
+        pure, reference = (Pure([dg.feedback(body, plan=plan)], 40, plan == "blocks") for plan in ("blocks", "scan"))
+        first = pure.first()
+        v = direction(first, 4)
+        found, expected = (jax.jit(MODES[mode](p.loss, v))(first) for p in (pure, reference))
+    close(found, expected, 1e-5, mode)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 8, 11])
+@pytest.mark.parametrize("at_once", [2, 3, 4])
+def test_frames_that_share_an_iteration_are_one_loop(monkeypatch, frames, at_once):
+    x = learned((frames, 2))
+    y = dg.feedback(lambda s: (x + number() * s[0] - s[1], 0.3 * s[1] + s[0]), init=(Tensor(np.ones(2)), number(0.1)))
+    with double_precision():
+        pure = Pure(y, frames, False)
+        found = []
+        for n in (at_once, 1):
+            asked = []
+            monkeypatch.setattr(loops, "_unroll", lambda *_, n=n, asked=asked: asked.append(n) or n)
+            found.append(jax.jit(pure.graded)(pure.first()))
+            assert asked
+    close(*found, 1e-12, f"{at_once} at once")
+
+
+def test_only_loops_that_touch_little_do_several_frames_in_an_iteration(monkeypatch):
+    """Beyond what XLA compiles to one piece of machine code, a loop is many times slower."""
+    chosen, choose = [], loops._unroll
+    monkeypatch.setattr(loops, "_unroll", lambda *args: chosen.append(choose(*args)) or chosen[-1])
+    x, lanes = Signal.from_samples(numbers(50, 1)), Signal.from_samples(numbers((50, 1000), 1))
+    for value, wanted in [
+        (x.onepole(0.1), 4),
+        (x.biquad(100.0 + 9 * x), 4),
+        (dg.feedback(lambda s: (x - s).tanh()), 1),
+        (dg.feedback(lambda s: x / (1 + s * s)), 1),
+        (lanes.onepole(0.1), 1),
+    ]:
+        chosen.clear()
+        Pure([value], 50, False)({})
+        assert chosen == [wanted]
+
+
+def test_gradients_of_numbers_that_stand_still_are_one_sum():
+    """Those of a filter's coefficients took longer than the filter."""
+    pure = Pure([Signal.from_samples(numbers(50, 1)).biquad(number(100.0), number(0.7))], 50, False)
+    first = {k: v.astype(np.float32) for k, v in pure.first().items()}
+    summed = str(jax.make_jaxpr(jax.grad(pure.loss))(first)).count("reduce_sum[axes=(1,)")
+    assert summed == 1
+
+
+# Batches of plans that are checked.
+
+
+def test_one_example_that_fails_its_check_does_not_spoil_the_others_and_is_right_itself():
+    gain = Tensor(0.5, requires_grad=True)
+    x = Signal.from_samples(numbers(300, 1))
+    plans = [
+        Pure([dg.feedback(lambda s: x + gain * 4 * s * (1 - s.tanh()), plan=plan)], 300, False) for plan in ("newton", "scan")
+    ]
+    gains = {plans[0].key[0]: jnp.array([0.1, 0.9, 0.2])}  # the second one is chaotic
+    with double_precision():
+        found, expected = (jax.jit(jax.vmap(lambda v, p=p: p(v)[0][0]))(gains) for p in plans)
+    np.testing.assert_array_equal(found[1], expected[1])
+    close(found, expected, 1e-7, "a batch with chaos in it")
+
+
+def test_a_batch_computes_what_stands_in_for_a_plan_only_where_it_is_needed():
+    pure = Pure([dg.feedback(lambda s: learned() + number() * s, plan="linear")], 6, False)
+    batch = {k: jnp.stack([v, v]) for k, v in pure.first().items()}
+    assert "cond[" in str(jax.make_jaxpr(jax.vmap(pure.graded))(batch))
+
+
 # What users do by mistake.
 
 
@@ -632,9 +708,11 @@ def test_tiles_of_any_width_are_one_loop(monkeypatch, tile):
         monkeypatch.setattr(loops, "_tile", lambda *_: 0)
         with double_precision():
             whole = jax.jit(graded)()
-        monkeypatch.setattr(loops, "_tile", lambda carry, moving, t=tile, n=lanes: t if t < n else 0)
+        asked = []
+        monkeypatch.setattr(loops, "_tile", lambda *_, t=tile, n=lanes, asked=asked: asked.append(n) or (t if t < n else 0))
         with double_precision():
-            tiled = jax.jit(graded)()
+            tiled = jax.jit(lambda graded=graded: graded())()  # another function, which is traced anew
+        assert asked
         close(tiled, whole, 1e-12, f"{lanes} lanes in tiles of {tile}")
 
 

@@ -12,7 +12,7 @@ from jax import lax
 
 from ..graph import lift
 from ..op import composite, pointwise, recurrence, zeros
-from ..recurrence import restarting
+from ..sums import restarting
 
 # A phase is kept as a whole number of 2**-64 cycles in two uint32, high and low: integer sums wrap by themselves, are
 # exact, and do not depend on the order in which they are taken.

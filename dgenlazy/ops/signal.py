@@ -13,7 +13,7 @@ from ..config import real_number
 from ..errors import ArgumentError
 from ..graph import Data, Leaf, Number, Value, lift
 from ..op import composite, recurrence, zeros
-from ..recurrence import running
+from ..sums import running
 from .math import clamp, sign, sub
 
 

@@ -1,0 +1,95 @@
+"""States and inputs as JAX differentiates them: which parts have tangents, and how to keep them in shapes that it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+
+def batched_alike(tree: Any, inputs: Any) -> Any:
+    """The same arrays; under `vmap` all are batched if an input is, along the first axis.
+
+    How a `custom_jvp` is batched JAX learns from the function, and believes of the results of its rule too where it takes the
+    derivative of a jit or a loop that was batched before: other axes there give an error, or wrong gradients where lengths
+    are equal (jax-ml/jax#16374).
+    """
+    all_of_them = mark(jax.tree.leaves(inputs))
+
+    def alike(x):
+        if not x.size or x.dtype == jax.dtypes.float0:
+            return x
+        x = lax.squeeze(lax.expand_dims(x, (0,)), (0,))  # which put the batch axis first
+        return jnp.where(np.False_, jnp.asarray(all_of_them, x.dtype), x)
+
+    return jax.tree.map(alike, tree)
+
+
+def mark(arrays: Iterable[Any]) -> Any:
+    """A number that depends on all arrays; where it is not used but seems to be, compilers leave it out."""
+    return sum(x.ravel()[0] for x in arrays if x.size)
+
+
+def is_zero(x: Any) -> bool:
+    return isinstance(x, SymbolicZero)
+
+
+def is_float(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def tied(first: list[Any], force: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The same numbers, each linear in whatever one of them is linear in: a linear solve is transposed as a whole."""
+    both = mark((*first, *force))
+    return jax.tree.map(lambda x: jnp.where(np.False_, both, x), (first, force))
+
+
+def live_of(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Callable[[list[Any]], list[Any]]]:
+    """The values that have a tangent, the tangents, and how to put such values back among the others."""
+    at = [i for i, t in enumerate(tangents) if not is_zero(t) and is_float(values[i])]
+
+    def merge(live):
+        out = list(values)
+        for i, x in zip(at, live):
+            out[i] = x
+        return out
+
+    return [values[i] for i in at], [tangents[i] for i in at], merge
+
+
+def spread(inputs: Sequence[Any], tangents: Sequence[Any], varies: Sequence[bool], frames: int) -> tuple[list[Any], list[Any]]:
+    """Numbers among the inputs that are the same in every frame and have a tangent, as values of every frame, with tangents.
+
+    The gradient of each is a sum over all frames. Spread together they are summed together, in one pass.
+    """
+    each: list[Any] = [None] * len(inputs)
+    at = [i for i, x in enumerate(inputs) if not varies[i] and not jnp.shape(x) and is_float(x) and not is_zero(tangents[i])]
+    if len(at) < 2 or len({inputs[i].dtype for i in at}) > 1:
+        return each, list(each)
+    moved = list(each)
+    together = lax.broadcast_in_dim(jnp.stack([tangents[i] for i in at]), (len(at), frames), (0,))
+    for i, row in zip(at, lax.split(together, [1] * len(at))):
+        each[i], moved[i] = jnp.broadcast_to(inputs[i], (frames,)), row.reshape(frames)
+    return each, moved
+
+
+def floats_of(tree: Any) -> tuple[list[Any], Any]:
+    """The floating-point leaves, and the tree without them."""
+    leaves, rebuild = jax.tree.flatten(tree)
+    return [x for x in leaves if is_float(x)], rebuild.unflatten([None if is_float(x) else x for x in leaves])
+
+
+def joined(floats: list[Any], rest: Any) -> Any:
+    left = iter(floats)
+    return jax.tree.map(lambda x: next(left) if x is None else x, rest, is_leaf=lambda x: x is None)
+
+
+def tangents_of(tree: Any, floats: list[Any]) -> Any:
+    """`floats` in the structure of `tree`, and tangents of whole numbers, which have none."""
+    left = iter(floats)
+    return jax.tree.map(lambda x: next(left) if is_float(x) else np.zeros(x.shape, jax.dtypes.float0), tree)
