@@ -20,6 +20,7 @@ from jax import lax
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
 from .errors import ArgumentError
+from .fed import Fed
 from .graph import Spec
 from .loops import loop
 from .op import Context, Params, Recurrence
@@ -48,6 +49,8 @@ def solve(
     step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
     shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]
     plan = choose(op, ctx, params, state, shapes, specs)
+    if isinstance(op, Fed) and plan.name != "linear":  # where inputs are read again and again, they are made first
+        return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
     if not ctx.frames or large:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import recurrence
 from .batch import may_be_batched
+from .fed import feed
 from .graph import FLOAT, Leaf, Node, Number, Seed, Spec, toposort
 from .op import Block, Context, Params, Pointwise, Recurrence, infer, pick
 
@@ -68,6 +69,12 @@ class Program:
     def sees_whole_run(self) -> bool:
         """Whether an op of it cannot be run block by block."""
         return any(isinstance(line.op, Block) for line in self.lines)
+
+    @ft.cached_property
+    def fed(self) -> Program:
+        """The same, for parallel backends: recurrences compute what only they need."""
+        lines, outputs = feed(self.lines, self.specs, len(self.leaves), self.outputs)
+        return Program(self.numbers, self.leaves, tuple([Line(*line) for line in lines]), outputs)
 
     @property
     def output_specs(self) -> list[Spec]:
@@ -173,6 +180,7 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
 
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
+    program = program.fed if ctx.parallel else program
     env, after, before = list(leaves), [], iter(state)
     for line in program.lines:
         recurs = isinstance(line.op, Recurrence)

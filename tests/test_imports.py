@@ -18,7 +18,7 @@ ORDER = [
     {"graph", "audio", "artifact", "inspection"},
     {"composite", "analysis", "newton", "batch"},
     {"op", "loops", "sums"},
-    {"adjoint", "tangents"},
+    {"adjoint", "fed", "tangents"},
     {"recurrence"},
     {name for name in MODULES if name.startswith("ops.")},
     {"stage"},
