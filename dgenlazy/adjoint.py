@@ -12,6 +12,7 @@ from .analysis import reads
 from .loops import loop, rows
 
 _MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane
+_TURNED = 512  # frames of a few lanes that fit a core's nearest memory
 _FEW_LANES = 24  # one after another, each in its own memory, they are faster than together
 
 
@@ -53,11 +54,8 @@ def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: A
     if len(shape) != 1 or not 1 < shape[0] <= _FEW_LANES or not _takes_one_lane(jacobian, frame):
         return run(states, rest, inputs, last, force)
 
-    def lanes(x, varies):
-        """Lanes first, each with an axis of length 1."""
-        return rows(x if varies else x[None], shape).T[..., None]
-
     shared = [x.size == (len(x) if v else 1) for v, x in zip(rec.varies, inputs)]
+    own = [x if v else x[None] for v, s, x in zip(rec.varies, shared, inputs) if not s]
 
     def one_lane(lane):
         states, rest, own, last, force = lane
@@ -65,10 +63,24 @@ def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: A
         now = [x if s else next(left) if v else next(left)[0] for v, s, x in zip(rec.varies, shared, inputs)]
         return run(states, rest, tuple(now), last, force)
 
-    own = [lanes(x, v) for s, v, x in zip(shared, rec.varies, inputs) if not s]
-    states, rest, force = jax.tree.map(lambda x: lanes(x, True), (states, rest, force))
+    states, rest, own, force = jax.tree.map(lambda x: _turned(rows(x, shape)), (states, rest, own, force))
     first, t = lax.map(one_lane, (states, rest, own, [x[:, None] for x in last], force))
     return [x.reshape(shape) for x in first], [x[..., 0].T for x in t]
+
+
+def _turned(x: Any) -> Any:
+    """`(frames, lanes)` with lanes first, each with an axis of length 1.
+
+    In pieces: turned as a whole, what it is computed from would be computed in that order, one number at a time.
+    """
+    frames, lanes = x.shape
+    size = min(frames, _TURNED)
+
+    def piece(n, out):
+        at = jnp.minimum(n * size, frames - size)  # the last piece may turn some frames again
+        return lax.dynamic_update_slice(out, lax.dynamic_slice_in_dim(x, at, size).T, (0, at))
+
+    return lax.fori_loop(0, -(-frames // size), piece, jnp.zeros((lanes, frames), x.dtype))[..., None]
 
 
 def _takes_one_lane(jacobian: Any, frame: Any) -> bool:
