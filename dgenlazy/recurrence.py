@@ -127,7 +127,10 @@ class Recursion:
         def by_states(state, inputs, each):
             end, states = trajectory(state, inputs, each)
             values, axes = self.replaced(inputs, each)
-            return end, jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *axes))(states, *values)
+            made, output = jax.tree.flatten(jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *axes))(states, *values))
+            after = jax.tree.map(lambda x, e: jnp.concatenate([x[1:], e[None]]), jax.tree.leaves(states), jax.tree.leaves(end))
+            next_states = self.next_states(state, inputs)
+            return end, output.unflatten([y if i is None else after[i] for y, i in zip(made, next_states)])
 
         @jax.custom_jvp
         def trajectory(state, inputs, each):
@@ -191,6 +194,14 @@ class Recursion:
     def next(self, floats: list[Any], rest: Any, *inputs: Any) -> list[Any]:
         """The floating-point part of the next state."""
         return floats_of(self.step(joined(floats, rest), *inputs)[0])[0]
+
+    def next_states(self, state: Any, inputs: tuple[Any, ...]) -> list[int | None]:
+        """For each array of the output the one of the next state that it is, if it is one: known with the states."""
+        frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(self.varies, inputs)]
+        made = jax.make_jaxpr(self.step)(state, *frame).jaxpr.outvars
+        count = len(jax.tree.leaves(state))
+        at = {id(v): i for i, v in enumerate(made[:count])}
+        return [at.get(id(v)) for v in made[count:]]
 
     # Loops over frames.
 

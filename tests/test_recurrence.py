@@ -11,9 +11,9 @@ from contract import double_precision
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 import dgenlazy as dg
-from dgenlazy import Signal, Tensor, loops, newton
+from dgenlazy import Signal, Tensor, loops, newton, recurrence
 from dgenlazy.graph import Data, Number
-from dgenlazy.op import Context, recurrence
+from dgenlazy.op import Context, recurrence as recurrence_op
 from dgenlazy.stage import initial_state, run, stage
 
 RATE = 1000.0
@@ -559,6 +559,37 @@ def test_gradients_of_numbers_that_stand_still_are_one_sum():
     assert summed == 1
 
 
+def test_what_is_the_next_state_is_not_computed_again_for_the_gradient(monkeypatch):
+    """A ladder's output is its last pole: its backward pass made all four poles again."""
+    known, ask = [], recurrence.Recursion.next_states
+    monkeypatch.setattr(recurrence.Recursion, "next_states", lambda *args: known.append(ask(*args)) or known[-1])
+    x = learned((50,))
+    for value, wanted in [(x.onepole(0.3), [0]), (x.biquad(100.0), [None]), (x.ladder(100.0), [3])]:
+        pure = Pure([value], 50, False)
+        known.clear()
+        jax.eval_shape(jax.grad(pure.loss), pure.first())
+        assert known == [wanted]
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_an_output_that_is_the_next_state_has_its_gradients(parallel):
+    """Next to one that is not, and states that are no output, of several shapes."""
+
+    def body(s):
+        a, b, c = s
+        return 0.5 * a + learned((9,)), (a + number(0.2)) * b.tanh(), (a * c).sin()
+
+    start = (number(0.1), Tensor(np.ones(2)), number(0.3))
+    with double_precision():
+        found, expected = (Pure(dg.feedback(body, start, plan=plan)[1:], 9, parallel) for plan in ("auto", "scan"))
+        first = found.first()
+        v = direction(first, 3)
+        slopes = jax.jit(jax.grad(found.loss))(first)
+        close(slopes, jax.jit(jax.grad(expected.loss))(first), 1e-6, "scan")
+        numeric = (found.loss(along(first, v, 1e-6)) - found.loss(along(first, v, -1e-6))) / 2e-6
+        closer(dot(slopes, v), numeric, 1e-6, "finite differences")
+
+
 # Batches of plans that are checked.
 
 
@@ -644,7 +675,7 @@ def test_a_loop_in_a_loop_is_one_in_numpy(depth):
         np.testing.assert_allclose(found, y, atol=1e-5, err_msg=plan)
 
 
-@recurrence(init=lambda x: (jnp.zeros_like(x), jnp.zeros(x.shape, jnp.int32), jnp.zeros(x.shape, bool)))
+@recurrence_op(init=lambda x: (jnp.zeros_like(x), jnp.zeros(x.shape, jnp.int32), jnp.zeros(x.shape, bool)))
 def counted(state, x):
     """A float, a counter and a switch that depend on each other."""
     total, count, up = state
