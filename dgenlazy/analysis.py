@@ -149,7 +149,11 @@ class _Walk:
         name = eqn.primitive.name
         body = _inner(eqn)
         if body is not None:
-            return self.jaxpr(body, [_Value(FREE, MIXED if v.aval.shape else SAME) for v in body.constvars], inputs)
+            bent = self.bends
+            out = self.jaxpr(body, [_Value(FREE, MIXED if v.aval.shape else SAME) for v in body.constvars], inputs)
+            if not bent and self.bends and "name" in eqn.params:  # of a function, which says more than what it is made of
+                self.bends = eqn.params["name"].lstrip("_")
+            return out
         value = _Value(self.order(name, inputs), self.placed(name, eqn, inputs))
         if name == "convert_element_type" and value.order and not jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.inexact):
             value = value._replace(order=NONLINEAR)

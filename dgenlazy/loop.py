@@ -34,9 +34,9 @@ class Feedback(Recurrence):
             first = tuple(jnp.broadcast_to(v, s) for v, s in zip(values, shapes))
             return first, initial_state(body, Context(0.0, 1), [*first, *values[held:]])
 
-        def feedback(state, *values, sample_rate):
+        def feedback(state, *values, sample_rate, parallel):
             previous, inner = state
-            outputs, inner = step(body, Context(sample_rate, 1), [*previous, *values[held:]], inner)
+            outputs, inner = step(body, Context(sample_rate, 1, parallel=parallel), [*previous, *values[held:]], inner)
             outputs = tuple(jnp.broadcast_to(y, p.shape) for y, p in zip(outputs, previous))
             return (outputs, inner), outputs
 

@@ -44,7 +44,7 @@ class Op(abc.ABC):
         self.fn = fn
         own = list(inspect.signature(fn).parameters.values())[skip:]
         kinds = inspect.Parameter
-        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "fft"))
+        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "parallel", "fft"))
         own = [p for p in own if p.name not in self.injected]
         self.static = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
         own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
@@ -107,6 +107,8 @@ class Op(abc.ABC):
             kwargs["sample_rate"] = ctx.sample_rate
         if "frame" in self.injected:
             kwargs["frame"] = frame
+        if "parallel" in self.injected:
+            kwargs["parallel"] = ctx.parallel
         if "fft" in self.injected:
             kwargs["fft"] = ctx.fft
         return kwargs

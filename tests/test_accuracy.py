@@ -1,11 +1,14 @@
-"""Long runs and statistics: what a few frames cannot show."""
+"""Long runs, statistics and precision: what a few frames cannot show."""
 
 from fractions import Fraction
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from dgenlazy import DGen, Signal, Tensor
+from dgenlazy.ops.math import tanh_of
 
 TEN_MINUTES = 10 * 60 * 44100
 
@@ -41,8 +44,6 @@ def test_a_phasor_whose_frequency_comes_per_frame_stays_exact_for_ten_minutes(fr
 
 
 def test_the_parallel_form_of_a_phasor_is_bit_identical_to_its_steps():
-    import jax
-
     from dgenlazy.op import Context
     from dgenlazy.stage import initial_state, run, stage
 
@@ -98,3 +99,30 @@ def test_a_low_cutoff_keeps_its_gain_in_float32():
     with DGen.override(sample_rate=96000.0):
         y = Signal.constant(1.0).biquad(Tensor([20.0, 200.0]), 0.5).realize(400_000)
     np.testing.assert_allclose(y[-1], 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_tanh_is_exact_to_float32_everywhere(parallel):
+    """Of every size from the smallest normal number on, of both signs, where it bends and where it is 1."""
+    x = np.concatenate([np.geomspace(1.2e-38, 3e38, 400_001), np.linspace(0.01, 10, 400_001)]).astype(np.float32)
+    x = np.concatenate([x, -x])
+    y = np.asarray(jax.jit(lambda x: tanh_of(x, parallel))(x))
+    exact = np.tanh(x.astype(np.float64))
+    np.testing.assert_allclose(y, exact, rtol=4e-7)
+    assert np.abs(y).max() == 1
+    assert (np.abs(y[np.abs(x) > 9.1]) == 1).all()
+    first = jax.grad(lambda x: tanh_of(x, parallel))
+    slope, bend = (np.asarray(jax.jit(jax.vmap(f))(x[::40])) for f in (first, jax.grad(first)))
+    np.testing.assert_allclose(slope, 1 - exact[::40] ** 2, atol=1e-6)
+    np.testing.assert_allclose(bend, -2 * exact[::40] * (1 - exact[::40] ** 2), atol=2e-6)
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_tanh_at_its_edges(parallel):
+    edges = jnp.array([0.0, -0.0, np.inf, -np.inf, np.nan, 100.0], jnp.float32)
+    y = np.asarray(tanh_of(edges, parallel))
+    np.testing.assert_array_equal(y, np.float32([0, -0.0, 1, -1, np.nan, 1]))
+    assert list(np.signbit(y[:2])) == [False, True]
+    np.testing.assert_array_equal(
+        jax.vmap(jax.grad(lambda x: tanh_of(x, parallel)))(edges), np.float32([1, 1, 0, 0, np.nan, 0])
+    )

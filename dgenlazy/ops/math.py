@@ -233,14 +233,41 @@ def tan(x):
     return jnp.tan(x)
 
 
+@jax.custom_jvp
+@jax.jit
+def _tanh(x):
+    """For float32, where one frame waits for another: XLA's own takes a third longer from its input to its output.
+
+    `x` times the ratio of two polynomials in `x**2`, each evaluated from several ends at once (Estrin), fitted to the least
+    relative error in [-8, 8], which is 2e-8; beyond, the result is 1 or -1.
+    """
+    z = x * x
+    zz = z * z
+    top = (1.0 + 0.1297922283411026 * z) + (2.9858609195798635e-3 + 9.8786513262894e-6 * z) * zz
+    top = top + (-1.4704193418424438e-8 + 2.350853713084522e-11 * z) * (zz * zz)
+    bottom = (1.0 + 0.4631253778934479 * z) + (2.402791939675808e-2 + 2.3720308672636747e-4 * z) * zz
+    return jnp.where(jnp.abs(x) > 8.0, jnp.sign(x), x * (top / bottom))
+
+
+@_tanh.defjvp
+def _(x, moved):
+    y = _tanh(*x)
+    return y, moved[0] * (1 - y * y)
+
+
+def tanh_of(x: Any, parallel: bool) -> Any:
+    """Hyperbolic tangent of an array, the faster one for such a backend."""
+    return jnp.tanh(x) if parallel or x.dtype != jnp.float32 else _tanh(x)
+
+
 @pointwise
-def tanh(x):
+def tanh(x, *, parallel):
     """Hyperbolic tangent, a soft clipper into (-1, 1).
 
     >>> Tensor([0.0, 100.0]).tanh().realize()
     array([0., 1.], dtype=float32)
     """
-    return jnp.tanh(x)
+    return tanh_of(x, parallel)
 
 
 @pointwise

@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..graph import lift
 from ..op import composite, outputs_of, pointwise, recurrence, zeros
 from .filter import LEAST_Q, above, half_angle
+from .math import tanh_of
 
 MODES = ("lowpass", "highpass", "bandpass", "notch", "peak", "allpass")
 
@@ -93,9 +94,9 @@ def ladder_coefficients(cutoff, resonance, drive, *, sample_rate):
 
 
 @recurrence(init=lambda *values: (zeros(*values),) * 4)
-def ladder_poles(state, x, g, feedback, drive):
+def ladder_poles(state, x, g, feedback, drive, *, parallel):
     def bent(x):
-        return jnp.tanh(drive * x) / drive
+        return tanh_of(drive * x, parallel) / drive
 
     u, after = bent(x - feedback * state[-1]), []
     for y in state:
