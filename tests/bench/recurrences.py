@@ -23,12 +23,20 @@ import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 
 RATE = 44100.0
+WARM_UP = 0.3  # seconds
 random = np.random.default_rng(0)
 
 
 def turns(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Times of each, a few in a row and then the next one's turn: threads that wait by spinning would slow the others down."""
+    """Times of each, a few in a row and then the next one's turn: threads that wait by spinning would slow the others down.
+
+    Before that each runs for a while, untimed: the first calls after compiling take longer.
+    """
     taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        end = time.perf_counter() + WARM_UP
+        while time.perf_counter() < end:
+            run()
     for _ in range(-(-rounds // 3)):
         for name, run in contenders.items():
             time.sleep(0.1)
