@@ -381,6 +381,12 @@ def lfilters():
     for order, lanes in ((1, x), (2, signal(3, low=-1, high=1)), (3, x), (5, x), (8, x)):
         b, a = scipy.signal.butter(order, 0.3)
         yield Case(dg.lfilter, (lanes, Tensor(b), Tensor(2.5 * a)), constant, options={"tol": 2e-5}, note=f"order {order}")
+    known = [scipy.signal.butter(4, 0.3), scipy.signal.ellip(5, 1, 40, 0.2), ([0.0, 0.0, 2.0, 1.0], [2.0, -1.0, 0.4, 0.2])]
+    for b, a in known:
+        for given in (x, signal(2, low=-1, high=1)):
+            call = lambda x, b=b, a=a: x.lfilter(list(b), a)  # noqa: E731
+            reference = ref.each_filter(lambda x, b=b, a=a: scipy.signal.lfilter(b, a, x))
+            yield Case(dg.lfilter, (given,), reference, call=call, options={"tol": 2e-5}, note="numbers")
     for b, a in (([0.5], [2.0]), ([1.0, -0.5, 0.25], [1.0]), ([2.0], [1.0, 0.5, -0.2])):
         yield Case(dg.lfilter, (x, Tensor(b), Tensor(a)), constant, options={"signal": True}, note="unequal lengths")
     yield Case(
@@ -397,6 +403,11 @@ def lfilters():
     sos = scipy.signal.butter(6, 0.3, output="sos")
     for given in (x, signal(2, 2, low=-1, high=1)):
         yield Case(dg.sosfilt, (given, Tensor(sos)), sections, options={"tol": 2e-5})
+    by_lane = lambda x: np.stack([scipy.signal.sosfilt(k * sos * [1, 1, 1, k, k, k], x) for k in (1.0, -1.0)], 1)  # noqa: E731
+    lanes = np.stack([sos, -sos * [1, 1, 1, -1, -1, -1]], 2)
+    for given, reference in ((sos, lambda x: scipy.signal.sosfilt(sos, x)), (lanes, by_lane)):
+        call = lambda x, given=given: x.sosfilt(given.tolist())  # noqa: E731
+        yield Case(dg.sosfilt, (x,), reference, call=call, options={"tol": 2e-5}, note="numbers")
     scaled = lambda x, sos: sections(x, sos / sos[:, :, 3:4])  # noqa: E731
     yield Case(dg.sosfilt, (x, Tensor(sos[:1] * 3)), scaled, note="normalised")
     for op, given, reference in (

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data, lift
 from ..op import composite, outputs_of, pointwise, recurrence, zeros
+from . import sections
 from .math import clamp
 
 MODES = ("lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf")
@@ -183,8 +184,9 @@ def lfilter(x: Any, b: Any, a: Any) -> Any:
     """Filter of any order with `scipy.signal.lfilter`'s coefficients, along the frames.
 
     `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
-    coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable: use
-    `sosfilt` for high orders, and `biquad` or `svf` for filters that are learned.
+    coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable. So where
+    `b` and `a` are numbers, of a stable filter of order 3 or more, they are factored in float64 into second-order sections.
+    Lazy ones are taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
 
     Args:
         x: Any shape.
@@ -202,9 +204,11 @@ def lfilter(x: Any, b: Any, a: Any) -> Any:
 
     Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms".
     """
-    b, a = lift(b, "lfilter: b"), lift(a, "lfilter: a")
-    _leading(a, "lfilter: a[0]", 0)
-    return transposed_direct(lift(x, "lfilter: x"), *outputs_of(transfer_function(b, a)))
+    x, top, bottom = lift(x, "lfilter: x"), lift(b, "lfilter: b"), lift(a, "lfilter: a")
+    _leading(bottom, "lfilter: a[0]", 0)
+    coefficients = outputs_of(transfer_function(top, bottom))
+    known = sections.of_transfer_function(b, a)
+    return transposed_direct(x, *coefficients) if known is None else _in_series(x, known)
 
 
 @pointwise
@@ -237,11 +241,21 @@ def sosfilt(x: Any, sos: Any) -> Any:
     >>> Signal.from_samples([1, 0, 0]).sosfilt(sos).realize()
     array([1.  , 1.  , 0.25], dtype=float32)
     """
-    y, sos = lift(x, "sosfilt: x"), lift(sos, "sosfilt: sos")
-    coefficients = outputs_of(section_coefficients(sos))
-    _leading(sos, "sosfilt: a0", (slice(None), 3))
+    y, listed = lift(x, "sosfilt: x"), lift(sos, "sosfilt: sos")
+    coefficients = outputs_of(section_coefficients(listed))
+    _leading(listed, "sosfilt: a0", (slice(None), 3))
+    known = sections.of_sos(sos)
+    if known is not None:
+        return _in_series(y, known)
     for i in range(0, len(coefficients), 5):
         y = second_order(y, *coefficients[i : i + 5])
+    return y
+
+
+def _in_series(y: Any, known: np.ndarray) -> Any:
+    """`second_order` of known coefficients, `(sections, 5, *lanes)`, one after the other."""
+    for section in known:
+        y = second_order(y, *[lift(c if c.ndim else float(c)) for c in section])
     return y
 
 
