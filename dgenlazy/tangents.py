@@ -65,14 +65,16 @@ def live_of(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], 
 def spread(inputs: Sequence[Any], tangents: Sequence[Any], varies: Sequence[bool], frames: int) -> tuple[list[Any], list[Any]]:
     """Numbers among the inputs that are the same in every frame and have a tangent, as values of every frame, with tangents.
 
-    The gradient of each is a sum over all frames. Spread together they are summed together, in one pass.
+    The gradient of each is a sum over all frames. Spread together they are summed together, in one pass, and in a batch for
+    each example before the sum over examples, which devices may have to send each other.
     """
     each: list[Any] = [None] * len(inputs)
     at = [i for i, x in enumerate(inputs) if not varies[i] and not jnp.shape(x) and is_float(x) and not is_zero(tangents[i])]
     if len(at) < 2 or len({inputs[i].dtype for i in at}) > 1:
         return each, list(each)
     moved = list(each)
-    together = lax.broadcast_in_dim(jnp.stack([tangents[i] for i in at]), (len(at), frames), (0,))
+    own = batched_alike(jnp.stack([tangents[i] for i in at]), inputs)
+    together = lax.broadcast_in_dim(own, (len(at), frames), (0,))
     for i, row in zip(at, lax.split(together, [1] * len(at))):
         each[i], moved[i] = jnp.broadcast_to(inputs[i], (frames,)), row.reshape(frames)
     return each, moved
