@@ -275,7 +275,9 @@ def plan(node: Node | Leaf, frames: Any) -> Plans:
     """How each recurrence below a node would be run now."""
     graph, where = staged([node]), device()
     count = _frame_count(graph, frames, 0, None)
-    return plans(graph.program, _context(DGen.sample_rate, count, 0, where), where.platform)
+    examples = max([leaf.array.shape[0] for leaf in graph.arrays if isinstance(leaf, Data) and leaf.batched], default=1)
+    ctx = _context(DGen.sample_rate, count, 0, where)._replace(examples=examples)
+    return plans(graph.program, ctx, where.platform)
 
 
 def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> float:

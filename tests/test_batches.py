@@ -390,3 +390,11 @@ def test_the_choice_of_a_plan_counts_the_examples():
         for n in (1, 10**7)
     )
     assert (few.name, many.name) == ("newton", "scan")
+
+
+@pytest.mark.parametrize(("examples", "wanted"), [(2, "newton"), (10**6, "scan")])
+def test_the_plan_that_is_shown_counts_the_examples_of_batched_values(monkeypatch, examples, wanted):
+    monkeypatch.setattr(runtime, "device", lambda: type("Device", (), {"platform": "cuda"}))
+    gain = Tensor(np.ones(examples), batched=True)
+    (row,) = dg.feedback(lambda s: (Signal.input(0) + gain * s).tanh()).plan(44100).rows
+    assert row.plan == wanted
