@@ -105,8 +105,8 @@ BINARY = {
 
 
 @st.composite
-def graphs(draw):
-    """A value computed by a handful of random ops from leaves of every kind, and the leaves it can be differentiated by."""
+def graphs(draw, sample_rate=44100.0):
+    """A value computed by a handful of random ops from leaves of every kind, and their names. Cutoffs are parts of the rate."""
     seed = draw(st.integers(0, 2**20))
     leaves = [
         Tensor(numbers((3,), seed), requires_grad=True),
@@ -120,16 +120,15 @@ def graphs(draw):
     picked = draw(st.lists(st.sampled_from(sorted(UNARY) + sorted(BINARY)), min_size=1, max_size=5))
     value = draw(st.sampled_from(pool))
     for name in picked:
-        if name in UNARY:
-            value = UNARY[name](value)
-        else:
-            value = BINARY[name](value, draw(st.sampled_from([*pool, value])))
+        others = () if name in UNARY else (draw(st.sampled_from([*pool, value])),)
+        with DGen.override(sample_rate=sample_rate):
+            value = (UNARY | BINARY)[name](value, *others)
         pool.append(value)
     return value, picked
 
 
 @EXAMPLES
-@given(graphs(), st.integers(1, FRAMES - 1), st.integers(0, 2**20))
+@given(graphs(1000.0), st.integers(1, FRAMES - 1), st.integers(0, 2**20))
 def test_any_split_into_blocks_gives_the_output_of_one_run(graph, block, seed):
     value, _ = graph
     assume(value.is_frame_varying)
