@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 
 import jax
 import jax.numpy as jnp
@@ -555,8 +556,8 @@ def test_gradients_of_numbers_that_stand_still_are_one_sum():
     """Those of a filter's coefficients took longer than the filter."""
     pure = Pure([Signal.from_samples(numbers(50, 1)).biquad(number(100.0), number(0.7))], 50, False)
     first = {k: v.astype(np.float32) for k, v in pure.first().items()}
-    summed = str(jax.make_jaxpr(jax.grad(pure.loss))(first)).count("reduce_sum[axes=(1,)")
-    assert summed == 1
+    text = str(jax.make_jaxpr(jax.grad(pure.loss))(first))
+    assert len(re.findall(r"f32\[5\] = reduce_sum\[axes=\((?:np\.int64\()?1\b", text)) == 1  # five coefficients, over frames
 
 
 def test_what_is_the_next_state_is_not_computed_again_for_the_gradient(monkeypatch):
