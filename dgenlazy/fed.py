@@ -18,6 +18,8 @@ from .analysis import elementwise
 from .graph import Spec
 from .op import Context, Params, Pointwise, Recurrence, pick
 
+_MOST = 50  # ops that a recurrence takes in: more would be slow to make again, and to compile
+
 
 class Fed(Recurrence):
     """A recurrence together with the pointwise ops that make its inputs. Its state is that of the recurrence.
@@ -64,6 +66,7 @@ def feed(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Seque
         for a in args:
             users.setdefault(a, set()).add(i)
     owner: dict[int, int] = {}  # the recurrence that a line becomes part of
+    taken: dict[int, int] = {}  # how many each takes in
     for i in reversed(range(leaves, leaves + len(lines))):
         op, args, params = lines[i - leaves]
         owners = {owner.get(u, -1) for u in users.get(i, ())}
@@ -71,20 +74,26 @@ def feed(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Seque
             if op.block_form is None and not op.block_frames:
                 owner[i] = i
         elif len(owners) == 1 and -1 not in owners and _fits(op, args, params, specs, i):
-            owner[i] = owners.pop()
+            of = owners.pop()
+            taken[of] = taken.get(of, 0) + 1
+            if taken[of] <= _MOST:
+                owner[i] = of
     for i, (op, args, _) in enumerate(lines, leaves):
         if op is pick and owner.get(args[0], -1) != owner.get(i):  # one number of several that are made elsewhere
             owner.pop(i, None)
+    owned: dict[int, list[int]] = {}
+    for i in sorted(owner):
+        owned.setdefault(owner[i], []).append(i)
     number: dict[int, int] = {i: i for i in range(leaves)}
     made: list[Any] = []
     for i, (op, args, params) in enumerate(lines, leaves):
         if owner.get(i, i) != i:
             continue
-        own = [j for j, of in owner.items() if of == i != j]
+        own = owned.get(i, [])[:-1]  # but for itself, which comes last
         if own:
-            parts: list[Any] = [(j, *lines[j - leaves]) for j in sorted(own)]
-            taken = [*args, *[a for part in parts for a in part[2]]]
-            sources = tuple(dict.fromkeys(a for a in taken if a not in own))
+            parts: list[Any] = [(j, *lines[j - leaves]) for j in own]
+            needed = [*args, *[a for part in parts for a in part[2]]]
+            sources = tuple(dict.fromkeys(a for a in needed if a not in own))
             op, args = Fed(op, [specs[a] for a in args], parts, sources, args), sources
         number[i] = leaves + len(made)
         made.append((op, tuple(number[a] for a in args), params))

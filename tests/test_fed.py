@@ -44,6 +44,17 @@ def doubled(use):
     return lambda x, c: use(x, 2 * c)
 
 
+def test_of_a_long_chain_the_nearest_ops_are_taken_in():
+    """Among them only those numbers of several whose maker is taken in, too."""
+    x = cutoff = samples()
+    for _ in range(200):
+        cutoff = cutoff * 0.99
+    (inside,), left = fed(x.biquad(500 + 400 * cutoff))
+    assert 30 < len(inside) <= 50
+    assert left[-1] == "second_order"
+    assert len(inside) + left.count("mul") == 203
+
+
 KEPT = {
     "what does not vary": (lambda x, c: x.biquad(Signal.param(100.0)), "biquad_coefficients"),
     "what another recurrence takes": (doubled(lambda x, d: x.onepole(d) + (x + 1).onepole(d)), "mul"),
