@@ -44,7 +44,7 @@ def solve(
     """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
     if not isinstance(ctx.frames, int):  # symbolic: what is exported for any number of frames
         return scan(ft.partial(_step, op, ctx._replace(frames=1), params), state, inputs, specs, ctx.frames)
-    if op.known(ctx, specs):
+    if ctx.frames and op.known(ctx, specs):
         return op.whole(ctx, params, state, inputs, specs)
     step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
     shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]

@@ -128,7 +128,8 @@ class Ways:
         if self.program.varies and not self.blocks:
             ways["frame by frame"] = self.frame_by_frame
             n = self.frames
-            cuts = [(0, 0, min(1, n), n)] + [(0, n // 3, n)] * self.registered  # plans of the engine have tests of their own
+            cuts = [(0, 0, min(1, n), n)]
+            cuts += [(0, n // 3, n // 3, n)] * self.registered  # plans of the engine have tests of their own
             for at, parallel in zip(cuts, (False, True)):
                 name = f"blocks of {[b - a for a, b in itertools.pairwise(at)]}, parallel={parallel}"
                 ways[name] = lambda values, at=at, parallel=parallel: self.split(values, at, parallel)
