@@ -4,8 +4,6 @@ Values (`Tensor`, `Signal`, `SignalTensor`) build a graph; `realize` stages it i
 frames; `backward` differentiates that function; `Adam` and `SGD` step what is learned.
 """
 
-from importlib.metadata import version as _version
-
 from . import audio as audio, display as display
 from .config import DGen as DGen
 from .errors import (
@@ -81,5 +79,4 @@ from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .player import Player as Player, load as load
 from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
-
-__version__ = _version("dgenlazy")
+from .version import __version__ as __version__

@@ -15,6 +15,7 @@ from . import backend
 from .config import BACKENDS, DGen
 from .lazy import Lazy
 from .values import Signal, Tensor, feedback
+from .version import __version__
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "jax-mps", "jax-metal", "soundfile", "soxr")
 FRAMES = 2048
@@ -26,7 +27,7 @@ def report(name: str = "auto", write: Callable[[str], Any] = print) -> bool:
     with _logged() as said:
         devices = backend.devices()
     wrong = [line for line in said if line.startswith("Jax plugin")] + backend.failures
-    write(f"dgenlazy {_version('dgenlazy')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    write(f"dgenlazy {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     _section(write, "packages", [(p, version) for p in PACKAGES if (version := _version(p))])
     _section(write, "plugins", [(e.name, f"{e.value}, {_origin(e)}") for e in backend.plugins()])
     _section(write, "devices", [(str(d), f"{d.platform}, {d.device_kind}") for d in devices])

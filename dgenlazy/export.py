@@ -25,6 +25,7 @@ from .function import Function, function
 from .graph import Data, Leaf
 from .lazy import Lazy
 from .op import Block, Recurrence
+from .version import __version__
 
 
 def export(
@@ -215,7 +216,7 @@ class _Source:
         return {
             "format": artifact.FORMAT,
             "version": artifact.VERSION,
-            "made_with": {p: version(p) for p in ("dgenlazy", "jax", "jaxlib", "numpy")},
+            "made_with": {"dgenlazy": __version__} | {p: version(p) for p in ("jax", "jaxlib", "numpy")},
             "sample_rate": float(kept.sample_rate),
             "seed": kept.seed,
             "frames": self.frames,
