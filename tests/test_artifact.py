@@ -17,6 +17,7 @@ import dgenlazy as dg
 from dgenlazy import ArtifactError, Signal, artifact, inspection
 
 MUTATIONS = 500
+HERE = artifact.platform_of(jax.devices()[0])
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +190,8 @@ def test_manifests_that_lie_are_refused(data, refused, change, message):
 
 def test_sections_that_are_not_what_they_say_are_refused(data, refused):
     _, sections = artifact.unpack(data)
-    refused(repacked(data, sections={"step.cpu": sections["gradient.cpu"]}), "is not what the manifest says", pinned=True)
+    other = repacked(data, sections={f"step.{HERE}": sections[f"gradient.{HERE}"]})
+    refused(other, "is not what the manifest says", pinned=True)
     for bad in (b"", b"\x93NUMPY", sections["state.0.npy"][:-1], sections["state.0.npy"] + b"\x00"):
         refused(repacked(data, sections={"state.0.npy": bad}), "an array is not uint32", pinned=True)
     pickled = sections["params.gain.npy"].replace(b"<f4", b"|O ")
@@ -214,7 +216,7 @@ def test_archives_written_in_any_other_way_are_refused(data, refused):
 
 def program(fn, *checks):
     args = ({"first": np.float32(0), "gain": np.float32(0)}, {"0": np.zeros(8, np.float32)})
-    return bytes(jax.export.export(jax.jit(fn), platforms=["cpu"], disabled_checks=checks)(*args).serialize())
+    return bytes(jax.export.export(jax.jit(fn), platforms=[HERE], disabled_checks=checks)(*args).serialize())
 
 
 def evil(params, inputs):
@@ -230,9 +232,9 @@ def test_a_program_that_does_not_compile_is_an_error_of_the_file(data, tmp_path)
         return jax.ffi.ffi_call("evil", jax.ShapeDtypeStruct((8,), np.float32))(inputs["0"]), state
 
     dg.export(Signal.input(0) * 2, tmp_path / "a.dgen", frames=8)
-    bad = jax.export.export(jax.jit(step), platforms=["cpu"], disabled_checks=[check])(*args)
+    bad = jax.export.export(jax.jit(step), platforms=[HERE], disabled_checks=[check])(*args)
     bad = bytes(dataclasses.replace(bad, disabled_safety_checks=()).serialize())
-    whole = repacked((tmp_path / "a.dgen").read_bytes(), sections={"step.cpu": bad})
+    whole = repacked((tmp_path / "a.dgen").read_bytes(), sections={f"step.{HERE}": bad})
     (tmp_path / "a.dgen").write_bytes(whole)
     player = dg.load(tmp_path / "a.dgen", sha256=hashlib.sha256(whole).hexdigest(), allow=["evil"])
     with pytest.raises(ArtifactError, match="step: the program fails"):
@@ -242,7 +244,7 @@ def test_a_program_that_does_not_compile_is_an_error_of_the_file(data, tmp_path)
 @pytest.mark.parametrize("pinned", [True, False])
 def test_custom_calls_are_refused(data, refused, pinned):
     check = jax.export.DisabledSafetyCheck.custom_call("evil")
-    bad = repacked(data, sections={"gradient.cpu": program(evil, check)})
+    bad = repacked(data, sections={f"gradient.{HERE}": program(evil, check)})
     refused(bad, "custom call evil is not on the list of those allowed", pinned=pinned)
 
 
@@ -267,7 +269,7 @@ def test_what_text_may_hold(text, wrong):
 
 def test_bytes_that_are_no_program_are_refused(data, refused):
     for bad in (b"", b"\x00" * 64, b"\xff" * 4096, bytes(range(256)) * 16):
-        refused(repacked(data, sections={"step.cpu": bad}), pinned=True)
+        refused(repacked(data, sections={f"step.{HERE}": bad}), pinned=True)
 
 
 def test_programs_altered_at_random_are_refused_or_read_and_crash_nothing_here(data):
@@ -275,7 +277,7 @@ def test_programs_altered_at_random_are_refused_or_read_and_crash_nothing_here(d
     _, sections = artifact.unpack(data)
     answers = []
     for seed in range(4):
-        random, bad = np.random.default_rng(seed), bytearray(sections["step.cpu"])
+        random, bad = np.random.default_rng(seed), bytearray(sections[f"step.{HERE}"])
         for at in random.integers(len(bad), size=3):
             bad[at : at + 4] = random.bytes(4)
         answers.append(inspection.apart([bytes(bad)]))

@@ -35,6 +35,8 @@ def start(*args):
     return xla_bridge.make_cpu_client()
 """
 
+NO_GPU = pytest.mark.skipif(jax.default_backend() == "gpu", reason="a stand-in for a GPU, and there is one")
+
 # What every process starts with: `where` names the device of an array, `compiled` lists whom XLA has compiled for.
 PRELUDE = """
 import json
@@ -189,7 +191,10 @@ tell(place=where(x.node.array))
 
 @pytest.mark.parametrize(
     ("standin", "place"),
-    [("mps", "mps"), ("METAL", "METAL"), ("METAL mps", "mps"), ("rocm mps", "mps"), ("mps rocm", "mps"), ("rocm", "rocm")],
+    [
+        *(("mps", "mps"), ("METAL", "METAL"), ("METAL mps", "mps"), ("rocm mps", "mps"), ("mps rocm", "mps")),
+        pytest.param("rocm", "rocm", marks=NO_GPU),
+    ],
 )
 def test_auto_takes_metal_then_a_gpu_and_says_so_once(plugin, standin, place):
     facts, said = process(plugin, FIRST, STANDIN=standin)
@@ -203,6 +208,7 @@ def test_auto_takes_the_cpu_where_there_is_nothing_else(plugin):
     assert said.count("dgenlazy: running on cpu (cpu); DGen.backend chooses another\n") == 1
 
 
+@NO_GPU
 def test_a_strict_backend_says_nothing(plugin):
     code = 'DGen.backend = "gpu"; x = Tensor([1.0]); x.realize(); tell(place=where(x.node.array))'
     facts, said = process(plugin, code, STANDIN="rocm")

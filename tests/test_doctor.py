@@ -95,7 +95,7 @@ def test_what_is_compared_moves_and_has_a_gradient(op, make):
 def test_it_compares_another_device_with_the_cpu(plugin):
     code, text = visit(plugin, STANDIN="mps")
     assert code == 0, text
-    assert rows(text, "plugins") == {"standin": "standin_plugin, standin 1.0"}
+    assert rows(text, "plugins")["standin"] == "standin_plugin, standin 1.0"
     assert "the same device" not in text
     assert rows(text, "cpu against cpu")["biquad"].split()[-1] == "ok"  # the stand-in says of itself that it is a CPU
 
@@ -110,7 +110,7 @@ def test_a_plugin_that_does_not_start_is_one_line(plugin):
     code, text = visit(plugin, STANDIN="mps", BROKEN="1")
     assert code == 1
     assert [line for line in text.splitlines() if "this plugin is too old for this JAX" in line] == text.splitlines()[-1:]
-    assert "cpu against cpu" in text
+    assert " against cpu" in text
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 X, Y = np.random.default_rng(0).uniform(-1, 1, (2, 64)).astype(np.float32)
 BLOCKS = [24, 7, 24, 1, 7, 1]
 EVERYWHERE = ["cpu", "cuda", "rocm", "tpu", "mps"]
+HERE = artifact.platform_of(jax.devices()[0])
 
 
 @pytest.fixture
@@ -112,7 +113,9 @@ def test_the_instrument_of_live_plays_from_a_file(path):
         plucks = live.plucks(0, 600)
         whole = sound.realize(600, inputs=plucks)
         player = exported(path, sound, params={"cutoff": cutoff})
-        close(in_blocks(player, {str(channel): x for channel, x in plucks.items()}), whole)
+        played = in_blocks(player, {str(channel): x for channel, x in plucks.items()})
+        atol = 1e-6 if HERE == "cpu" else 2e-5  # where blocks of any length have another plan than a run
+        np.testing.assert_allclose(played, whole, rtol=0, atol=atol)
 
 
 def test_the_voice_of_train_voice_plays_from_a_file(path):
@@ -156,7 +159,7 @@ sys.meta_path.insert(0, Blocker())
 import jax.export, numpy as np
 
 file = np.load(sys.argv[1])
-step = jax.export.deserialize(bytearray(file["step.cpu"]))
+step = jax.export.deserialize(bytearray(file["step." + sys.argv[4]]))
 state = tuple(file[f"state.{i}"] for i in range(len([name for name in file if name.startswith("state.")])))
 out, at, x = [], 0, np.load(sys.argv[2])
 for n in (40, 24):
@@ -172,7 +175,7 @@ def test_a_file_is_played_by_jax_without_this_package(path, tmp_path):
     graph = x().biquad(cutoff) + 0.1 * Signal.noise()
     dg.export(graph, path, params={"cutoff": cutoff}, inputs={"x": 0})
     np.save(tmp_path / "x.npy", X)
-    run = [sys.executable, "-P", "-c", WITHOUT, path, tmp_path / "x.npy", tmp_path / "y.npy"]
+    run = [sys.executable, "-P", "-c", WITHOUT, path, tmp_path / "x.npy", tmp_path / "y.npy", HERE]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert not done.returncode, done.stderr
     close(np.load(tmp_path / "y.npy"), graph.realize(inputs={0: X}))
@@ -263,11 +266,11 @@ def test_the_gradient_is_that_of_backward(path, frames):
 def test_the_pure_call_fits_other_jax_code(path):
     gain = Signal.param(0.5)
     player = exported(path, (x() * gain).accum(), params={"gain": gain}, frames=8)
-    blocks = X.reshape(8, 8)
+    blocks = np.arange(64, dtype=np.float32).reshape(8, 8)
     state = tuple(jnp.asarray(s) for s in player.state)
     run = jax.jit(lambda s: jax.lax.scan(lambda s, b: player.call({"gain": 2.0}, {"0": b}, s)[::-1], s, blocks))
     end, y = run(state)
-    close(y.ravel(), np.cumsum(2 * X))
+    np.testing.assert_array_equal(y.ravel(), np.cumsum(2 * blocks))
     assert (end[0], player.position) == (64, 0)
 
 
@@ -278,7 +281,7 @@ def test_the_manifest_says_what_there_is(path):
     with DGen.override(sample_rate=8000.0, seed=5):
         graph = Signal.phasor(1000.0) + Signal.noise() + x().biquad(500.0) + Signal.from_samples(Y)
         whole = graph.realize(inputs={0: X})
-        digest = dg.export(graph, path, frames=32, platforms=["cpu", "tpu"])
+        digest = dg.export(graph, path, frames=32, platforms=[HERE, "mps"])
     data = path.read_bytes()
     assert digest == hashlib.sha256(data).hexdigest()
     manifest, sections = artifact.unpack(data)
@@ -291,7 +294,7 @@ def test_the_manifest_says_what_there_is(path):
     }
     assert manifest["made_with"].keys() == {"dgenlazy", "jax", "jaxlib", "numpy"}
     assert [row["name"] for row in manifest["state"][:3]] == ["position", "ramp[0]", "ramp[1]"]
-    assert list(sections)[:3] == ["step.cpu", "step.tpu", "state.0.npy"]
+    assert list(sections)[:3] == [f"step.{HERE}", "step.mps", "state.0.npy"]
     player = dg.load(path, sha256=digest)
     close(played(player, X, [32, 32]), whole)
     with pytest.raises(InputError, match="32 frames from 64 on, but the program's own samples end at 64"):
@@ -325,14 +328,14 @@ def test_fixed_blocks_take_the_plans_of_their_platform(path):
 
 
 def test_another_platform_is_an_error_that_names_those_there_are(path):
-    digest = dg.export(x(), path, platforms=["cuda", "tpu"])
-    with pytest.raises(ArtifactError, match="this is cpu, and the artefact is for cuda, tpu"):
+    digest = dg.export(x(), path, platforms=["mps", "tpu"])
+    with pytest.raises(ArtifactError, match=f"this is {HERE}, and the artefact is for mps, tpu"):
         dg.load(path, sha256=digest)
 
 
 def test_custom_calls_must_be_allowed_on_both_sides(path):
     spd = dg.from_jax(lambda x: jnp.linalg.cholesky(jnp.eye(2) * (1 + x * x))[0])
-    with pytest.raises(ArgumentError, match=r"custom call lapack_\w+ is not on the list") as caught:
+    with pytest.raises(ArgumentError, match=r"custom call (lapack|cusolver)_\w+ is not on the list") as caught:
         dg.export(spd(x()), path, frames=8)
     assert not path.exists()
     allow = [str(caught.value).split()[3]]

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from compilations import compilations
@@ -49,11 +50,12 @@ def test_a_knob_between_blocks_glides_over_the_block_boundary_and_arrives():
     knob = Signal.param(1.0)
     glide = knob.smooth(time_ms=10)
     first = glide.realize(100, preserve_state=True)
-    np.testing.assert_array_equal(first, 1)
+    rounded = 0 if jax.default_backend() == "cpu" else 4e-6  # by the parallel plan, frame after frame by another one
+    np.testing.assert_allclose(first, 1, rtol=rounded)
     knob.value = 3.0
     y = np.concatenate([first, streamed(glide, [64, 1, 376])])
     assert 0 < np.diff(y).max() < 0.025  # a hundredth of the step, where it is steepest: no click
-    assert (np.diff(y) >= 0).all()
+    assert (np.diff(y) >= -rounded).all()
     np.testing.assert_allclose(y[99 + 441], 3 - 0.01 * 2, rtol=1e-5)
 
 

@@ -221,7 +221,7 @@ X = jax.ShapeDtypeStruct((8, 8), np.float32)
         (lambda x: jnp.abs(jnp.fft.rfft(x)), ["METAL"], ["stablehlo.fft", "complex<f32>, from stablehlo.fft"]),
         (lambda x: lax.complex(x, x).real, ["METAL"], ["stablehlo.complex", "stablehlo.real", "complex<f32>"]),
         (jnp.linalg.eigvalsh, ["mps", "METAL"], ["MLIR translation rule for primitive 'eigh' not found"]),
-        (lax.lgamma, ["mps", "METAL"] if jax.__version_info__ < (0, 11) else [], ["chlo.lgamma"]),
+        (lax.lgamma, ["mps", "METAL"] if jax.__version_info__ < (0, 12) else [], ["chlo.lgamma"]),
         (lambda x: x.astype(jnp.float8_e5m2), ["mps", "METAL"], ["f8E5M2, from stablehlo.convert"]),
         (lambda x: lax.reduce(x, 0.0, lambda a, b: a + 2 * b, (0,)), ["mps", "METAL"], ["reduce by stablehlo."]),
         (lambda x: lax.scan(lambda c, x: (c, jnp.abs(jnp.fft.fft(x))), 0.0, x)[1], ["METAL"], ["stablehlo.fft"]),

@@ -317,7 +317,7 @@ MOVED = {
     "delay": lambda p: x().delay(12 * p, max_delay=20),
     "loop": lambda p: dg.feedback(lambda prev: x() + p * prev.tanh()),
     "history": lambda p: p.history(init=-1.0),
-    "accum": lambda p: p.accum(min=0.0, max=1.0),
+    "accum": lambda p: p.accum(min=0.0, max=0.97),
     "latch": lambda p: (p * x()).latch(trigger()),
 }
 
