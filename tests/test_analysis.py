@@ -358,7 +358,7 @@ def made(drawn):
             if y.size <= 100 and y.ndim <= 4:
                 pool.append(y)
         fit = [y for y in pool if y.shape == lanes]
-        loose = [jnp.broadcast_to(y, lanes) for y in pool if y.shape != lanes and np.size(y) == 1]
+        loose = [jnp.broadcast_to(jnp.reshape(y, ()), lanes) for y in pool if y.shape != lanes and np.size(y) == 1]
         fit = [*loose, *fit]
         return tuple(fit[-1 - i % len(fit)] for i in range(count)), fit[-1]
 
