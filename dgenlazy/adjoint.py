@@ -43,7 +43,8 @@ def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: A
         entries = jax.tree.leaves(jax.vmap(jacobian, (0, 0, *rec.axes))(states, rest, *inputs))
         moving = [e for e, m in zip(entries, moves) if m]
         fixed = [e[0] for e, m in zip(entries, moves) if not m]
-        return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True)
+        apart = rec.ctx.one_device and not rec.ctx.parallel
+        return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True, apart)
 
     frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (states, rest))
     frame += tuple(jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs))

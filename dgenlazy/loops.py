@@ -8,6 +8,7 @@ loop that touches little does several frames in an iteration, which saves what a
 
 from __future__ import annotations
 
+import functools as ft
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,9 @@ from .analysis import cheap, reads
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
 _STATE, _READ_STATE, _READ_INPUT, _OUTPUT = 24.0, 4.0, 4.6, 12.0  # bytes per lane
-_MOST_TILES = 12  # with more, one wide loop is faster
+_MOST_TILES = 12  # with more, one wide loop is faster; of a costly body with half as many
+_COSTLY = 1.9  # how many more lanes of a costly body: it keeps what it makes, and so reads less than it depends on
+_MOST_EXAMPLES = 16
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -33,6 +36,7 @@ def loop(
     frames: int,
     lanewise: bool,
     reverse: bool,
+    apart: bool = False,
 ) -> tuple[Any, Any]:
     """`body(carry, moving, fixed) -> (carry, output)` for every frame: `(carry after the last, outputs)`.
 
@@ -42,7 +46,18 @@ def loop(
         lanewise: Whether lanes may be run apart on a CPU: then all of `carry` and the outputs have one shape, and the
             body works on any part of it.
         reverse: From the last frame to the first; outputs stay where they belong.
+        apart: Whether the examples of a batch, under `vmap`, may be run apart: then the body works on each number by itself,
+            all examples are on one CPU, and the loop has no derivative in reverse.
     """
+
+    def together(carry, moving, fixed):
+        return _together(body, carry, moving, fixed, frames, lanewise, reverse)
+
+    run = _apart(together, body, frames, reverse) if apart and frames else together
+    return run(carry, moving, fixed)
+
+
+def _together(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, lanewise: bool, reverse: bool) -> tuple[Any, Any]:
     tile = _tile(body, carry, moving, fixed) if lanewise and frames else 0
     if tile and works(body, tile, carry, moving, fixed):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
@@ -65,13 +80,20 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
     if lanes < 2 or leaves[0].ndim != 1:  # a part of lanes on several axes would have another rank
         return 0
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
-    needs = reads(body, carry, now, fixed)
-    wide = {len(leaves) + i for i, x in enumerate(inputs) if math.prod(x.shape[1:]) > 1}
-    touched = _OUTPUT * (len(needs) - len(leaves))
-    for need in needs[: len(leaves)]:
-        touched += _STATE + _READ_STATE * sum(i < len(leaves) for i in need) + _READ_INPUT * len(need & wide)
-    tile = int(_SMALL / touched)
-    return tile if 0 < tile < lanes <= _MOST_TILES * tile else 0
+    tile = _fitting(body, carry, now, fixed, [math.prod(x.shape[1:]) > 1 for x in inputs])
+    most = (_MOST_TILES if cheap(body, carry, now, fixed) else _MOST_TILES / 2) * tile
+    return tile if tile < lanes <= most else 0
+
+
+def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> int:
+    """How many lanes an iteration may be of: a power of two, which fills vectors; 0 where one is too many."""
+    needs, states = reads(body, carry, now, fixed), len(jax.tree.leaves(carry))
+    own = {states + i for i, w in enumerate(wide) if w}
+    touched = _OUTPUT * (len(needs) - states)
+    for need in needs[:states]:
+        touched += _STATE + _READ_STATE * sum(i < states for i in need) + _READ_INPUT * len(need & own)
+    fits = _SMALL / touched * (1.0 if cheap(body, carry, now, fixed) else _COSTLY)
+    return 2 ** int(math.log2(fits)) if fits >= 1 else 0
 
 
 def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
@@ -151,3 +173,87 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
 
     ends, outputs = lax.fori_loop(0, -(-lanes // tile), group, (carry, outputs))
     return jax.tree.map(lambda x: x.reshape(shape), ends), jax.tree.map(lambda x: x.reshape(frames, *shape), outputs)
+
+
+# The examples of a batch. `vmap` has a loop run all of them side by side in an iteration, for which every array is turned to
+# have the frame axis first: both are slow. So a few at a time are run where they lie.
+
+
+def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
+    """`together(carry, moving, fixed)`, which runs `body`; under `vmap` a few examples at a time."""
+    run = jax.custom_batching.custom_vmap(together)
+
+    @run.def_vmap
+    def _(size, batched, carry, moving, fixed):
+        carry = jax.tree.map(lambda x, b: x if b else jnp.broadcast_to(x, (size, *x.shape)), carry, batched[0])
+        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), carry)
+        now = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[1 + b :], x.dtype), moving, batched[1])
+        same = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[b:], x.dtype), fixed, batched[2])
+        fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // jax.tree.leaves(one)[0].size
+        fn, args = together, (carry, moving, fixed)
+        if not isinstance(size, int) or not size:
+            out = jax.vmap(fn, _axes((True, *batched[1:])))(*args)
+        elif not fits:
+            out = jax.vmap(_one_by_one(fn), _axes((True, *batched[1:])))(*args)
+        else:
+            tile = min(size, fits, _MOST_EXAMPLES)
+            made = jax.eval_shape(body, one, now, same)[1]
+            outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
+            out = _one_by_one(ft.partial(_by_groups, body, frames, tile, reverse, batched))(*args, outputs)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return run
+
+
+def _one_by_one(fn: Any) -> Any:
+    """`fn`, which under `vmap` runs for one example after another."""
+    run = jax.custom_batching.custom_vmap(fn)
+
+    @run.def_vmap
+    def _(size, batched, *args):
+        def example(i):
+            own = jax.tree.map(lambda x, b: lax.dynamic_index_in_dim(x, i, keepdims=False) if b else x, list(args), batched)
+            return _one_by_one(fn)(*own)
+
+        known = isinstance(size, int) and size
+        out = lax.map(example, jnp.arange(size)) if known else jax.vmap(fn, _axes(batched))(*args)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return run
+
+
+def _axes(batched: Any) -> Any:
+    return jax.tree.map(lambda b: 0 if b else None, batched)
+
+
+def _by_groups(
+    body: Any, frames: int, tile: int, reverse: bool, batched: Any, carry: Any, moving: Any, fixed: Any, outputs: Any
+) -> tuple[Any, Any]:
+    """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
+    size = jax.tree.leaves(carry)[0].shape[0]
+    many = jax.vmap(body, (0, *_axes(batched[1:])))
+
+    def part(x, at):
+        return lax.dynamic_slice_in_dim(x, at, tile)
+
+    def put(x, y, at, n):
+        return lax.dynamic_update_slice(y, x[:, None], (at, n, *(0,) * (y.ndim - 2)))
+
+    def group(g, held):
+        at = jnp.minimum(g * tile, size - tile)  # the last group may run some examples again
+        same = jax.tree.map(lambda x, b: part(x, at) if b else x, fixed, batched[2])
+
+        def at_frame(x, b, n):
+            if not b:
+                return lax.dynamic_index_in_dim(x, n, keepdims=False)
+            return lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, 1, *x.shape[2:]))[:, 0]
+
+        def frame(i, held):
+            n = frames - 1 - i if reverse else i
+            state, out = many(held[0], jax.tree.map(lambda x, b: at_frame(x, b, n), moving, batched[1]), same)
+            return state, jax.tree.map(lambda x, y: put(x, y, at, n), out, held[1])
+
+        last, outputs = lax.fori_loop(0, frames, frame, (jax.tree.map(lambda x: part(x, at), carry), held[1]))
+        return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, x, at, 0), last, held[0]), outputs
+
+    return lax.fori_loop(0, -(-size // tile), group, (carry, outputs))

@@ -32,6 +32,7 @@ class Context(NamedTuple):
     parallel: bool = False  # prefer parallel forms to loops over frames
     fft: bool = True  # whether the backend has one, and complex numbers
     examples: int = 1  # of the batch that the run is mapped over, as far as that is known
+    one_device: bool = True  # whether all examples of a batch are sure to be on one
 
 
 class Op(abc.ABC):

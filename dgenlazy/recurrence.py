@@ -54,7 +54,7 @@ def solve(
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
     if not ctx.frames or large:
-        return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)))
+        return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)), apart=False)
     return rec(state, tuple(inputs))
 
 
@@ -205,14 +205,19 @@ class Recursion:
 
     # Loops over frames.
 
-    def loop(self, body: Callable[..., Any], carry: Any, moving: Any, fixed: Any, reverse: bool = False) -> tuple[Any, Any]:
+    def loop(
+        self, body: Callable[..., Any], carry: Any, moving: Any, fixed: Any, reverse: bool = False, apart: bool = True
+    ) -> tuple[Any, Any]:
         """`body(carry, *inputs) -> (carry, output)` over the frames, where `moving` may hold more than inputs."""
         count = sum(self.varies)
 
         def one_frame(carry, moving, fixed):
             return body(carry, *self.merged(moving[:count], fixed), *moving[count:])
 
-        return loop(one_frame, carry, moving, fixed, self.ctx.frames, self.lanewise and not self.ctx.parallel, reverse)
+        lanewise = self.lanewise and not self.ctx.parallel
+        return loop(
+            one_frame, carry, moving, fixed, self.ctx.frames, lanewise, reverse, apart and lanewise and self.ctx.one_device
+        )
 
     def scanned(self, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
         """The state after the last frame, and the states before every frame, one frame after another."""

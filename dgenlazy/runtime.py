@@ -249,7 +249,8 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
             raise ArgumentError("feedback: the previous output was used outside of its loop")
 
     batch = batch_of(graph.arrays, arrays, graph.batched)
-    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)
+    one_device = not isinstance(kept.where, jax.Device) or kept.where.client.device_count() == 1  # else it may be sharded
+    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=one_device)
 
     def run_block(arrays, state):
         outputs, state = run(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays), state)

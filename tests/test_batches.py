@@ -398,3 +398,75 @@ def test_the_plan_that_is_shown_counts_the_examples_of_batched_values(monkeypatc
     gain = Tensor(np.ones(examples), batched=True)
     (row,) = dg.feedback(lambda s: (Signal.input(0) + gain * s).tanh()).plan(44100).rows
     assert row.plan == wanted
+
+
+# On one CPU a few examples at a time are run where they lie.
+
+LOOPS = {
+    "filter at rest": lambda x, p, lanes: x.biquad(100 + 300 * p, 0.8),
+    "filter that moves": lambda x, p, lanes: x.biquad(200 + 100 * x * p, 0.8),
+    "steep step": lambda x, p, lanes: x.ladder(150 + 50 * x, p),
+    "loop": lambda x, p, lanes: dg.feedback(lambda prev: (x + p * prev).tanh()),
+    "loop of two": lambda x, p, lanes: dg.feedback(lambda s: (x + p * s[1].tanh(), s[0] - 0.3 * p * s[1]), (0.1, 0.2))[0],
+    "loop around a filter": lambda x, p, lanes: dg.feedback(lambda prev: (x + p * prev.onepole(0.4)).tanh()),
+    "a few lanes": lambda x, p, lanes: (x * lanes).biquad(100 + 300 * p, 0.8).sum(),
+    "a few lanes of a steep step": lambda x, p, lanes: (x * lanes).ladder(150.0, p).sum(),
+    "many lanes": lambda x, p, lanes: (x * Tensor(np.linspace(-1, 1, 40))).svf(100 + 300 * p, 0.8).sum(),
+    "lanes that mix": lambda x, p, lanes: dg.feedback(
+        lambda prev: (x * lanes + p * (prev @ Tensor(np.eye(3) - 0.4))).tanh(), init=lanes
+    ).sum(),
+    "delay": lambda x, p, lanes: dg.feedback(lambda prev: x + p * prev.delay(2.5)),
+}
+
+
+def loss_of(name):
+    """A function of one example's parameter, input and of lanes that all examples may share."""
+    p, lanes = Signal.param(0.5), Tensor(np.zeros(3))
+    value = LOOPS[name](Signal.input(0), p, lanes)
+    fn = dg.function(dg.mse(value, 0.1), params={"p": p, "lanes": lanes}, inputs={"x": Signal.input(0)})
+    return lambda p, lanes, x: fn({"p": p, "lanes": lanes}, {"x": x})[0].mean()
+
+
+def same(a, b):
+    np.testing.assert_allclose(a, b[: len(a)], rtol=2e-5, atol=2e-5 * np.abs(b).max() + 1e-7)
+
+
+def examples(size):
+    random = np.random.default_rng(2)
+    lanes = np.float32([0.3, -0.5, 0.9])
+    p, x = random.uniform(0.2, 0.8, size), random.uniform(-1, 1, (size, FRAMES))
+    return p.astype(np.float32), lanes, x.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_examples_that_are_run_apart_are_what_each_is_alone(name):
+    """In batches of none and of more than are run at a time, where all share something, and in batches of batches."""
+    graded, (p, lanes, x) = jax.value_and_grad(loss_of(name), (0, 1, 2)), examples(19)
+    each, whole = jax.jit(graded), jax.jit(jax.vmap(graded, (0, None, 0)))
+    alone = jax.tree.map(lambda *y: np.stack(y), *[each(p[i], lanes, x[i]) for i in range(19)])
+    for size in (0, 19):
+        jax.tree.map(same, whole(p[:size], lanes, x[:size]), alone)
+
+
+@pytest.mark.parametrize("name", ["filter that moves", "loop", "a few lanes", "lanes that mix"])
+def test_they_may_share_anything_and_be_nested_and_differentiated_twice(name):
+    loss, (p, lanes, x) = loss_of(name), examples(6)
+    graded = jax.value_and_grad(loss, (0, 1, 2))
+    each = jax.jit(graded)
+    alone = jax.tree.map(lambda *y: np.stack(y), *[each(p[i], lanes, x[i]) for i in range(6)])
+    for axes in ((None, 0, None), (0, None, None), (None, None, 0)):
+        args = [
+            np.stack([y, y]) if axis == 0 and y is lanes else y[:2] if axis == 0 else y if y is lanes else y[0]
+            for y, axis in zip((p, lanes, x), axes)
+        ]
+        shared = jax.jit(jax.vmap(graded, axes))(*args)
+        jax.tree.map(lambda a, b: same(a[:1], b), shared, alone)
+    nested = jax.jit(jax.vmap(jax.vmap(graded, (0, None, 0)), (0, None, 0)))(p.reshape(2, 3), lanes, x.reshape(2, 3, -1))
+    jax.tree.map(lambda a, b: same(np.reshape(a, b.shape), b), nested, alone)
+
+    def mean(p, lanes):
+        return jax.vmap(loss, (None, None, 0))(p, lanes, x).mean()
+
+    curves = jax.jit(jax.hessian(loss, (0, 1)))
+    each = [curves(p[0], lanes, example) for example in x]
+    jax.tree.map(lambda a, *b: close(a, np.mean(b, 0), 1e-4), jax.jit(jax.hessian(mean, (0, 1)))(p[0], lanes), *each)

@@ -7,6 +7,7 @@ machine meets all alike. A row gives the median time, and the ratio of dgenlazy'
 """
 
 import argparse
+import functools as ft
 import json
 import platform
 import statistics
@@ -253,6 +254,17 @@ def ladder(x, g, state):
     return a, b, c, d + g * (jnp.tanh(c) - jnp.tanh(d))
 
 
+def lazy_ladder(x, g, rest=0.0):
+    def body(state):
+        a, b, c, d = state
+        a = a + g * ((x - 3.0 * d).tanh() - a.tanh())
+        b = b + g * (a.tanh() - b.tanh())
+        c = c + g * (b.tanh() - c.tanh())
+        return a, b, c, d + g * (c.tanh() - d.tanh())
+
+    return dg.feedback(body, (rest,) * 4)[3]
+
+
 def naive_ladder(x, g, unroll=1):
     rest = jnp.zeros_like(x[0])
 
@@ -270,20 +282,40 @@ def ladders(frames: int) -> list[dict[str, Any]]:
         x = random.normal(size=shape).astype(np.float32)
         g = (0.2 + 0.1 * random.uniform(size=shape)).astype(np.float32)
         s, moving = Signal.from_samples(x), Signal.from_samples(g, requires_grad=True)
-
-        def body(p, s=s, moving=moving):
-            a, b, c, d = p
-            a = a + moving * ((s - 3.0 * d).tanh() - a.tanh())
-            b = b + moving * (a.tanh() - b.tanh())
-            c = c + moving * (b.tanh() - c.tanh())
-            return a, b, c, d + moving * (c.tanh() - d.tanh())
-
-        y = dg.feedback(body, (0.0,) * 4 if lanes == 1 else (np.zeros(lanes, np.float32),) * 4)[3]
+        y = lazy_ladder(s, moving, 0.0 if lanes == 1 else np.zeros(lanes, np.float32))
         loss = y * y if lanes == 1 else (y * y).sum()
         naive = jax.value_and_grad(lambda g, x: (naive_ladder(x, g) ** 2).sum())
         graded = {"dgenlazy": gradients(loss, [moving], reduction="sum"), "naive scan + grad": jitted(naive, g, x)}
         rows += compare(f"ladder, {lanes} lanes, gradient", graded, 7)
         rows += compare(f"ladder, {lanes} lanes, forward", {"dgenlazy": y.realize, "naive scan": jitted(naive_ladder, x, g)}, 7)
+    return rows
+
+
+# Batches: each example with a control of its own that moves, as in training.
+
+
+def batches(frames: int) -> list[dict[str, Any]]:
+    rows = []
+    models = {
+        "biquad": (lambda x, cutoff: x.biquad(cutoff, 0.7071), naive_biquad, 600.0, 300.0),
+        "ladder": (lazy_ladder, naive_ladder, 0.2, 0.1),
+    }
+    DGen.default_frame_count = frames
+    for name, (lazy, naive, low, wide) in models.items():
+        fn = dg.function(lazy(Signal.input(0), Signal.input(1)), inputs={"x": Signal.input(0), "control": Signal.input(1)})
+        for size in (4, 16, 64):
+            x = random.normal(size=(size, frames)).astype(np.float32)
+            control = (low + wide * random.uniform(size=(size, frames))).astype(np.float32)
+
+            def loss(control, x, each):
+                return (jax.vmap(each)(x, control) ** 2).sum() / frames
+
+            contenders = {
+                "dgenlazy": ft.partial(loss, each=lambda x, control, fn=fn: fn([], {"x": x, "control": control})[0]),
+                "naive scan + grad": ft.partial(loss, each=naive),
+            }
+            graded = {key: jitted(jax.value_and_grad(of), control, x) for key, of in contenders.items()}
+            rows += compare(f"{name}, batch of {size}, gradient", graded, 7)
     return rows
 
 
@@ -310,7 +342,7 @@ def growth(_: int) -> list[dict[str, Any]]:
     return rows
 
 
-CASES = {"biquad": biquads, "delays": delays, "ladder": ladders, "growth": growth}
+CASES = {"biquad": biquads, "delays": delays, "ladder": ladders, "batches": batches, "growth": growth}
 
 
 def main() -> None:
