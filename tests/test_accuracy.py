@@ -9,8 +9,9 @@ import pytest
 import scipy.signal
 
 from dgenlazy import DGen, Signal, Tensor
+from dgenlazy.op import Context
 from dgenlazy.ops.math import tanh_of
-from dgenlazy.stage import stage
+from dgenlazy.stage import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
 
@@ -172,3 +173,41 @@ def test_sections_that_are_known_are_rounded_after_they_are_made_fit_for_low_cut
     expected = scipy.signal.sosfilt(sos, x.astype(np.float64))
     atol = (1e-5 if ON_CPU else 2e-5) * np.abs(expected).max()  # many frames at once are rounded once more
     np.testing.assert_allclose(Signal.from_samples(x).sosfilt(sos).realize(), expected, atol=atol)
+
+
+@pytest.mark.parametrize("mode", ["clamp", "wrap"])
+@pytest.mark.parametrize(("rows", "lanes"), [(1, ()), (5, ()), (5, (3,)), (64, (2, 2)), (65, (2,))])
+def test_a_table_read_on_a_parallel_backend_is_that_of_others_with_its_gradients(rows, lanes, mode):
+    """There the gradient of few rows is a sum over frames and not an addition for each."""
+    random = np.random.default_rng(0)
+    x, index = Tensor(random.normal(size=(rows, *lanes))), Signal.from_samples(random.uniform(-2, rows + 2, (50, 2)))
+    program, leaves = stage([x.peek_row(index, mode).node])
+    values = [jnp.asarray(leaf.array) for leaf in leaves]
+
+    def read(values, parallel):
+        ctx = Context(1000.0, 50, np.uint32(0), parallel)
+        return run(program, ctx, values, initial_state(program, ctx, values))[0][0]
+
+    weights = jnp.asarray(random.normal(size=(50, 2, *lanes)), jnp.float32)
+
+    def loss(values, parallel, weights=weights):
+        return (jnp.sin(read(values, parallel)) * weights).sum()
+
+    one, other = ([read(values, p), jax.grad(loss)(values, p), jax.hessian(loss)(values, p)] for p in (False, True))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5), one, other)
+    lost = jax.grad(loss)(values, True, weights.at[7].set(np.nan))[0]
+    hit = np.isnan(np.asarray(lost).reshape(rows, -1)).any(1)
+    assert hit.any()
+    assert hit.sum() <= 4  # rows that the frame reads, of two indices
+
+
+def test_the_gradient_of_few_rows_takes_no_scatter_on_a_parallel_backend():
+    for rows, scatters in ((64, False), (65, True)):
+        program, leaves = stage([Tensor(np.zeros((rows, 2))).peek_row(Signal.from_samples(np.arange(50))).node])
+        table, index = sorted((jnp.asarray(leaf.array) for leaf in leaves), key=lambda x: -x.ndim)
+
+        def loss(table, program=program, index=index):
+            ctx = Context(1000.0, 50, np.uint32(0), True)
+            return run(program, ctx, [table, index], initial_state(program, ctx, [table, index]))[0][0].sum()
+
+        assert ("scatter" in str(jax.make_jaxpr(jax.grad(loss))(table))) == scatters

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools as ft
 import operator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..graph import Data, Spec, Value, lift
@@ -95,8 +98,26 @@ def _rows(x: Any, rows: np.ndarray) -> Any:
     return gather(x, Data(Spec(rows.shape, dtype=rows.dtype), rows))
 
 
+_FEW_ROWS = 64
+
+
+@jax.custom_jvp
+def _row(x, at):
+    """`x[at]` whose gradient is a sum over all that read a row: of few rows faster than one addition after another."""
+    return x[at]
+
+
+@ft.partial(_row.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (x, at), moved = primals, tangents[0]
+    if isinstance(moved, SymbolicZero):
+        return x[at], jnp.zeros_like(x[at])
+    own = (jnp.arange(len(x)) == at[..., None]).reshape(*at.shape, len(x), *(1,) * (x.ndim - 1))
+    return x[at], jnp.where(own, moved, 0).sum(at.ndim)
+
+
 @pointwise
-def peek_row(x, index, *, mode="clamp"):
+def peek_row(x, index, *, mode="clamp", parallel):
     """Row `index` of a table, read between rows by linear interpolation.
 
     Args:
@@ -125,7 +146,8 @@ def peek_row(x, index, *, mode="clamp"):
     part = jnp.reshape(index - below, index.shape + (1,) * (x.ndim - 1))
     low, high = below.astype(jnp.int32), below.astype(jnp.int32) + 1
     low, high = (low % rows, high % rows) if mode == "wrap" else (low, jnp.minimum(high, rows - 1))
-    first, second = x[low], x[high]
+    row = _row if parallel and rows <= _FEW_ROWS else operator.getitem
+    first, second = row(x, low), row(x, high)
     return first + part * (second - first)
 
 

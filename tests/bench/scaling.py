@@ -4,8 +4,9 @@
     XLA_FLAGS=--xla_force_host_platform_device_count=4 python tests/bench/scaling.py --batch 8 --frames 4096
 
 Each note of the batch has a pitch and a decay of its own. All counts of devices take the same batch, start from the same
-weights and must agree on the losses before anything is timed; a row gives the median step, and the throughput against one
-device. Takes what the examples take (extra `notebook`).
+weights and must agree on the losses before anything is timed. A run is some steps in a row, and only its end is waited for, as
+in training; a row gives the time of a step in the median run, and the throughput against one device. Takes what the examples
+take (extra `notebook`).
 """
 
 import argparse
@@ -83,7 +84,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=512, help="examples in a step, over all devices (default: 512)")
     parser.add_argument("--frames", type=int, default=44100, help="of each example (default: 44100)")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are timed (default: 20)")
+    parser.add_argument("--steps", type=int, default=20, help="steps of a run, started one after another (default: 20)")
+    parser.add_argument("--runs", type=int, default=9, help="runs that are timed (default: 9)")
     parser.add_argument("--json", type=Path, help="file to write the rows to")
     args = parser.parse_args()
 
@@ -104,10 +106,12 @@ def main():
         np.testing.assert_allclose(losses, first, rtol=1e-4)  # rounding, and what Adam makes of it in five steps
         assert not gathers, "a device is given what belongs to another"
         taken = []
-        for _ in range(args.steps):
+        for _ in range(args.runs):
             start = time.perf_counter()
-            jax.block_until_ready(train())
-            taken.append(time.perf_counter() - start)
+            for _ in range(args.steps):
+                loss = train()
+            jax.block_until_ready(loss)
+            taken.append((time.perf_counter() - start) / args.steps)
         seconds = statistics.median(taken)
         row = {"devices": count, "ms": 1e3 * seconds, "examples_per_s": args.batch / seconds}
         rows.append(row | {"scaling": row["examples_per_s"] / rows[0]["examples_per_s"] if rows else 1.0, "losses": losses})
