@@ -23,8 +23,8 @@ from .analysis import cheap, reads
 _SMALL = 1000.0  # bytes
 _STATE, _READ_STATE, _READ_INPUT, _OUTPUT = 24.0, 4.0, 4.6, 12.0  # bytes per lane
 _MOST_TILES = 12  # with more, one wide loop is faster; of a costly body with half as many
-_COSTLY = 1.9  # how many more lanes of a costly body: it keeps what it makes, and so reads less than it depends on
-_MOST_EXAMPLES = 16
+_COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
+_MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -190,14 +190,17 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         now = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[1 + b :], x.dtype), moving, batched[1])
         same = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[b:], x.dtype), fixed, batched[2])
         fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // jax.tree.leaves(one)[0].size
+        made = jax.eval_shape(body, one, now, same)[1]
         fn, args = together, (carry, moving, fixed)
-        if not isinstance(size, int) or not size:
+        known = isinstance(size, int) and size
+        # A few of a costly body take as long as many, but the states of every frame would have to be turned back.
+        states_kept = len(jax.tree.leaves(made)) >= len(jax.tree.leaves(one))
+        if not known or (fits < min(size, _FILLED) and not states_kept and not cheap(body, one, now, same)):
             out = jax.vmap(fn, _axes((True, *batched[1:])))(*args)
         elif not fits:
             out = jax.vmap(_one_by_one(fn), _axes((True, *batched[1:])))(*args)
         else:
             tile = min(size, fits, _MOST_EXAMPLES)
-            made = jax.eval_shape(body, one, now, same)[1]
             outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
             out = _one_by_one(ft.partial(_by_groups, body, frames, tile, reverse, batched))(*args, outputs)
         return out, jax.tree.map(lambda _: True, out)
