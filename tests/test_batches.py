@@ -411,7 +411,7 @@ LOOPS = {
     "loop around a filter": lambda x, p, lanes: dg.feedback(lambda prev: (x + p * prev.onepole(0.4)).tanh()),
     "a few lanes": lambda x, p, lanes: (x * lanes).biquad(100 + 300 * p, 0.8).sum(),
     "a few lanes of a steep step": lambda x, p, lanes: (x * lanes).ladder(150.0, p).sum(),
-    "many lanes": lambda x, p, lanes: (x * Tensor(np.linspace(-1, 1, 40))).svf(100 + 300 * p, 0.8).sum(),
+    "many lanes": lambda x, p, lanes: (x * Tensor(np.linspace(0.1, 1, 40))).svf(100 + 300 * p, 0.8).sum(),
     "lanes that mix": lambda x, p, lanes: dg.feedback(
         lambda prev: (x * lanes + p * (prev @ Tensor(np.eye(3) - 0.4))).tanh(), init=lanes
     ).sum(),
