@@ -249,8 +249,7 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
             raise ArgumentError("feedback: the previous output was used outside of its loop")
 
     batch = batch_of(graph.arrays, arrays, graph.batched)
-    one_device = not isinstance(kept.where, jax.Device) or kept.where.client.device_count() == 1  # else it may be sharded
-    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=one_device)
+    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=_one_device(kept.where))
 
     def run_block(arrays, state):
         outputs, state = run(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays), state)
@@ -263,6 +262,11 @@ def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, 
         axes = list(batch.axes)
         run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
     return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
+
+
+def _one_device(where: Any) -> bool:
+    """Whether a batch is sure to be on one device: where there are more, a user's `jit` may spread it over them."""
+    return not isinstance(where, jax.Device) or where.client.device_count() == 1
 
 
 def _whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:

@@ -201,9 +201,9 @@ def test_a_table_read_on_a_parallel_backend_is_that_of_others_with_its_gradients
     assert hit.sum() <= 4  # rows that the frame reads, of two indices
 
 
-def test_the_gradient_of_few_rows_takes_no_scatter_on_a_parallel_backend():
-    for rows, scatters in ((64, False), (65, True)):
-        program, leaves = stage([Tensor(np.zeros((rows, 2))).peek_row(Signal.from_samples(np.arange(50))).node])
+def test_the_gradient_of_a_small_table_takes_no_scatter_on_a_parallel_backend():
+    for shape, scatters in (((64, 16), False), ((65, 2), True), ((32, 33), True)):
+        program, leaves = stage([Tensor(np.zeros(shape)).peek_row(Signal.from_samples(np.arange(50))).node])
         table, index = sorted((jnp.asarray(leaf.array) for leaf in leaves), key=lambda x: -x.ndim)
 
         def loss(table, program=program, index=index):

@@ -11,7 +11,7 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, recurrence, runtime, stage
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, loops, recurrence, runtime, stage
 from dgenlazy.op import Context
 
 BATCH, FRAMES = 3, 24
@@ -440,7 +440,7 @@ def examples(size):
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_examples_that_are_run_apart_are_what_each_is_alone(name):
-    """In batches of none and of more than are run at a time, where all share something, and in batches of batches."""
+    """In a batch of none, and in one of more than are run at a time."""
     graded, (p, lanes, x) = jax.value_and_grad(loss_of(name), (0, 1, 2)), examples(19)
     each, whole = jax.jit(graded), jax.jit(jax.vmap(graded, (0, None, 0)))
     alone = jax.tree.map(lambda *y: np.stack(y), *[each(p[i], lanes, x[i]) for i in range(19)])
@@ -470,3 +470,21 @@ def test_they_may_share_anything_and_be_nested_and_differentiated_twice(name):
     curves = jax.jit(jax.hessian(loss, (0, 1)))
     each = [curves(p[0], lanes, example) for example in x]
     jax.tree.map(lambda a, *b: close(a, np.mean(b, 0), 1e-4), jax.jit(jax.hessian(mean, (0, 1)))(p[0], lanes), *each)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="loops over frames are for CPUs")
+@pytest.mark.parametrize("one_device", [True, False])
+def test_examples_that_may_be_on_several_devices_are_not_run_apart(one_device, monkeypatch):
+    """There a few of them would have to be fetched from where they are."""
+    tiles, by_groups = [], loops._by_groups
+
+    def spied(body, frames, tile, *args):
+        tiles.append(tile)
+        return by_groups(body, frames, tile, *args)
+
+    monkeypatch.setattr(loops, "_by_groups", spied)
+    monkeypatch.setattr(runtime, "_one_device", lambda where: one_device)
+    p, lanes, x = examples(19)
+    jax.make_jaxpr(jax.vmap(jax.grad(loss_of("filter that moves")), (0, None, 0)))(p, lanes, x)
+    assert (len(tiles) > 0) == one_device
+    assert all(1 < tile <= 16 for tile in tiles)

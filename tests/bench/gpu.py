@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from recurrences import RATE, agree, compare, cookbook, naive_biquad, naive_ladder, time_all
+from recurrences import RATE, agree, compare, cookbook, lazy_ladder, naive_biquad, naive_ladder, time_all
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal
@@ -129,16 +129,8 @@ def ladders(frames, lanes):
     shape, x = samples(frames, lanes)
     g = (0.2 + 0.1 * random.uniform(size=shape)).astype(np.float32)
     source, moving = Signal.from_samples(x), Signal.from_samples(g, requires_grad=True)
-
-    def body(p):
-        a, b, c, d = p
-        a = a + moving * ((source - 3.0 * d).tanh() - a.tanh())
-        b = b + moving * (a.tanh() - b.tanh())
-        c = c + moving * (b.tanh() - c.tanh())
-        return a, b, c, d + moving * (c.tanh() - d.tanh())
-
-    init = (0.0,) * 4 if lanes == 1 else (np.zeros(lanes, np.float32),) * 4
-    fn = dg.function(dg.feedback(body, init)[3], params=[moving], inputs={"x": source})
+    y = lazy_ladder(source, moving, 0.0 if lanes == 1 else np.zeros(lanes, np.float32))
+    fn = dg.function(y, params=[moving], inputs={"x": source})
     forms = {
         "dgenlazy": lambda x, g: fn([g], {"x": x})[0],
         "scan, unroll=16": ft.partial(naive_ladder, unroll=16),

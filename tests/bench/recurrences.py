@@ -300,7 +300,6 @@ def batches(frames: int) -> list[dict[str, Any]]:
         "biquad": (lambda x, cutoff: x.biquad(cutoff, 0.7071), naive_biquad, 600.0, 300.0),
         "ladder": (lazy_ladder, naive_ladder, 0.2, 0.1),
     }
-    DGen.default_frame_count = frames
     for name, (lazy, naive, low, wide) in models.items():
         fn = dg.function(lazy(Signal.input(0), Signal.input(1)), inputs={"x": Signal.input(0), "control": Signal.input(1)})
         for size in (4, 16, 64):
