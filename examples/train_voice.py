@@ -186,8 +186,9 @@ def signals_noted():
 
 
 def resynthesis(run, params):
-    """Held-out sound of one recording, and what the voice makes of it, streaming from segment to segment."""
-    recording, start = run.held_out[0].recording, run.held_out[0].start
+    """Held-out sound of the longest recording, and what the voice makes of it, streaming from segment to segment."""
+    first = max(run.held_out, key=lambda segment: segment.recording.frames / segment.recording.rate)
+    recording, start = first.recording, first.start
     end = min(recording.frames * run.args.rate / recording.rate, start + RESULT_SECONDS * run.args.rate)
     play, state, heard, played = jax.jit(run.voice), None, [], []
     for at in range(start, max(round(end - run.frames / 2), start + 1), run.frames):

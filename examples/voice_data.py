@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import soundfile
 from dgenlazy import audio
 
 ENDINGS = (".wav", ".flac")
+CUT_SHORT = re.compile(r"^ *(?:data|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)  # what libsndfile notes
 REACH = 512  # frames at the lower of two rates within which resampling hears: soxr's longest filter has about 300 a side
 
 CONTROL_RATE = 100  # points per second at which a recording is analysed, and a synthesizer is controlled
@@ -62,6 +64,9 @@ def _examined(path, name):
         raise ValueError("the file is empty")
     frames, checksum = 0, 0
     with soundfile.SoundFile(path) as file:
+        cut_short = CUT_SHORT.search(file.extra_info)
+        if cut_short and int(cut_short[2]) + 1 < int(cut_short[1]) < 2**32 - 1:  # that many stands for "not known yet"
+            raise ValueError(f"it is damaged: it announces {cut_short[1]} bytes and ends after {cut_short[2]}")
         for block in file.blocks(1 << 16, dtype="float32", always_2d=True):
             if not np.isfinite(block).all():
                 raise ValueError(f"it holds numbers that are not finite, after frame {frames}")
@@ -86,14 +91,20 @@ def cut(recording, frames, rate):
 def split(recordings, frames, rate):
     """Segments for training and for validation.
 
-    Of ten recordings or more, a tenth is held out, chosen by hashes of the names. Of fewer, the last fifth of each, at
-    least one segment; what has only one is all for training.
+    Of ten recordings or more, whole ones are held out, drawn by hashes of their names until they are a tenth of all segments,
+    but none that would make them more than a fifth. Of fewer, the last fifth of each, at least one segment; what has only
+    one is all for training.
     """
     if len(recordings) >= 10:
-        drawn = sorted(recordings, key=lambda r: hashlib.sha256(r.name.encode()).digest())
-        held = set(drawn[: len(recordings) // 10])
-        parts = [(cut(r, frames, rate), r in held) for r in recordings]
-        return [s for part, out in parts if not out for s in part], [s for part, out in parts if out for s in part]
+        parts = {r: cut(r, frames, rate) for r in sorted(recordings, key=lambda r: hashlib.sha256(r.name.encode()).digest())}
+        held, count, total = set(), 0, sum(map(len, parts.values()))
+        for recording, part in parts.items():
+            if count < total / 10 and count + len(part) <= total / 5:
+                held.add(recording)
+                count += len(part)
+        return [s for r in recordings if r not in held for s in parts[r]], [
+            s for r in recordings if r in held for s in parts[r]
+        ]
     training, validation = [], []
     for recording in recordings:
         part = cut(recording, frames, rate)

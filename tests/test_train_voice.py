@@ -1,6 +1,7 @@
 """The training script: a killed and resumed run is the run that was not killed, and bad files do no harm."""
 
 import json
+import math
 import os
 import random
 import re
@@ -437,11 +438,17 @@ def test_files_that_are_no_recordings_are_named_once_and_left_out(tmp_path, comp
     soundfile.write(tmp_path / "broken.wav", broken, 8000, "FLOAT")
     whole = (tmp_path / "deep" / "er" / "good.flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    audio.write(tmp_path / "stopped.wav", noise(1000), 8000)
+    (tmp_path / "stopped.wav").write_bytes((tmp_path / "stopped.wav").read_bytes()[:700])
+    audio.write(tmp_path / "streamed.wav", noise(1000), 8000)  # by a program that could not know how long it would be
+    data = bytearray((tmp_path / "streamed.wav").read_bytes())
+    data[4:8] = data[40:44] = b"\xff" * 4
+    (tmp_path / "streamed.wav").write_bytes(data)
     (tmp_path / "notes.txt").write_text("no recording at all")
     found = voice_data.find_recordings(tmp_path, complaints.append)
-    assert [r.name for r in found] == ["Good.WAV", "deep/er/good.flac"]
+    assert [(r.name, r.frames) for r in found] == [("Good.WAV", 1000), ("deep/er/good.flac", 1000), ("streamed.wav", 1000)]
     named = sorted(line.split(" is left out")[0] for line in complaints)
-    assert named == ["broken.wav", "cut.flac", "empty.wav", "nothing.wav", "text.wav"]
+    assert named == ["broken.wav", "cut.flac", "empty.wav", "nothing.wav", "stopped.wav", "text.wav"]
 
 
 def recordings(lengths, rate=8000):
@@ -464,9 +471,21 @@ def test_nothing_is_for_training_and_for_validation_at_once(count):
         assert len(validation) == 2 * count
     else:
         held_out = {s.recording for s in validation}
-        assert len(held_out) == count // 10
+        assert len(held_out) == math.ceil(count / 10)
         assert not held_out & {s.recording for s in training}
     assert (training, validation) == voice_data.split(found, 800, 8000)
+
+
+@pytest.mark.parametrize(
+    "lengths", [[5] * 9 + [80_000], [5] * 3 + [8000] * 20, [80_000] + [8000] * 12, list(range(100, 20_000, 900))]
+)
+def test_about_a_tenth_is_held_out_of_recordings_of_any_lengths(lengths):
+    for rotation in range(len(lengths)):  # which name has which length
+        training, validation = voice_data.split(recordings(lengths[rotation:] + lengths[:rotation]), 800, 8000)
+        share = len(validation) / (len(training) + len(validation))
+        assert share <= 0.2
+        assert share >= 0.08 or max(lengths) > sum(lengths) / 2
+        assert validation
 
 
 @pytest.mark.parametrize(("count", "batch"), [(10, 3), (10, 10), (3, 8), (1, 4)])
