@@ -24,6 +24,8 @@ _MOST_ENTRIES = 2**28  # of the Jacobians held at a time: longer runs are cut in
 _FEW_STATES = 4  # whose maps are written out, number by number: compilers fuse what they can see
 _GROUPS = {1: 4, 2: 4, 3: 2, 4: 2}  # frames that are joined to one map, by the number of states
 _FAR, _NEAR = 64, 2  # frames around one that an error in it is held against: of an affine step, of a nonlinear one
+_QUIET = 1e-7  # of the run's largest state: an affine step's error may be so large. Newton's would be one frame's overload.
+_NOTHING = 1e-27  # below it numbers are as good as none
 _MOST_ITERATIONS = 24
 
 
@@ -76,14 +78,14 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...], outputs: bool = False)
             maps = lambda now: (jacobian(form.unpack(now[0]), now[2]), now[1])  # noqa: E731
             _, change_end, change = form.run(count, (before, missed, moving), still, maps)
             new = jax.tree.map(jnp.add, (end, before), (form.pack([x[None] for x in change_end]), change))
-            return i + 1, form.distance(new[1], before, before, _NEAR), new
+            return i + 1, form.distance(new[1], before, before, _NEAR, 0.0), new
 
         guess = form.pack([jnp.broadcast_to(x, (count, *x.shape)) for x in start])
         first = (0, jnp.asarray(jnp.inf, start[0].dtype), (jax.tree.map(lambda x: x[-1:], guess), guess))
         close = math.sqrt(jnp.finfo(start[0].dtype).eps)  # a change after which the next one is rounding
         found = lax.while_loop(lambda h: (h[0] < _MOST_ITERATIONS) & (h[1] > close), again, first)[2]
         s = form.unpack(found[1])
-        good = form.solved(form.pack(after(s, moving)), following(*found), found[1], _NEAR)
+        good = form.solved(form.pack(after(s, moving)), following(*found), found[1], _NEAR, 0.0)
         return good, [e[0] for e in form.unpack(found[0])], jax.vmap(step)(s, *moving)[1]
 
     def piece(count, start, moving):
@@ -260,7 +262,7 @@ class _Form:
         for n in order:
             t, outputs[n] = step(t, phases[n]) if step else applied(t, known[n])
         wanted = jax.tree.map(lambda e, x: jnp.concatenate([x[1:], e]), end, before)
-        good = self.solved(flip(t), wanted, before, _FAR // size)
+        good = self.solved(flip(t), wanted, before, _FAR // size, _QUIET)
         for now in () if reverse else rest:
             end, y = step(end, now) if step else applied(end, maps(now))
             outside.append(y)
@@ -273,23 +275,23 @@ class _Form:
         found = [joined(x, [y[i] for y in turned[1]]) for i, x in enumerate(turned[0])]
         return good, [x[0] for x in self.unpack(end)], jax.tree.structure(outputs[0]).unflatten(found)
 
-    def distance(self, a: Any, b: Any, before: Any, near: int) -> Any:
-        """The largest difference, relative to the states of its lane nearby, and to a ten-millionth of the run's.
+    def distance(self, a: Any, b: Any, before: Any, near: int, quiet: float) -> Any:
+        """The largest difference, relative to the states of its lane nearby, or to `quiet` times the largest of the run.
 
         All states may pass through zero at once, but those nearby do not, and errors are of their size.
         """
         size = self.largest(jax.tree.map(lambda b, x: jnp.maximum(jnp.abs(b), jnp.abs(x)), b, before))
-        run = jnp.max(size, 0, keepdims=True, initial=1e-20)
+        run = jnp.max(size, 0, keepdims=True, initial=0.0)
         error = self.largest(jax.tree.map(lambda a, b: jnp.abs(a - b), a, b))
-        return jnp.max(error / (_nearby(size, near) + 1e-7 * run), initial=0.0)
+        return jnp.max(error / (_nearby(size, near) + quiet * run + _NOTHING), initial=0.0)
 
     def largest(self, vector: Any) -> Any:
         return ft.reduce(jnp.maximum, vector) if self.few else jnp.max(vector, 1)
 
-    def solved(self, after: Any, wanted: Any, before: Any, near: int) -> Any:
+    def solved(self, after: Any, wanted: Any, before: Any, near: int, quiet: float) -> Any:
         """Whether the step leads from each state to the next, but for rounding."""
         dtype = jax.tree.leaves(after)[0].dtype
-        return self.distance(after, wanted, before, near) <= 100 * jnp.finfo(dtype).eps
+        return self.distance(after, wanted, before, near, quiet) <= 100 * jnp.finfo(dtype).eps
 
 
 def _nearby(x: Any, group: int) -> Any:
