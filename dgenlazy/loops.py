@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .analysis import cheap, reads
+from .batch_rule import with_batch_rule
 
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
@@ -47,7 +48,7 @@ def loop(
             body works on any part of it.
         reverse: From the last frame to the first; outputs stay where they belong.
         apart: Whether the examples of a batch, under `vmap`, may be run apart: then the body works on each number by itself,
-            all examples are on one CPU, and the loop has no derivative in reverse.
+            and all examples are on one CPU.
     """
 
     def together(carry, moving, fixed):
@@ -181,48 +182,40 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
 
 def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
     """`together(carry, moving, fixed)`, which runs `body`; under `vmap` a few examples at a time."""
-    run = jax.custom_batching.custom_vmap(together)
 
-    @run.def_vmap
-    def _(size, batched, carry, moving, fixed):
+    def rule(size, batched, carry, moving, fixed):
         carry = jax.tree.map(lambda x, b: x if b else jnp.broadcast_to(x, (size, *x.shape)), carry, batched[0])
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), carry)
         now = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[1 + b :], x.dtype), moving, batched[1])
         same = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[b:], x.dtype), fixed, batched[2])
-        fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // jax.tree.leaves(one)[0].size
+        lanes = jax.tree.leaves(one)[0].size
+        fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // max(lanes, 1)
         made = jax.eval_shape(body, one, now, same)[1]
-        fn, args = together, (carry, moving, fixed)
-        known = isinstance(size, int) and size
+        axes = _axes((True, *batched[1:]))
         # A few of a costly body take as long as many, but the states of every frame would have to be turned back.
         states_kept = len(jax.tree.leaves(made)) >= len(jax.tree.leaves(one))
-        if not known or (fits < min(size, _FILLED) and not states_kept and not cheap(body, one, now, same)):
-            out = jax.vmap(fn, _axes((True, *batched[1:])))(*args)
-        elif not fits:
-            out = jax.vmap(_one_by_one(fn), _axes((True, *batched[1:])))(*args)
-        else:
-            tile = min(size, fits, _MOST_EXAMPLES)
-            outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
-            out = _one_by_one(ft.partial(_by_groups, body, frames, tile, reverse, batched))(*args, outputs)
-        return out, jax.tree.map(lambda _: True, out)
+        if not lanes or (fits < min(size, _FILLED) and not states_kept and not cheap(body, one, now, same)):
+            return jax.vmap(together, axes)(carry, moving, fixed)
+        if not fits:
+            return jax.vmap(_one_by_one(together), axes)(carry, moving, fixed)
+        outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
+        groups = ft.partial(_by_groups, body, frames, min(size, fits, _MOST_EXAMPLES), reverse, batched)
+        return _one_by_one(groups)(carry, moving, fixed, outputs)
 
-    return run
+    return with_batch_rule(together, rule)
 
 
 def _one_by_one(fn: Any) -> Any:
     """`fn`, which under `vmap` runs for one example after another."""
-    run = jax.custom_batching.custom_vmap(fn)
 
-    @run.def_vmap
-    def _(size, batched, *args):
+    def rule(size, batched, *args):
         def example(i):
-            own = jax.tree.map(lambda x, b: lax.dynamic_index_in_dim(x, i, keepdims=False) if b else x, list(args), batched)
+            own = jax.tree.map(lambda x, b: lax.dynamic_index_in_dim(x, i, keepdims=False) if b else x, args, batched)
             return _one_by_one(fn)(*own)
 
-        known = isinstance(size, int) and size
-        out = lax.map(example, jnp.arange(size)) if known else jax.vmap(fn, _axes(batched))(*args)
-        return out, jax.tree.map(lambda _: True, out)
+        return lax.map(example, jnp.arange(size))
 
-    return run
+    return with_batch_rule(fn, rule)
 
 
 def _axes(batched: Any) -> Any:
