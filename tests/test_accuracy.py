@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.op import Context
 from dgenlazy.ops.math import tanh_of
@@ -211,3 +212,18 @@ def test_the_gradient_of_a_small_table_takes_no_scatter_on_a_parallel_backend():
             return run(program, ctx, [table, index], initial_state(program, ctx, [table, index]))[0][0].sum()
 
         assert ("scatter" in str(jax.make_jaxpr(jax.grad(loss))(table))) == scatters
+
+
+def test_a_table_wraps_at_indices_beyond_the_range_of_an_integer():
+    index = np.array([3e9, -3e9, 2.0**31, 2.0**40, 1e30, 4.25], np.float32)
+    expected = np.mod(index.astype(np.float64), 3)
+    found = Tensor([0.0, 1.0, 2.0]).peek_row(Tensor(index), mode="wrap").realize()
+    np.testing.assert_array_equal(found[:4], expected[:4])
+    assert 0 <= found[4] < 3  # where neighbouring floats are further apart than the table is long
+    assert found[5] == 1.25
+
+
+def test_a_spectral_loss_of_no_frames_is_that_of_silence_and_of_no_lanes_is_not_a_number():
+    x = Signal.input(0)
+    assert dg.spectral_loss(x, 1.0, window_size=[4, 16]).realize(0, inputs={0: np.zeros(0)}) == 0
+    assert np.isnan(dg.spectral_loss(x * Tensor.zeros((0,)), 0.0, window_size=4).realize(inputs={0: np.ones(9)}))
