@@ -42,11 +42,13 @@ class Facts(NamedTuple):
         lanewise: Whether element i of the next state and of the output depends on elements i alone, so that lanes can
             be run apart from each other.
         why: The operation that decided `order` or that mixes lanes, for people to read.
+        forwards: Whether it has a derivative forwards; what a `jax.custom_vjp` is part of has none.
     """
 
     order: int
     lanewise: bool
     why: str
+    forwards: bool
 
 
 class _Value(NamedTuple):
@@ -68,7 +70,21 @@ def analyse(step: Callable[..., Any], state: Any, inputs: Sequence[Any]) -> Fact
     lanewise = all(v.place != MIXED for v in out) and all(x.shape == lanes for x in (*leaves, *closed.out_avals))
     reasons = {FREE: "the state is not fed back", AFFINE: "affine in its state", NONLINEAR: f"nonlinear: {walk.bends}"}
     mixes = "" if lanewise or not lanes else f", mixes lanes: {walk.mixes or 'states of several shapes'}"
-    return Facts(order, lanewise, reasons[order] + mixes)
+    return Facts(order, lanewise, reasons[order] + mixes, not _has_custom_vjp(closed.jaxpr))
+
+
+def _has_custom_vjp(jaxpr: Any) -> bool:
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name.startswith("custom_vjp_call"):
+            return True
+        bodies = [getattr(x, "jaxpr", x) for x in jax.tree.leaves(list(eqn.params.values()), is_leaf=_is_jaxpr)]
+        if any(_has_custom_vjp(body) for body in bodies if _is_jaxpr(body)):
+            return True
+    return False
+
+
+def _is_jaxpr(x: Any) -> bool:
+    return hasattr(x, "eqns")
 
 
 def reads(fn: Callable[..., Any], *args: Any) -> list[frozenset[int]]:

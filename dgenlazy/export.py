@@ -22,9 +22,9 @@ from .analysis import reads
 from .config import flag, whole_number
 from .errors import ArgumentError, DGenError
 from .function import Function, function
-from .graph import Data, Leaf
+from .graph import Data
 from .lazy import Lazy
-from .op import Block, Recurrence
+from .op import Recurrence
 from .version import __version__
 
 
@@ -76,6 +76,8 @@ def export(
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise ArgumentError(f"export: there is no folder {target.parent}")
+    if target.is_dir():
+        raise ArgumentError(f"export: {target} is a folder")
     source = _Source(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
     if flag("export: gradient", gradient) and (not source.params or source.kind != "value" or source.rows[0]["shape"]):
         raise ArgumentError("export: gradient=True takes params, and one output of shape (); take its mean() or sum()")
@@ -119,8 +121,6 @@ class _Source:
                 raise ArgumentError("export: inputs['frames'] is taken: where no input varies, an input of that name counts")
             self.inputs.append(_row("frames", (0,), True))
             self.timed = ["frames"]
-        taken = {leaf for found in self.fn.sources.values() for leaf in found} | set(self.params.values())
-        self.samples = [x for x in self.fn.graph.arrays if isinstance(x, Data) and x.spec.varies and x not in taken]
 
     def programs(self, platform: str) -> dict[str, Any]:
         """`step`, `start` and `gradient` as functions."""
@@ -128,11 +128,8 @@ class _Source:
         settings = fn.settings._replace(where=_Platform(platform))
 
         def block(params, inputs, start, count):
-            bound: dict[Leaf, Any] = fn.bound(params, {name: inputs[name] for name in fn.sources})
-            for leaf in self.samples:  # past their end the last is held; the player does not go there
-                at = jnp.asarray(start, jnp.int32) + jnp.arange(count, dtype=jnp.int32)
-                bound[leaf] = jnp.take(jnp.asarray(leaf.array), at, axis=0, mode="clip")
-            return runtime.pure(fn.graph, settings, bound, count, start)
+            arrays = fn.arrays(fn.bound(params, {name: inputs[name] for name in fn.sources}))
+            return fn.block(arrays, start, count, settings)
 
         def start(params, inputs):
             still = {r["name"]: jnp.zeros((1, *r["shape"])) for r in self.inputs if r["frames"]} | inputs
@@ -195,9 +192,9 @@ class _Source:
             raise
         except Exception as e:  # whatever JAX raises for what it cannot lower
             fact = (str(e).strip() or type(e).__name__).splitlines()[0]
-            whole = [line.op.__name__ for line in self.fn.graph.program.lines if isinstance(line.op, Block)]
+            whole = self.fn.graph.program.sees_whole_run
             if self.frames is None:
-                name = f"{', '.join(whole)}, which sees the whole run," if whole else "an op of the program"
+                name = f"{whole}, which sees the whole run," if whole else "an op of the program"
                 raise ArgumentError(f"export: {name} does not go with any number of frames; give frames=N: {fact}") from e
             raise ArgumentError(f"export: this program cannot be exported for {platform}: {fact}") from e
         wrong = inspection.complaint(exported.mlir_module(), allowed)
@@ -220,9 +217,9 @@ class _Source:
             "sample_rate": float(kept.sample_rate),
             "seed": kept.seed,
             "frames": self.frames,
-            "whole_run": any(isinstance(line.op, Block) for line in graph.program.lines),
+            "whole_run": bool(graph.program.sees_whole_run),
             "latency": 0,
-            "samples": min((x.array.shape[0] for x in self.samples), default=None),
+            "samples": min((x.frames for x in self.fn.samples), default=None),
             "platforms": list(platforms),
             "start": start,
             "gradient": gradient,
@@ -230,7 +227,7 @@ class _Source:
             "outputs": self.rows,
             "inputs": self.inputs,
             "params": [
-                {**_row(n, p.spec.shape), "min": _finite(p.low), "max": _finite(p.high)} for n, p in self.params.items()
+                {**_row(n, p.array.shape), "min": _finite(p.low), "max": _finite(p.high)} for n, p in self.params.items()
             ],
             "state": [{**_row(n, x.shape), "dtype": x.dtype.name} for n, x in zip(names, state, strict=True)],
         }
@@ -238,8 +235,7 @@ class _Source:
     def _fresh(self) -> Any:
         inputs = {r["name"]: jnp.zeros((1,) * r["frames"] + tuple(r["shape"])) for r in self.inputs}
         bound = self.fn.bound({n: p.array for n, p in self.params.items()}, {n: inputs[n] for n in self.fn.sources})
-        bound |= {leaf: jnp.asarray(leaf.array)[:1] for leaf in self.samples}
-        return runtime.pure(self.fn.graph, self.fn.settings, bound, 1, jnp.uint32(0))[1]()
+        return self.fn.block(self.fn.arrays(bound), None, 1, self.fn.settings)[1]()
 
 
 def _structure(outputs: Any) -> tuple[str, list[str], Any]:

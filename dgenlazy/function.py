@@ -1,4 +1,4 @@
-"""Graphs as pure functions of plain arrays, and JAX functions as ops of a graph: the way out, and the way in."""
+"""Graphs as pure functions of plain arrays, for use with plain JAX."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
 from . import runtime
-from .config import whole_number
+from .batch import batch_of
+from .config import real_array, whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, lift, needs_value
+from .graph import Data, Input, Leaf, Seed, needs_value
 from .lazy import Lazy
-from .op import Block, Op, Pointwise, outputs_of
-from .stage import restage
+from .stage import Staged, initial_state, restage, run
 from .values import promoted
 
 
@@ -24,13 +25,15 @@ from .values import promoted
 class Function:
     """A graph as a pure function, `fn(params, inputs, state) -> (outputs, state)`; made by `dgenlazy.function`.
 
-    Call it inside anyone's `jax.jit`, `jax.grad`, `jax.vmap` or `jax.lax.scan`. Settings (sample rate, seed, whether the
-    backend is parallel) are those of the moment when it was made; data that is no argument is that of the graph.
+    Call it inside anyone's `jax.jit`, `jax.grad`, `jax.vmap` or `jax.lax.scan`; a call outside of them is compiled as `jax.jit`
+    does, once for each shape of its arguments. Settings (sample rate, seed, whether the backend is parallel) are those of the
+    moment when it was made; data that is no argument is that of the graph.
 
     Attributes:
         params: The parameters as arrays: what they are now, in the structure that they were given in.
-        graph, structure, settings, sources: What it is made of, for `export`: the staged graph, the structure of the outputs,
-            what it keeps of `DGen`, and the leaves of the graph that each input stands for, by name.
+        graph, structure, settings, sources, samples: What it is made of, for `export`: the staged graph, the structure of the
+            outputs, what it keeps of `DGen`, the leaves of the graph that each input stands for, by name, and the leaves that
+            hold samples of its own.
     """
 
     def __init__(self, outputs: Any, params: Any, inputs: Any):
@@ -56,6 +59,9 @@ class Function:
         missing = [leaf.channel for leaf in leaves if isinstance(leaf, Input) and leaf not in taken]
         if missing:
             raise ArgumentError(f"function: inputs do not name channel {missing[0]}, which the outputs use")
+        given = {leaf for found in self.sources.values() for leaf in found}
+        self.samples = [leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given]
+        self._compiled = jax.jit(self._run, static_argnums=2)
 
     @property
     def params(self) -> Any:
@@ -79,16 +85,31 @@ class Function:
             and all of the state but its position, have the batch axis first.
 
         Raises:
-            InputError: an input is missing, unknown, or of another length. ShapeError: an array has another shape than
-                its leaf, or the state is of another graph or batch. ArgumentError: `params` has another structure.
+            InputError: an input is missing, unknown, or of another length, or samples of the graph end before the block;
+                where `state` is traced, under `jit` or `scan`, frames past their end are NaN instead. ShapeError: an array
+                has another shape than its leaf, or the state is of another graph or batch. ArgumentError: `params` has
+                another structure.
         """
-        bound = self.bound(params, {} if inputs is None else inputs)
+        bound = self.bound(params, inputs)
         count = self._frames(bound, frames)
-        start = jnp.uint32(0) if state is None else _position(state)
-        run, fresh = runtime.pure(self.graph, self.settings, bound, count, start)
+        if state is not None:
+            self._goes_on(state, count)
+        arrays = self.arrays(bound)
+        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state)))
+        return (self._run if traced else self._compiled)(arrays, state, count)
+
+    def _run(self, arrays: list[Any], state: Any, count: int) -> tuple[Any, Any]:
+        run, fresh = self.block(arrays, None if state is None else state["position"], count, self.settings)
+        start = jnp.uint32(0) if state is None else jnp.asarray(state["position"], jnp.uint32)
         outputs, recurrences = run(fresh() if state is None else _state(state, fresh))
         state = {"position": start + jnp.uint32(count), "recurrences": recurrences}
         return self.structure.unflatten(outputs), state
+
+    def block(self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings) -> tuple[Any, Any]:
+        """`state -> (outputs, state)` for the frames from `start` on, None for the first, and what makes the first state."""
+        own = [leaf in self.samples for leaf in self.graph.arrays]
+        arrays = [_cut(x, leaf, start, count) if o else x for x, leaf, o in zip(arrays, self.graph.arrays, own)]
+        return _pure(self.graph, settings, arrays, count, jnp.uint32(0) if start is None else start)
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
@@ -97,13 +118,19 @@ class Function:
 
         Make it in a `jax.jit` where it is to be donated: outside of one, equal arrays of it may share their memory.
         """
-        bound = self.bound(params, {} if inputs is None else inputs)
-        start = jnp.uint32(0)
-        _, fresh = runtime.pure(self.graph, self.settings, bound, self._frames(bound, frames), start)
-        return {"position": start, "recurrences": fresh()}
+        bound = self.bound(params, inputs)
+        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames), self.settings)
+        return {"position": jnp.uint32(0), "recurrences": fresh()}
 
-    def bound(self, params: Any, inputs: Mapping[Any, Any]) -> dict[Leaf, Any]:
+    def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
+        """The array of every leaf of the graph."""
+        return _bound_arrays(self.graph, self.settings, bound)
+
+    def bound(self, params: Any, inputs: Any) -> dict[Leaf, Any]:
         """The array of every leaf that is a parameter or an input."""
+        inputs = {} if inputs is None else inputs
+        if not isinstance(inputs, Mapping):
+            raise ArgumentError(f"function: inputs={type(inputs).__name__} is not a mapping from name to array")
         leaves, structure = self._params
         given, shape = jax.tree.flatten(self.params if params is None else params)
         if shape != structure:
@@ -122,22 +149,27 @@ class Function:
         return bound
 
     def _frames(self, bound: Mapping[Leaf, Any], frames: Any) -> int:
-        moving = [(leaf, x) for leaf, x in bound.items() if leaf.spec.varies and leaf not in self._params[0]]
+        moving = [(leaf, x) for leaf, x in bound.items() if leaf.spec.varies and leaf not in self.samples]
         lengths = {x.shape[x.ndim - len(leaf.spec.shape) - 1] for leaf, x in moving}
         if len(lengths) > 1:
             raise InputError(f"function: inputs have {' and '.join(map(str, sorted(lengths)))} frames; they must be as long")
         if frames is None and not lengths and self.graph.program.varies:
-            held = [leaf.frames for leaf in self.graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
-            if not held:
+            if not self.samples:
                 raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
-            return min(held)
+            return min(leaf.frames for leaf in self.samples)
         count = next(iter(lengths), 1) if frames is None else whole_number("function: frames", frames)
         if lengths and count != next(iter(lengths)):
             raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
-        for leaf in self.graph.arrays:
-            if isinstance(leaf, Data) and leaf.spec.varies and leaf not in bound and leaf.frames < count:
-                raise InputError(f"function: Signal.from_samples holds {leaf.frames} frames, {count} were asked for")
+        for leaf in self.samples:
+            runtime.inside(leaf, 0, count)
         return count
+
+    def _goes_on(self, state: Any, count: int) -> None:
+        """Check the state that a block goes on from, and that there are samples for it, as far as its position is known."""
+        position = _position(state)
+        if self.samples and not isinstance(position, jax.core.Tracer):
+            for leaf in self.samples:
+                runtime.inside(leaf, int(position), count)
 
 
 def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
@@ -169,45 +201,6 @@ def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
     return Function(outputs, params, inputs)
 
 
-def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[..., Any]:
-    """Make an op of a JAX function, so that it can stand in a graph.
-
-    Args:
-        fn: A function of the arrays of one frame, jitted or not; it must be pure. What it takes by keyword only becomes part
-            of the program, and must be hashable. It may return a tuple.
-        whole_run: Give it all frames instead, `(frames, *shape)`, for one result of the whole run.
-
-    Returns:
-        A function of values, numbers and arrays, to be made once and used again: each `from_jax` is another op, which
-        compiles anew.
-
-    Raises:
-        ArgumentError: `fn` is not a function, or what it returns is not of float32.
-
-    >>> import jax
-    >>> softplus = dg.from_jax(jax.nn.softplus)
-    >>> softplus(Tensor([0.0])).realize()
-    array([0.6931472], dtype=float32)
-    """
-    if not callable(fn):
-        raise ArgumentError(f"from_jax: {fn!r} is not a function")
-    op: Op = (Block if whole_run else Pointwise)(fn)
-
-    @ft.wraps(fn)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        values, params = op.bind(args, kwargs)
-        if not any(isinstance(v, Lazy) for v in values):
-            raise ArgumentError(f"{op.__name__}: no Tensor, Signal or SignalTensor among ({', '.join(map(repr, values))})")
-        node = op.node(*[lift(v, op.__name__) for v in values], params=params)
-        several = isinstance(node.spec, tuple)
-        for spec in node.spec if several else (node.spec,):
-            if spec.dtype != np.float32:
-                raise ArgumentError(f"{op.__name__}: it returns {spec.dtype}, not float32")
-        return tuple(promoted(n) for n in outputs_of(node)) if several else promoted(node)
-
-    return call
-
-
 def _is_lazy(x: Any) -> bool:
     return isinstance(x, Lazy)
 
@@ -234,7 +227,10 @@ def _source(name: Any, x: Any, leaves: list[Any]) -> list[Leaf]:
 def _position(state: Any) -> Any:
     if not (isinstance(state, Mapping) and state.keys() == {"position", "recurrences"}):
         raise ArgumentError(f"function: state={state!r:.80} is not what a call or initial_state of it returned")
-    return state["position"]
+    position = state["position"]
+    if np.shape(position) or not jnp.issubdtype(jnp.result_type(position), jnp.integer):
+        raise ArgumentError(f"function: the position of the state, {position!r}, is not a whole number")
+    return position
 
 
 def _state(state: Any, fresh: Callable[[], Any]) -> Any:
@@ -243,15 +239,29 @@ def _state(state: Any, fresh: Callable[[], Any]) -> Any:
     if shape != wanted or [np.shape(x) for x in given] != [x.shape for x in own]:
         shapes = (", ".join(str(np.shape(x)) for x in leaves) or "nothing" for leaves in (given, own))
         raise ShapeError("function: the state is of another graph or batch: it holds {}, not {}".format(*shapes))
+    for x, wants in zip(given, own):
+        if jnp.issubdtype(jnp.result_type(x), jnp.inexact) != jnp.issubdtype(wants.dtype, jnp.inexact):
+            raise ArgumentError(f"function: the state holds {jnp.result_type(x)} where {wants.dtype} belongs")
     return state["recurrences"]
+
+
+def _cut(samples: Any, leaf: Leaf, start: Any, count: Any) -> Any:
+    """The samples of a block. Past their end there is nothing to play, and no error to raise where `start` is traced: NaN."""
+    axis = samples.ndim - len(leaf.spec.shape) - 1
+    if start is None and isinstance(count, int):
+        return jax.lax.slice_in_dim(samples, 0, count, axis=axis)
+    at = jnp.asarray(0 if start is None else start, jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
+    place = (slice(None),) * axis + (at,)
+    return samples.at[place].get(mode="fill", fill_value=jnp.nan, indices_are_sorted=True, unique_indices=True)
 
 
 def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
     """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
-    try:
-        array = jnp.asarray(array, jnp.float32)
-    except (TypeError, ValueError) as e:
-        raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
+    if not isinstance(array, jax.Array):
+        array = real_array(f"function: {name}", array)
+    elif jnp.iscomplexobj(array):
+        raise ArgumentError(f"function: {name}: {array.dtype} is not a type of real numbers; take its parts apart")
+    array = jnp.asarray(array, jnp.float32)
     batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1
     free = batched + any_length  # axes that may be of any length
     own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free
@@ -259,3 +269,44 @@ def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
         wanted = own if isinstance(leaf, Data) else "(frames,) or (batch, frames)"
         raise ShapeError(f"function: {name} has shape {array.shape}, not {wanted}")
     return array
+
+
+def _bound_arrays(graph: Staged, kept: runtime.Settings, bound: Mapping[Leaf, Any]) -> list[Any]:
+    """The array of every leaf: of some as `bound` has it, of the others as it is now."""
+    arrays: list[Any] = []
+    for leaf in graph.arrays:
+        if isinstance(leaf, Seed):
+            arrays.append(runtime.seeds(leaf, graph, kept.seed))
+        elif leaf in bound:
+            arrays.append(bound[leaf])
+        elif isinstance(leaf, Data):
+            arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
+        else:
+            raise ArgumentError("feedback: the previous output was used outside of its loop")
+    return arrays
+
+
+def _pure(graph: Staged, kept: runtime.Settings, arrays: list[Any], frames: int, start: Any) -> tuple[Any, Any]:
+    """`state -> (outputs, state)` over a block, and what makes the first state. `arrays` are those of the leaves.
+
+    In a batch outputs and state have the batch axis, every array of them.
+    """
+    batch = batch_of(graph.arrays, arrays, graph.batched)
+    ctx = runtime.context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=_one_device(kept.where))
+
+    def run_block(arrays, state):
+        outputs, state = run(graph.program, ctx, runtime.unpack(graph.program, ctx, graph.numbers, arrays), state)
+        return runtime.whole(graph.program, outputs, frames), state
+
+    def fresh(arrays):
+        return initial_state(graph.program, ctx, runtime.unpack(graph.program, ctx, graph.numbers, arrays))
+
+    if batch:
+        axes = list(batch.axes)
+        run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
+    return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
+
+
+def _one_device(where: Any) -> bool:
+    """Whether a batch is sure to be on one device: where there are more, a user's `jit` may spread it over them."""
+    return not isinstance(where, jax.Device) or where.client.device_count() == 1

@@ -39,6 +39,8 @@ class Op(abc.ABC):
     """One operation: `fn`, its name, its signature and what follows from them."""
 
     __name__: str
+    __qualname__: str
+    foreign = False  # whether `fn` is a user's, who wants to see what it raises
 
     def __init__(self, fn: Callable, skip: int = 0):
         ft.update_wrapper(self, fn)
@@ -57,6 +59,15 @@ class Op(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}>"
+
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self  # ops are told apart by what they are, so a graph's copy has the same ones
+
+    def __reduce__(self) -> Any:
+        return self.__qualname__  # found again in its module
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         """`sin = math.sin` in the body of a class is a method."""
@@ -79,18 +90,19 @@ class Op(abc.ABC):
         params: list[tuple[str, Hashable]] = []
         for name, value in bound.arguments.items():
             if name in self.static:
-                params.append((name, self._frozen(name, value)))
+                params.append((name, self.frozen(name, value)))
             elif self.variadic:
                 values.extend(value)
             else:
                 values.append(value)
         return values, tuple(params)
 
-    def _frozen(self, name: str, value: Any) -> Hashable:
+    def frozen(self, name: str, value: Any) -> Hashable:
+        """A static parameter as part of a program."""
         if isinstance(value, Value):
             raise ArgumentError(f"{self.__name__}: {name} is part of the program and cannot be a {type(value).__name__}")
         if isinstance(value, (list, tuple, np.ndarray)):
-            return tuple(self._frozen(name, v) for v in value)
+            return tuple(self.frozen(name, v) for v in value)
         if isinstance(value, np.generic):
             return value.item()
         if not isinstance(value, Hashable):
@@ -155,12 +167,15 @@ def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
     try:
         return op.infer(inputs, params)
     except ArgumentError as e:
-        raise type(e)(f"{op.__name__}: {e}") from None
+        raise type(e)(f"{op.__name__}: {e}") from (e if op.foreign else None)
     except (DGenError, TypeError, ValueError, LookupError, ArithmeticError, MemoryError) as e:
+        if op.foreign and not isinstance(e, (TypeError, ValueError)):
+            raise
         given = "".join(f", {name}={value!r}" for name, value in params)
         fact = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
         error = type(e) if isinstance(e, ShapeError) else ShapeError
-        raise error(f"{op.__name__}: cannot combine {' with '.join(str(i.shape) for i in inputs)}{given}: {fact}") from None
+        text = f"{op.__name__}: cannot combine {' with '.join(str(i.shape) for i in inputs)}{given}: {fact}"
+        raise error(text) from (e if op.foreign else None)
 
 
 class Pointwise(Op):

@@ -167,7 +167,10 @@ class Player:
         return float(loss), {name: np.array(g) for name, g in grads.items()}
 
     def call(self, params: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
-        """The program itself, a pure function for other JAX code: `(outputs, state)`; it touches nothing here.
+        """The program itself as a pure function of all it takes: `(outputs, state)`; it touches nothing here.
+
+        For other JAX code, inside `jax.jit` too. It has no derivative and no `vmap`: a file holds a compiled program's text,
+        not a graph; `dg.function` has both.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +180,7 @@ class Player:
         >>> print(outputs)
         [1. 2. 3.]
         """
-        return self._run["step"](params, inputs, state)
+        return self._run["step"](dict(params), inputs, state)
 
     def reset(self) -> None:
         """Begin again at frame 0, with the parameters of now.
@@ -227,7 +230,7 @@ class Player:
     @state.setter
     def state(self, arrays: Any) -> None:
         rows = self.manifest["state"]
-        arrays = [np.asarray(x) for x in arrays]
+        arrays = [np.asarray(x) for x in arrays] if isinstance(arrays, (tuple, list)) else []
         if [(x.shape, x.dtype.name) for x in arrays] != [(tuple(r["shape"]), r["dtype"]) for r in rows]:
             raise ShapeError("state: the arrays are not of the shapes and types that manifest['state'] lists")
         self._state = jax.device_put(tuple(arrays), self._device)
@@ -327,6 +330,8 @@ class Params(MutableMapping[str, np.ndarray]):
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], values: dict[str, np.ndarray]):
         self._rows, self._values = {row["name"]: row for row in rows}, values
+        for array in values.values():
+            array.flags.writeable = False  # what is written past __setitem__ would not be checked
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._values[name]
@@ -341,6 +346,7 @@ class Params(MutableMapping[str, np.ndarray]):
         low, high = (np.inf * sign if row[key] is None else row[key] for key, sign in (("min", -1), ("max", 1)))
         if not (np.isfinite(array).all() and (array >= np.float32(low)).all() and (array <= np.float32(high)).all()):
             raise ArgumentError(f"params: {name}={array} is not inside [{low}, {high}]")
+        array.flags.writeable = False
         self._values[name] = array
 
     def __delitem__(self, name: str) -> None:

@@ -53,7 +53,7 @@ def solve(
         return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
-    if not ctx.frames or large:
+    if not ctx.frames or large or (plan.facts and not plan.facts.forwards):
         return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)), apart=False)
     return rec(state, tuple(inputs))
 
@@ -77,6 +77,10 @@ def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Seq
     width = len(leaves) if facts.lanewise else _size(state)
     parallel = "linear" if facts.order <= AFFINE else "newton"
     whole_numbers = not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves)
+    if not facts.forwards:
+        if op.plan not in ("auto", "scan"):
+            raise ArgumentError(f"feedback: plan={op.plan!r} does not fit: a custom_vjp has no derivative forwards")
+        return Plan("scan", "a custom_vjp has no derivative forwards", facts)
     few = op.plan == "blocks" and ctx.frames < 2  # frames for more than one block
     wanted = "scan" if few else op.plan if op.plan != "auto" else parallel if ctx.parallel else "scan"
     if wanted == "scan":

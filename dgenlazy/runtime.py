@@ -52,23 +52,33 @@ def _given(leaf: Data, where: Any, start: int) -> Any:
 _SMALL = 64  # elements
 
 
+def inside(leaf: Data, start: int, frames: int) -> None:
+    """Raise an InputError where samples end before a block does."""
+    if start + frames > leaf.frames:
+        asked = f"frames {start} to {start + frames} were asked for"
+        raise InputError(f"Signal.from_samples: {leaf.frames} frames of samples, but {asked}")
+
+
 def _collect(graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any) -> list[Any]:
     """The data of every leaf, for the frames from `start` on."""
     out: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
-            if leaf.spec.varies and start + frames > leaf.frames:
-                have, name = leaf.frames, "Signal.from_samples"
-                raise InputError(f"{name}: {have} frames of samples, but frames {start} to {start + frames} were asked for")
+            if leaf.spec.varies:
+                inside(leaf, start, frames)
             out.append(_given(leaf, where, start))
         elif isinstance(leaf, Input):
             out.append(_samples(leaf.channel, frames, start, inputs))
         elif isinstance(leaf, Seed):
-            kind = (0, graph.noises[leaf]) if leaf.seed is None else (1, leaf.seed)
-            out.append(np.array([DGen.seed, *kind], np.uint32))
+            out.append(seeds(leaf, graph, DGen.seed))
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
     return out
+
+
+def seeds(leaf: Seed, graph: Staged, seed: int) -> np.ndarray:
+    kind = (0, graph.noises[leaf]) if leaf.seed is None else (1, leaf.seed)
+    return np.array([seed, *kind], np.uint32)
 
 
 def _samples(channel: int, frames: int, start: int, inputs: Mapping[int, Any] | None) -> np.ndarray:
@@ -127,7 +137,7 @@ def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) 
     return out
 
 
-def _context(sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None) -> Context:
+def context(sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None) -> Context:
     parallel, fft = where.platform != "cpu", where.platform not in backend.WITHOUT_FFT
     return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1)
 
@@ -137,11 +147,11 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any, bat
     """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
     def fn(numbers, arrays, start, state):
-        ctx = _context(sample_rate, frames, start, where, batch)
+        ctx = context(sample_rate, frames, start, where, batch)
         leaves = unpack(program, ctx, numbers, arrays)
         state = initial_state(program, ctx, leaves) if state is None else state
         outputs, state = run(program, ctx, leaves, state)
-        return _whole(program, outputs, frames), state
+        return whole(program, outputs, frames), state
 
     fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
     return jax.jit(fn, in_shardings=SingleDeviceSharding(where))
@@ -150,7 +160,7 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any, bat
 @ft.lru_cache(maxsize=1024)
 def _compiled_state(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
     def fn(numbers, arrays, start):
-        ctx = _context(sample_rate, frames, start, where)
+        ctx = context(sample_rate, frames, start, where)
         return initial_state(program, ctx, unpack(program, ctx, numbers, arrays))
 
     fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
@@ -174,7 +184,7 @@ def _compiled_gradient(
         arrays = list(arrays)
         for i, p in zip(learned, parameters):
             arrays[i] = p
-        ctx = _context(sample_rate, frames, np.uint32(0), where, batch)
+        ctx = context(sample_rate, frames, np.uint32(0), where, batch)
         leaves = unpack(program, ctx, numbers, arrays)
         terms, _ = run(program, ctx, leaves, initial_state(program, ctx, leaves))
         reduce = jnp.sum if total else jnp.mean
@@ -196,7 +206,8 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     graph = stream.graph if stream else staged(nodes)
     where, start = device(), stream.position if stream else 0
     if stream and graph.program.sees_whole_run:
-        raise ArgumentError("realize: preserve_state=True streams block by block, but spectral_loss sees the whole run")
+        name = graph.program.sees_whole_run
+        raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
     arrays = _collect(graph, count, start, inputs, where)
@@ -231,45 +242,7 @@ def settings() -> Settings:
     return Settings(DGen.sample_rate, DGen.seed, device())
 
 
-def pure(graph: Staged, kept: Settings, bound: Mapping[Leaf, Any], frames: int, start: Any) -> tuple[Any, Any]:
-    """`state -> (outputs, state)` over a block, and what makes the first state. `bound` holds the arrays of some leaves.
-
-    In a batch outputs and state have the batch axis, every array of them.
-    """
-    arrays = []
-    for leaf in graph.arrays:
-        if isinstance(leaf, Seed):
-            kind = (0, graph.noises[leaf]) if leaf.seed is None else (1, leaf.seed)
-            arrays.append(np.array([kept.seed, *kind], np.uint32))
-        elif leaf in bound:
-            arrays.append(bound[leaf])
-        elif isinstance(leaf, Data):
-            arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
-        else:
-            raise ArgumentError("feedback: the previous output was used outside of its loop")
-
-    batch = batch_of(graph.arrays, arrays, graph.batched)
-    ctx = _context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=_one_device(kept.where))
-
-    def run_block(arrays, state):
-        outputs, state = run(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays), state)
-        return _whole(graph.program, outputs, frames), state
-
-    def fresh(arrays):
-        return initial_state(graph.program, ctx, unpack(graph.program, ctx, graph.numbers, arrays))
-
-    if batch:
-        axes = list(batch.axes)
-        run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
-    return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
-
-
-def _one_device(where: Any) -> bool:
-    """Whether a batch is sure to be on one device: where there are more, a user's `jit` may spread it over them."""
-    return not isinstance(where, jax.Device) or where.client.device_count() == 1
-
-
-def _whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
+def whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
     """The outputs as users get them: a Signal has a value in every frame, also where it does not vary."""
     specs = program.output_specs
     broadcast = [s.signal and not s.varies for s in specs]
@@ -281,7 +254,7 @@ def plan(node: Node | Leaf, frames: Any) -> Plans:
     graph, where = staged([node]), device()
     count = _frame_count(graph, frames, 0, None)
     examples = max([leaf.array.shape[0] for leaf in graph.arrays if isinstance(leaf, Data) and leaf.batched], default=1)
-    ctx = _context(DGen.sample_rate, count, 0, where)._replace(examples=examples)
+    ctx = context(DGen.sample_rate, count, 0, where)._replace(examples=examples)
     return plans(graph.program, ctx, where.platform)
 
 

@@ -49,6 +49,9 @@ class Program:
     def __hash__(self) -> int:
         return self._key[1]
 
+    def __reduce__(self) -> Any:
+        return Program, self._key[0]  # a hash is of one process
+
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Program) and self._key == other._key)
 
@@ -66,9 +69,9 @@ class Program:
         return any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
 
     @ft.cached_property
-    def sees_whole_run(self) -> bool:
-        """Whether an op of it cannot be run block by block."""
-        return any(isinstance(line.op, Block) for line in self.lines)
+    def sees_whole_run(self) -> str:
+        """The names of the ops of it that cannot be run block by block."""
+        return ", ".join(dict.fromkeys(line.op.__name__ for line in self.lines if isinstance(line.op, Block)))
 
     @ft.cached_property
     def fed(self) -> Program:

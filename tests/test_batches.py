@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,19 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, loops, recurrence, runtime, stage
+from dgenlazy import (
+    Adam,
+    ArgumentError,
+    DGen,
+    InputError,
+    ShapeError,
+    Signal,
+    Tensor,
+    loops,
+    recurrence,
+    runtime,
+    stage,
+)
 from dgenlazy.op import Context
 
 BATCH, FRAMES = 3, 24
@@ -177,6 +190,13 @@ def test_a_batch_of_one_keeps_its_axis_and_one_of_none_is_empty():
     assert Tensor(T[:0], batched=True).sum().realize().shape == (0,)
     with pytest.raises(ArgumentError, match="no loss over a batch of 0 examples"):
         filtered.backward(inputs={0: X[:0]})
+
+
+@pytest.mark.parametrize("op", ["onepole", "biquad", "ladder", "accum", "smooth", "adsr", "comb"])
+def test_a_batch_of_no_lanes_is_empty(op):
+    arguments = {"onepole": [0.3], "biquad": [100.0], "ladder": [100.0], "comb": [20.0], "adsr": [5, 50, 0.6, 200]}.get(op, [])
+    y = getattr(Signal.input(0) * Tensor.zeros((0,)), op)(*arguments)
+    assert y.realize(inputs={0: X}).shape == (BATCH, FRAMES, 0)
 
 
 def test_a_batched_leaf_shows_one_example_and_holds_them_all():
@@ -483,7 +503,7 @@ def test_examples_that_may_be_on_several_devices_are_not_run_apart(one_device, m
         return by_groups(body, frames, tile, *args)
 
     monkeypatch.setattr(loops, "_by_groups", spied)
-    monkeypatch.setattr(runtime, "_one_device", lambda where: one_device)
+    monkeypatch.setattr(sys.modules["dgenlazy.function"], "_one_device", lambda where: one_device)
     p, lanes, x = examples(19)
     jax.make_jaxpr(jax.vmap(jax.grad(loss_of("filter that moves")), (0, None, 0)))(p, lanes, x)
     assert (len(tiles) > 0) == one_device

@@ -143,7 +143,7 @@ def test_a_spectral_loss_sees_each_block_as_a_run_of_its_own(path):
     assert player.manifest["whole_run"]
     for _ in range(2):
         close(player.process({0: X, 1: Y}), loss.realize(inputs={0: X, 1: Y}))
-    with pytest.raises(ArgumentError, match=r"spectral_distances, which sees the whole run, .* give frames=N"):
+    with pytest.raises(ArgumentError, match=r"spectral_loss, which sees the whole run, .* give frames=N"):
         dg.export(loss, path)
 
 
@@ -240,6 +240,31 @@ def test_parameters_are_constants_or_arguments(path):
     assert dict(free.params) == {"gain": 1.0}
 
 
+@pytest.mark.parametrize("frames", [None, 16])
+def test_samples_that_are_learned_are_arguments(path, frames):
+    curve = Signal.from_samples(Y, requires_grad=True)
+    player = exported(path, x() * curve, params={"curve": curve}, frames=frames, gradient=True)
+    assert (player.manifest["params"][0]["shape"], player.manifest["samples"]) == ([64], 64)
+    close(np.concatenate([player.process(b) for b in X.reshape(4, 16)]), X * Y)
+    with pytest.raises(InputError, match="16 frames from 64 on, but the program's own samples end at 64"):
+        player.process(X[:16])
+    player.reset()
+    player.params["curve"] = 2 * Y
+    close(player.process(X[:16]), 2 * X[:16] * Y[:16])
+    np.testing.assert_allclose(player.gradient(X[:16])[1]["curve"], np.pad(X[:16] / 16, (0, 48)), rtol=1e-6)
+
+
+def test_a_parameter_cannot_be_written_past_its_check(path):
+    gain = Signal.param(0.5, min=0.0, max=1.0)
+    player = exported(path, x() * gain, params={"gain": gain})
+    for _ in range(2):
+        with pytest.raises(ValueError, match="read-only"):
+            player.params["gain"][...] = np.nan
+        player.params["gain"] = given = np.array(0.75, np.float32)
+        given[...] = 0.0
+    close(player.process(X), 0.75 * X)
+
+
 def test_the_first_state_follows_the_parameters(path):
     first = Signal.param(2.0)
     player = exported(path, x().history(init=first), params={"first": first})
@@ -272,6 +297,7 @@ def test_the_pure_call_fits_other_jax_code(path):
     end, y = run(state)
     np.testing.assert_array_equal(y.ravel(), np.cumsum(2 * blocks))
     assert (end[0], player.position) == (64, 0)
+    np.testing.assert_array_equal(player.call(player.params, {"0": blocks[1]}, player.state)[0], np.cumsum(0.5 * blocks[1]))
 
 
 # What is in the file.
@@ -379,6 +405,12 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
         dg.export(x(), tmp_path / "none" / "a.dgen")
 
 
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(ArgumentError, match="is a folder"):
+        dg.export(x(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_is_written_whole_or_not_at_all(path, monkeypatch):
     dg.export(x(), path)
     before = path.read_bytes()
@@ -417,6 +449,7 @@ def test_wrong_uses_of_a_player_are_errors(path):
         (lambda: player.params.update(gain=[1.0]), ShapeError, r"gain has shape \(\), this value has \(1,\)"),
         (lambda: player.params.update(level=1.0), ArgumentError, "'level' is not one of gain"),
         (lambda: player.params.pop("gain"), ArgumentError, "cannot be removed"),
+        (lambda: setattr(player, "state", 5), ShapeError, "not of the shapes and types"),
         (lambda: setattr(player, "state", [1.0]), ShapeError, "not of the shapes and types"),
     ]:
         with pytest.raises(error, match=message):

@@ -1,10 +1,13 @@
 """Graphs as pure functions inside plain JAX, and JAX functions inside graphs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, InputError, ShapeError, Signal, Tensor
@@ -140,7 +143,11 @@ def test_it_trains_under_optax():
         (lambda p, y: dg.function(y)(["a"], {0: X}), ArgumentError, "function: params of"),
         (lambda p, y: dg.function(y)([1.0], {0: X}, frames=3), InputError, "frames=3, but the inputs have 64"),
         (lambda p, y: dg.function(Signal.noise())(), ArgumentError, "give frames"),
-        (lambda p, y: dg.function(Signal.from_samples(X))(frames=65), InputError, "holds 64 frames, 65 were asked for"),
+        (lambda p, y: dg.function(Signal.from_samples(X))(frames=65), InputError, "64 frames of .* 0 to 65 were asked for"),
+        (lambda p, y: dg.function(y)([1.0], X), ArgumentError, "inputs=ndarray is not a mapping"),
+        (lambda p, y: dg.function(y)([1.0], {0: 1j * X}), ArgumentError, "take the real and imaginary parts apart"),
+        (lambda p, y: dg.function(y)([1.0], {0: jnp.asarray(1j * X)}), ArgumentError, "complex64 is not a type of real"),
+        (lambda p, y: dg.function(y)([1.0], {0: X}, {"position": 0.5, "recurrences": ()}), ArgumentError, "position"),
         (lambda p, y: dg.function(Signal.noise())(frames=-1), ArgumentError, "frames=-1 is less than 0"),
     ],
 )
@@ -148,6 +155,67 @@ def test_wrong_uses_are_errors(make, error, message):
     p = Signal.param(1.0)
     with pytest.raises(error, match=message):
         make(p, Signal.input(0) * p)
+
+
+def numbers(frames):
+    return np.arange(frames, dtype=np.float32)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_samples_of_the_graph_end_with_an_error_as_those_of_realize(learned):
+    held = Signal.from_samples(numbers(8), requires_grad=learned)
+    fn = dg.function(held * Signal.input(0))
+    parts, state = [], None
+    for _ in range(2):
+        out, state = fn(None, {0: np.ones(3)}, state)
+        parts.append(out)
+    np.testing.assert_array_equal(np.concatenate(parts), numbers(6))
+    with pytest.raises(InputError, match="8 frames of samples, but frames 6 to 9 were asked for"):
+        fn(None, {0: np.ones(3)}, state)
+    with pytest.raises(InputError, match="8 frames of samples, but frames 0 to 9"):
+        fn(None, {0: np.ones(9)})
+    _, state = fn(None, {0: np.ones(8)})  # as long as the block: not begun again in the next
+    with pytest.raises(InputError, match="frames 8 to 16"):
+        fn(None, {0: np.ones(8)}, state)
+
+
+def test_samples_of_the_graph_are_nan_past_their_end_where_the_position_is_traced():
+    held = Signal.from_samples(numbers(8), requires_grad=True)
+    fn = dg.function(held * Signal.input(0))
+    start = fn.initial_state(None, {0: np.ones(3)})
+
+    def blocks(params, count):
+        return jax.lax.scan(lambda state, _: fn(params, {0: np.ones(3)}, state)[::-1], start, None, length=count)[1].ravel()
+
+    np.testing.assert_array_equal(blocks(None, 4), [*range(8), *[np.nan] * 4])
+    np.testing.assert_array_equal(jax.grad(lambda p: (blocks(p, 2) ** 2).sum())(fn.params)[0], [*range(0, 12, 2), 0, 0])
+
+
+def test_batched_samples_of_the_graph_go_on_from_block_to_block():
+    rows = np.arange(12, dtype=np.float32).reshape(2, 6)
+    fn = dg.function(Signal.from_samples(rows, batched=True) * 1.0)
+    first, state = fn(frames=4)
+    second, _ = jax.jit(lambda state: fn(state=state, frames=2))(state)
+    np.testing.assert_array_equal(np.concatenate([first, second], 1), rows)
+
+
+def test_a_call_by_itself_compiles_once_for_each_shape():
+    _, out = voice()
+    fn = dg.function(out, inputs={"x": 0})
+    _, state = fn(None, {"x": X})
+    fn(None, {"x": X}, state)
+    with compilations() as compiled:
+        for scale in (0.5, 1.0):
+            _, state = fn([900.0 * scale, np.array([scale, 1.0])], {"x": scale * X}, state)
+    assert not compiled
+
+
+def test_a_call_by_itself_sees_data_that_was_changed():
+    gain = Tensor([1.0, 2.0])
+    fn = dg.function(Signal.input(0) * gain)
+    before, _ = fn(None, {0: np.ones(1)})
+    gain.value = [3.0, 4.0]
+    np.testing.assert_array_equal([before, fn(None, {0: np.ones(1)})[0]], [[[1, 2]], [[3, 4]]])
 
 
 # JAX functions as ops.
@@ -198,6 +266,88 @@ def test_it_compiles_once_when_it_is_made_once():
     assert len(traces) <= 3  # to infer, and to compile
 
 
+def test_arguments_by_name_are_static_but_for_values():
+    x = np.array([[1.0, 4.0], [2.0, 3.0]], np.float32)
+    softmax = dg.from_jax(jax.nn.softmax)
+    np.testing.assert_allclose(softmax(Tensor(x), axis=0).realize(), jax.nn.softmax(x, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(softmax(Tensor(x)).realize(), jax.nn.softmax(x), rtol=1e-6)
+    np.testing.assert_allclose(dg.from_jax(jax.nn.gelu)(Tensor(x)).realize(), jax.nn.gelu(x), rtol=1e-6)
+    high = Tensor(2.0, requires_grad=True)
+    clipped = dg.from_jax(jnp.clip)(Tensor(x), max=high)
+    np.testing.assert_array_equal(clipped.realize(), np.minimum(x, 2))
+    clipped.sum().backward()
+    np.testing.assert_allclose(high.grad.value, 2.5)  # half of what is equal
+    np.testing.assert_array_equal(dg.from_jax(lambda frame: 2 * frame)(Tensor([3.0])).realize(), [6])
+
+
+def test_any_callable_is_an_op():
+    class Double:
+        def __call__(self, x):
+            return 2 * x
+
+    np.testing.assert_array_equal(dg.from_jax(Double())(Tensor([1.0])).realize(), [2])
+    unit = dg.from_jax(functools.partial(jnp.clip, min=0, max=1))(Tensor([-1.0, 0.5, 4.0]))
+    np.testing.assert_array_equal(unit.realize(), [0, 0.5, 1])
+    assert "clip(" in str(unit.program())
+
+
+def test_a_tensor_of_a_whole_run_is_given_as_it_is():
+    op = dg.from_jax(lambda x, weights, level: jnp.mean(x) * weights + level.mean(), whole_run=True)
+    value = op(Signal.input(0), Tensor([1.0, 2.0]), Signal.constant(0.5))
+    assert value.shape == (2,)
+    np.testing.assert_array_equal(value.realize(inputs={0: np.full(5, 3.0)}), [3.5, 6.5])
+
+
+def test_what_a_function_raises_can_be_found():
+    def wrong(x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        dg.from_jax(wrong)(Tensor([1.0]))
+    with pytest.raises(ShapeError, match="cannot combine") as found:
+        dg.from_jax(lambda x: x if x > 0 else -x)(Tensor(1.0))
+    assert isinstance(found.value.__cause__, jax.errors.TracerBoolConversionError)
+
+
+@jax.custom_vjp
+def steps(x):
+    return jnp.round(x)
+
+
+steps.defvjp(lambda x: (jnp.round(x), None), lambda _, g: (g,))  # "straight through"
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("delay", [1, 20])
+def test_a_custom_vjp_in_a_loop_keeps_its_gradient(delay, batch):
+    x = np.random.default_rng(0).normal(size=(64,) if batch is None else (batch, 64)).astype(np.float32)
+
+    def by_hand(gain, x):
+        def frame(held, x):
+            y = steps(0.9 * held[0] + 4 * gain * x)
+            return jnp.append(held[1:], y), y
+
+        return jnp.mean(jax.lax.scan(frame, jnp.zeros(delay), x)[1] ** 2)
+
+    gain, op = Signal.param(0.3), dg.from_jax(steps)
+
+    def body(y):
+        back = y if delay == 1 else y.delay(delay - 1, min_delay=delay - 1)
+        return op(0.9 * back + 4 * gain * Signal.input(0))
+
+    y = dg.feedback(body)
+    value = dg.mse(y, 0.0).backward(inputs={0: x})
+    expected = jax.value_and_grad(lambda g: jnp.mean(jax.vmap(lambda x: by_hand(g, x))(np.atleast_2d(x))))(0.3)
+    np.testing.assert_allclose([value, gain.grad.value], expected, rtol=1e-5)
+    assert float(gain.grad.value) != 0
+
+
+def test_a_plan_that_takes_derivatives_forwards_does_not_fit_a_custom_vjp():
+    y = dg.feedback(lambda y: dg.from_jax(steps)(y + Signal.input(0)), plan="newton")
+    with pytest.raises(ArgumentError, match="plan='newton' does not fit: a custom_vjp has no derivative forwards"):
+        y.realize(inputs={0: X})
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -205,6 +355,16 @@ def test_it_compiles_once_when_it_is_made_once():
         (lambda: dg.from_jax(jnp.isnan)(Tensor([1.0])), "isnan: it returns bool, not float32"),
         (lambda: dg.from_jax(jnp.exp)(2.0), "exp: no Tensor, Signal or SignalTensor"),
         (lambda: dg.from_jax(jnp.exp)(Tensor([1.0]), Tensor([1.0])), "exp"),
+        (
+            lambda: dg.from_jax(lambda x: {"a": x})(Tensor([1.0])),
+            "<lambda>: it returns dict, not an array or a tuple of arrays",
+        ),
+        (lambda: dg.from_jax(lambda x: ())(Tensor([1.0])), "it returns nothing"),
+        (lambda: dg.from_jax(lambda x: (x, [x]))(Tensor([1.0])), "it returns list"),
+        (
+            lambda: dg.from_jax(jnp.cumsum, whole_run=True)(Signal.input(0)),
+            r"depends on the number of frames: \(8192,\) for 8192",
+        ),
     ],
 )
 def test_wrong_functions_are_errors(call, message):

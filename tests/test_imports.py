@@ -1,6 +1,7 @@
 """The order of the house, read from the source: who imports whom, who names what, how long a module is."""
 
 import ast
+import builtins
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ ORDER = [
     {"errors", "version"},
     {"config", "backend"},
     {"graph", "audio", "artifact", "inspection"},
-    {"composite", "analysis", "newton", "batch"},
+    {"composite", "analysis", "newton", "batch", "batch_rule"},
     {"op", "loops", "sums"},
     {"adjoint", "fed", "tangents"},
     {"recurrence"},
@@ -28,7 +29,7 @@ ORDER = [
     {"methods"},
     {"lazy"},
     {"values"},
-    {"optim", "function"},
+    {"optim", "function", "foreign"},
     {"export", "player", "doctor"},
     {"__init__"},
     {"__main__"},
@@ -118,3 +119,10 @@ def test_modules_stay_short(name):
 def test_a_wildcard_import_is_not_needed_for_the_public_names():
     exported = [node for node in TREES["__init__"].body if isinstance(node, ast.ImportFrom)]
     assert all(alias.asname == alias.name or alias.asname.startswith("_") for node in exported for alias in node.names)
+
+
+def test_a_wildcard_import_brings_all_public_names_but_those_of_python():
+    exported = [node for node in TREES["__init__"].body if isinstance(node, ast.ImportFrom)]
+    names = {alias.asname for node in exported for alias in node.names if not alias.asname.startswith("_")}
+    assert set(dgenlazy.__all__) == {name for name in names if not hasattr(builtins, name)}
+    assert names - set(dgenlazy.__all__) == {"abs", "max", "min", "pow", "round", "sum"}
