@@ -116,6 +116,12 @@ class Lazy(Methods):
         self.node: Any = node
         self._streams: dict[tuple[Any, ...], Stream] = {}
 
+    def __getstate__(self) -> tuple[Any]:
+        return (self.node,)  # a copy begins streams of its own
+
+    def __setstate__(self, state: tuple[Any]) -> None:
+        Lazy.__init__(self, *state)
+
     # Data.
 
     @property

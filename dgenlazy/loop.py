@@ -51,6 +51,9 @@ class Feedback(Recurrence):
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def __reduce__(self) -> Any:
+        return Feedback, self.key
+
     def infer(self, inputs, params):
         return tuple(Spec(shape, True, 1) for shape in self.key[1])
 

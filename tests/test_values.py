@@ -1,7 +1,9 @@
 """The three types: promotion, operators, broadcasting, properties, data and gradients of leaves, random numbers."""
 
+import copy
 import math
 import operator
+import pickle
 
 import jax.numpy as jnp
 import numpy as np
@@ -291,6 +293,33 @@ def test_repr_says_what_a_value_is_without_running_it():
 def test_values_are_equal_to_themselves_only_and_can_be_keys():
     x, y = Tensor([1.0]), Tensor([1.0])
     assert {x: 1, y: 2}[x] == 1
+
+
+COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda y: pickle.loads(pickle.dumps(y))}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_is_the_same_graph_with_streams_of_its_own(how):
+    gain = Signal.param(2.0)
+    loop = dg.feedback(lambda previous: gain * Signal.from_samples(TIME) + 0.5 * previous.biquad(1000.0).delay(9.0))
+    y = (loop.comb(20.0) + Signal.noise()).accum()
+    first = y.realize(2, preserve_state=True)
+    other = COPIES[how](y)
+    assert type(other) is type(y)
+    assert other.program() == y.program()
+    np.testing.assert_array_equal(other.realize(2, preserve_state=True), first)
+    np.testing.assert_array_equal(y.realize(2, preserve_state=True), y.realize(4)[2:])
+    assert dg.mse(other, 0.0).backward(reduction="sum") == dg.mse(y, 0.0).backward(reduction="sum")
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+def test_a_deep_copy_has_parameters_of_its_own_and_counts_what_stands_still_once(how):
+    gain = Signal.param(2.0)
+    loss = gain * gain + gain * Signal.from_samples(TIME)
+    other = COPIES[how](loss)
+    gain.value = 3.0
+    assert loss.backward(reduction="sum") == pytest.approx(9 + 3 * TIME.sum())
+    assert other.backward(reduction="sum") == pytest.approx(4 + 2 * TIME.sum())
 
 
 def test_the_program_prints_what_will_run():
