@@ -739,7 +739,17 @@ def table():
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
 NOT_OPS |= {"save_state", "load_state", "export", "load"}
-NOT_OPS |= {"__init__", "__repr__", "__bool__", "__len__", "__iter__", "__array__", "__contains__"}
+NOT_OPS |= {
+    "__init__",
+    "__getstate__",
+    "__setstate__",
+    "__repr__",
+    "__bool__",
+    "__len__",
+    "__iter__",
+    "__array__",
+    "__contains__",
+}
 
 
 def public_ops():

@@ -45,7 +45,7 @@ def refused_program(program, platform, frames, sample_rate=cases.RATE):
     learned = [i for i in range(program.numbers, len(given)) if given[i].dtype == FLOAT]
 
     def outputs(start, leaves):
-        ctx = runtime._context(sample_rate, frames, start, metal.Place(platform))
+        ctx = runtime.context(sample_rate, frames, start, metal.Place(platform))
         return run(program, ctx, leaves, initial_state(program, ctx, leaves))
 
     def both(start, leaves):
@@ -82,7 +82,7 @@ def test_the_audit_sees_the_plans_that_a_gpu_would_run():
     loop = dg.feedback(lambda previous: (Signal.noise() + 2.0 * previous).tanh())
     program = runtime.staged([loop.node]).program
     for platform in metal.PLATFORMS:
-        ctx = runtime._context(44100.0, FRAMES, 0, metal.Place(platform))
+        ctx = runtime.context(44100.0, FRAMES, 0, metal.Place(platform))
         assert ctx == Context(44100.0, FRAMES, 0, parallel=True, fft=platform == "mps")
         assert [row.plan for row in plans(program, ctx, platform).rows] == ["newton"]
 
@@ -201,7 +201,7 @@ def test_fft_is_used_where_there_is_one(platform):
     graph = runtime.staged([loss.node])
 
     def fn(leaves):
-        ctx = runtime._context(44100.0, 64, 0, metal.Place(platform))
+        ctx = runtime.context(44100.0, 64, 0, metal.Place(platform))
         return run(graph.program, ctx, leaves, initial_state(graph.program, ctx, leaves))[0]
 
     given = [jax.ShapeDtypeStruct((64,) * s.varies + s.shape, s.dtype) for s in graph.program.leaves]
