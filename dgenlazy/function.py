@@ -13,7 +13,7 @@ import numpy as np
 
 from . import runtime
 from .batch import batch_of
-from .config import real_array, whole_number
+from .config import whole_number
 from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Seed, needs_value
 from .lazy import Lazy
@@ -257,11 +257,13 @@ def _cut(samples: Any, leaf: Leaf, start: Any, count: Any) -> Any:
 
 def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
     """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
-    if not isinstance(array, jax.Array):
-        array = real_array(f"function: {name}", array)
-    elif jnp.iscomplexobj(array):
-        raise ArgumentError(f"function: {name}: {array.dtype} is not a type of real numbers; take its parts apart")
-    array = jnp.asarray(array, jnp.float32)
+    dtype = np.dtype(complex) if isinstance(array, complex) else getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind == "c":
+        raise ArgumentError(f"function: {name}: {dtype} is not a type of real numbers; take the real and imaginary parts apart")
+    try:
+        array = jnp.asarray(array, jnp.float32)
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
     batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1
     free = batched + any_length  # axes that may be of any length
     own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free

@@ -147,6 +147,7 @@ def test_it_trains_under_optax():
         (lambda p, y: dg.function(y)([1.0], X), ArgumentError, "inputs=ndarray is not a mapping"),
         (lambda p, y: dg.function(y)([1.0], {0: 1j * X}), ArgumentError, "take the real and imaginary parts apart"),
         (lambda p, y: dg.function(y)([1.0], {0: jnp.asarray(1j * X)}), ArgumentError, "complex64 is not a type of real"),
+        (lambda p, y: dg.function(y)([1j], {0: X}), ArgumentError, "complex128 is not a type of real"),
         (lambda p, y: dg.function(y)([1.0], {0: X}, {"position": 0.5, "recurrences": ()}), ArgumentError, "position"),
         (lambda p, y: dg.function(Signal.noise())(frames=-1), ArgumentError, "frames=-1 is less than 0"),
     ],
@@ -208,6 +209,20 @@ def test_a_call_by_itself_compiles_once_for_each_shape():
         for scale in (0.5, 1.0):
             _, state = fn([900.0 * scale, np.array([scale, 1.0])], {"x": scale * X}, state)
     assert not compiled
+
+
+def test_what_stands_for_an_array_in_jax_does_so_here():
+    class Variable:  # as the modules of Flax hold
+        def __init__(self, value):
+            self.value = value
+
+        def __jax_array__(self):
+            return self.value
+
+    gain = Signal.param(2.0)
+    fn = dg.function(Signal.input(0) * gain, params=[gain])
+    slope = jax.jit(jax.grad(lambda g: fn([Variable(g)], {0: np.ones(3)})[0].sum()))(5.0)
+    np.testing.assert_array_equal([slope, fn([Variable(5.0)], {0: np.ones(3)})[0][0]], [3, 5])
 
 
 def test_a_call_by_itself_sees_data_that_was_changed():
