@@ -515,8 +515,11 @@ INSIDE_A_SCAN = {
 }
 
 
-@pytest.mark.parametrize("mode", [*MODES, "forward over forward"])
-@pytest.mark.parametrize("name", INSIDE_A_SCAN)
+WAYS_INSIDE = [("onepole", mode) for mode in (*MODES, "forward over forward")]
+WAYS_INSIDE += [(name, mode) for name in list(INSIDE_A_SCAN)[1:] for mode in ("forward over reverse", "reverse over reverse")]
+
+
+@pytest.mark.parametrize(("name", "mode"), WAYS_INSIDE)
 def test_second_derivatives_inside_a_scan_are_differences_of_the_first(name, mode):
     """There JAX forgets a `custom_jvp` once it is used, and differentiates the loop itself."""
     if (name, mode) == ("ladder", "reverse over reverse") and jax.default_backend() != "cpu":
@@ -684,8 +687,8 @@ def test_what_is_not_finite_stays_in_its_lane_and_after_its_frame(bad, plan):
     assert not np.isfinite(found[plan][20:, 1]).any()
 
 
-@pytest.mark.parametrize(("frames", "at"), [(60, 5), (60, 50), (1000, 976)])
-@pytest.mark.parametrize("size", [100.0, 1e5, 1e10, 1e12, 1e30])
+@pytest.mark.parametrize(("frames", "at"), [(60, 5), (1000, 976)])
+@pytest.mark.parametrize("size", [100.0, 1e10, 1e30])
 def test_a_click_does_not_spoil_what_is_quiet(size, frames, at):
     x = 0.3 * np.random.default_rng(1).normal(size=frames)
     x[at] = size
