@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
@@ -144,7 +143,7 @@ def peek_row(x, index, *, mode="clamp", parallel):
     if mode == "clamp":
         index = jnp.where(index < 0, 0.0, jnp.where(index > rows - 1, rows - 1.0, index))
     else:
-        index = index - lax.stop_gradient(rows * jnp.floor(index / rows))  # before it is made a whole number of 32 bits
+        index = jnp.mod(index, rows)  # exact at any size, and before it is made a whole number of 32 bits
     below = jnp.floor(index)
     part = jnp.reshape(index - below, index.shape + (1,) * (x.ndim - 1))
     low, high = below.astype(jnp.int32), below.astype(jnp.int32) + 1
