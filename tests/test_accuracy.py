@@ -1,5 +1,6 @@
 """Long runs, statistics and precision: what a few frames cannot show."""
 
+import functools as ft
 from fractions import Fraction
 
 import jax
@@ -194,7 +195,11 @@ def test_a_table_read_on_a_parallel_backend_is_that_of_others_with_its_gradients
     def loss(values, parallel, weights=weights):
         return (jnp.sin(read(values, parallel)) * weights).sum()
 
-    one, other = ([read(values, p), jax.grad(loss)(values, p), jax.hessian(loss)(values, p)] for p in (False, True))
+    @ft.partial(jax.jit, static_argnums=1)
+    def everything(values, parallel):
+        return read(values, parallel), jax.grad(loss)(values, parallel), jax.hessian(loss)(values, parallel)
+
+    one, other = everything(values, False), everything(values, True)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5), one, other)
     lost = jax.grad(loss)(values, True, weights.at[7].set(np.nan))[0]
     hit = np.isnan(np.asarray(lost).reshape(rows, -1)).any(1)

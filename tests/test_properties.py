@@ -15,12 +15,12 @@ from dgenlazy.stage import initial_state, run, stage
 
 FRAMES = 24
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("DGENLAZY_EXAMPLES", 200)),
+    max_examples=int(os.environ.get("DGENLAZY_EXAMPLES", 80)),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-FEWER = settings(EXAMPLES, max_examples=-(-EXAMPLES.max_examples // 4))  # each is compiled, and differentiated
+FEWER = settings(EXAMPLES, max_examples=-(-EXAMPLES.max_examples // 3))  # each is compiled, and differentiated
 
 
 @contextlib.contextmanager
