@@ -18,63 +18,60 @@ from .errors import (
 from .export import export as export
 from .foreign import from_jax as from_jax
 from .function import function as function
-from .lazy import (
-    backward as backward,
-    load_state as load_state,
-    realize as realize,
-    reset as reset,
-    save_state as save_state,
-)
-from .ops.dynamics import adsr as adsr, compressor as compressor, smooth as smooth
-from .ops.filter import biquad as biquad, lfilter as lfilter, onepole as onepole, sosfilt as sosfilt
-from .ops.index import peek_row as peek_row, where as where
-from .ops.loss import mse as mse
-from .ops.math import (
+from .lazy import backward as backward, load_state as load_state, realize as realize, reset as reset, save_state as save_state
+from .ops import (
     abs as abs,
-    atan2 as atan2,
-    ceil as ceil,
-    clamp as clamp,
-    cos as cos,
-    exp as exp,
-    floor as floor,
-    log as log,
-    log10 as log10,
-    mod as mod,
-    pow as pow,
-    relu as relu,
-    round as round,
-    sigmoid as sigmoid,
-    sign as sign,
-    sin as sin,
-    sqrt as sqrt,
-    tan as tan,
-    tanh as tanh,
-)
-from .ops.resonator import ladder as ladder, svf as svf
-from .ops.signal import (
     accum as accum,
+    adsr as adsr,
+    atan2 as atan2,
+    biquad as biquad,
+    ceil as ceil,
     change as change,
-    delay as delay,
-    delta as delta,
-    history as history,
-    latch as latch,
-)
-from .ops.spectral import spectral_loss as spectral_loss
-from .ops.tensor import (
+    clamp as clamp,
+    compressor as compressor,
     concat as concat,
     conv1d as conv1d,
     conv2d as conv2d,
+    cos as cos,
     cumsum as cumsum,
+    delay as delay,
+    delta as delta,
+    exp as exp,
+    floor as floor,
+    history as history,
+    ladder as ladder,
+    latch as latch,
+    lfilter as lfilter,
+    log as log,
+    log10 as log10,
     log_softmax as log_softmax,
     matmul as matmul,
     max as max,
     mean as mean,
     min as min,
+    mod as mod,
+    mse as mse,
+    onepole as onepole,
+    peek_row as peek_row,
+    pow as pow,
+    relu as relu,
     reshape as reshape,
+    round as round,
+    sigmoid as sigmoid,
+    sign as sign,
+    sin as sin,
+    smooth as smooth,
     softmax as softmax,
+    sosfilt as sosfilt,
+    spectral_loss as spectral_loss,
+    sqrt as sqrt,
     stack as stack,
     sum as sum,
+    svf as svf,
+    tan as tan,
+    tanh as tanh,
     transpose as transpose,
+    where as where,
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .player import Player as Player, load as load

@@ -22,9 +22,8 @@ from .analysis import reads
 from .config import flag, whole_number
 from .errors import ArgumentError, DGenError
 from .function import Function, function
-from .graph import Data
+from .graph import Data, Recurrence
 from .lazy import Lazy
-from .op import Recurrence
 from .version import __version__
 
 

@@ -15,8 +15,7 @@ import jax
 import numpy as np
 
 from .analysis import elementwise
-from .graph import Spec
-from .op import Context, Params, Pointwise, Recurrence, pick
+from .graph import Context, Params, Pointwise, Recurrence, Spec, pick
 
 _MOST = 50  # ops that a recurrence takes in: more would be slow to make again, and to compile
 

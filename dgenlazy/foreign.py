@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import ArgumentError
-from .graph import Spec, lift
+from .graph import Block, Pointwise, Spec, lift, outputs_of
 from .lazy import Lazy
-from .op import Block, Pointwise, outputs_of
 from .values import promoted
 
 

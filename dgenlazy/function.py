@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import runtime
-from .batch import batch_of
 from .config import whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, Seed, needs_value
+from .graph import Data, Input, Leaf, Seed, batch_of, needs_value
 from .lazy import Lazy
 from .stage import Staged, initial_state, restage, run
 from .values import promoted

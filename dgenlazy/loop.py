@@ -13,9 +13,8 @@ from jax import lax
 
 from . import recurrence
 from .errors import ArgumentError, ShapeError
-from .graph import Hole, Leaf, Node, Spec, lift, toposort
-from .op import Block, Context, Recurrence, outputs_of
-from .ops.signal import delay_line
+from .graph import Block, Context, Hole, Leaf, Node, Recurrence, Spec, lift, outputs_of, toposort
+from .ops import delay_line
 from .stage import Program, initial_state, number, run_line, step
 
 PLANS = ("auto", "scan", "blocks", "linear", "newton")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .op import Context, Recurrence
+from .graph import Context, Recurrence
 from .recurrence import choose
 from .stage import Program, initial_state
 

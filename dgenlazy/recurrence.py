@@ -21,9 +21,8 @@ from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
 from .errors import ArgumentError
 from .fed import Fed
-from .graph import Spec
+from .graph import Context, Params, Recurrence, Spec
 from .loops import loop
-from .op import Context, Params, Recurrence
 from .tangents import batched_alike, floats_of, is_float, is_zero, joined, live_of, mark, spread, tangents_of, tied
 
 _MOST_STATES = 16  # times the output: with more, a plain scan keeps less for its gradient than all states would take

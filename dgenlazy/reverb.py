@@ -11,12 +11,9 @@ from jax import lax
 from . import runtime
 from .config import whole_number
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Number, lift
+from .graph import Data, Number, composite, lift, outputs_of, pointwise
 from .loop import close
-from .op import composite, outputs_of, pointwise
-from .ops.filter import above, onepole
-from .ops.math import add, clamp, mul, sub
-from .ops.signal import bounded, delay_line, history
+from .ops import above, add, bounded, clamp, delay_line, history, mul, onepole, sub
 
 
 def _late(prev: Any, time: Any, size: int, least: int) -> Any:

@@ -13,11 +13,9 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from . import backend
-from .batch import Batch, batch_of
 from .config import DGen, Inputs, whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, Node, Seed
-from .op import Context
+from .graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
 from .plan import Plans, plans
 from .stage import Program, Staged, initial_state, run, staged
 from .stream import Stream

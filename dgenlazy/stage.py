@@ -12,10 +12,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import recurrence
-from .batch import may_be_batched
 from .fed import feed
-from .graph import FLOAT, Leaf, Node, Number, Seed, Spec, toposort
-from .op import Block, Context, Params, Pointwise, Recurrence, infer, pick
+from .graph import (
+    FLOAT,
+    Block,
+    Context,
+    Leaf,
+    Node,
+    Number,
+    Params,
+    Pointwise,
+    Recurrence,
+    Seed,
+    Spec,
+    infer,
+    may_be_batched,
+    pick,
+    toposort,
+)
 
 
 class Line(NamedTuple):

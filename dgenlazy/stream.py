@@ -11,7 +11,7 @@ import numpy as np
 
 from .config import whole_number
 from .errors import ArgumentError, InputError, ShapeError
-from .op import Context, Recurrence
+from .graph import Context, Recurrence
 from .stage import Program, initial_state
 
 

@@ -14,9 +14,8 @@ from references import each_frame, each_lane
 
 import dgenlazy as dg
 from dgenlazy import Signal, SignalTensor, Tensor
-from dgenlazy.op import outputs_of
-from dgenlazy.ops import resonator
-from dgenlazy.ops.filter import MODES, biquad_coefficients
+from dgenlazy.graph import outputs_of
+from dgenlazy.ops import MODES, biquad_coefficients, resonator
 
 Lazy = Tensor.__mro__[1]
 RATE = 1000.0  # Hz

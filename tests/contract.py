@@ -8,8 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from dgenlazy import DGen, Signal, SignalTensor, Tensor
-from dgenlazy.graph import Data, Input, Number, Seed, Value
-from dgenlazy.op import Block, Context, Recurrence
+from dgenlazy.graph import Block, Context, Data, Input, Number, Recurrence, Seed, Value
 from dgenlazy.stage import initial_state, run, stage, step
 
 FRAMES = 12

@@ -13,7 +13,7 @@ from jax import lax
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.analysis import AFFINE, FREE, NONLINEAR, analyse
-from dgenlazy.op import Context
+from dgenlazy.graph import Context
 from dgenlazy.recurrence import choose
 from dgenlazy.stage import initial_state, stage
 

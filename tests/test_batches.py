@@ -12,20 +12,8 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import (
-    Adam,
-    ArgumentError,
-    DGen,
-    InputError,
-    ShapeError,
-    Signal,
-    Tensor,
-    loops,
-    recurrence,
-    runtime,
-    stage,
-)
-from dgenlazy.op import Context
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, loops, recurrence, runtime, stage
+from dgenlazy.graph import Context
 
 BATCH, FRAMES = 3, 24
 RANDOM = np.random.default_rng(0)

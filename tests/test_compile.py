@@ -11,7 +11,7 @@ from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import SGD, Adam, DGen, Signal, Tensor, mse, runtime
-from dgenlazy.op import infer
+from dgenlazy.graph import infer
 from dgenlazy.stage import _staged, stage
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, 64).astype(np.float32)

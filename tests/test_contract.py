@@ -13,7 +13,7 @@ from contract import check_op
 from jax import lax
 
 from dgenlazy import Signal, Tensor
-from dgenlazy.op import Block, Pointwise, Recurrence, pointwise, recurrence
+from dgenlazy.graph import Block, Pointwise, Recurrence, pointwise, recurrence
 
 MOVING = np.array([0.5, -1.25, 2.0, 0.75, -0.5, 1.5, -2.0, 0.25], np.float32)
 SMALL = 0.01

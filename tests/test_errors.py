@@ -14,19 +14,7 @@ from compilations import compilations
 
 import dgenlazy as dg
 import dgenlazy.audio
-from dgenlazy import (
-    SGD,
-    Adam,
-    ArgumentError,
-    AxisError,
-    DGen,
-    DGenError,
-    InputError,
-    Optimizer,
-    ShapeError,
-    Signal,
-    Tensor,
-)
+from dgenlazy import SGD, Adam, ArgumentError, AxisError, DGen, DGenError, InputError, Optimizer, ShapeError, Signal, Tensor
 
 t2, t3, t23 = Tensor([1.0, 2.0]), Tensor([1.0, 2.0, 3.0]), Tensor(np.ones((2, 3)))
 s, held = Signal.phasor(440.0), Signal.from_samples([1.0, 2.0, 3.0])

@@ -9,8 +9,7 @@ import pytest
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.fed import Fed
-from dgenlazy.graph import Number
-from dgenlazy.op import Context
+from dgenlazy.graph import Context, Number
 from dgenlazy.stage import initial_state, run, stage
 
 FRAMES = 40

@@ -12,16 +12,17 @@ ROOT = Path(dgenlazy.__file__).parent
 MODULES = {str(path.relative_to(ROOT).with_suffix("")).replace("/", "."): path for path in sorted(ROOT.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
-# Each imports only from rows above its own, or where the row allows it, from its own row.
+# The rooms, from the ground up: each a package or a module that stands alone, and imports only from rows above its own.
 ORDER = [
     {"errors", "version"},
     {"config", "backend"},
-    {"graph", "audio", "artifact", "inspection"},
-    {"composite", "analysis", "newton", "batch", "batch_rule"},
-    {"op", "loops", "sums"},
+    {"audio", "artifact", "inspection"},
+    {"graph"},
+    {"analysis", "newton", "batch_rule"},
+    {"loops", "sums"},
     {"adjoint", "fed", "tangents"},
     {"recurrence"},
-    {name for name in MODULES if name.startswith("ops.")},
+    {"ops"},
     {"stage"},
     {"loop", "plan", "stream", "terms"},
     {"runtime", "display"},
@@ -34,24 +35,32 @@ ORDER = [
     {"__init__"},
     {"__main__"},
 ]
-OWN_ROW = "ops."  # families may build on each other, without a circle
-LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-BELOW_VALUES = [name for name in MODULES if LEVEL.get(name, 0) < LEVEL["values"]]
+LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+PACKAGES = sorted(name.removesuffix(".__init__") for name in MODULES if name.endswith(".__init__"))
+
+
+def room(name):
+    return name.split(".")[0]
+
+
+BELOW_VALUES = [name for name in MODULES if LEVEL.get(room(name), 0) < LEVEL["values"]]
 
 
 def imported(name):
-    """The modules of the package that a module imports, also inside functions."""
-    package = ["ops"] if name.startswith("ops.") else []
+    """The modules of dgenlazy that a module imports, also inside functions. What another package hands out is its own."""
+    package = name.split(".")[:-1]
     out = set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
             assert not [a.name for a in node.names if a.name.split(".")[0] == "dgenlazy"], f"{name} imports itself by name"
         if not isinstance(node, ast.ImportFrom) or not node.level:
             continue
-        base = package[: len(package) - node.level + 1] + ([*node.module.split(".")] if node.module else [])
+        base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
         for alias in node.names:
-            whole = ".".join([*base, alias.name])
-            out.add(whole if whole in MODULES else ".".join(base))
+            whole, part = ".".join([*base, alias.name]), ".".join(base)
+            another = part in PACKAGES and base != package
+            found = whole if whole in MODULES and not another else whole if whole in PACKAGES else part
+            out.add(f"{found}.__init__" if found in PACKAGES else found)
     return out
 
 
@@ -67,27 +76,48 @@ def identifiers(tree):
             yield from (alias.asname or alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "ops.__init__"])
+@pytest.mark.parametrize("name", MODULES)
 def test_imports_go_one_way(name):
     for other in imported(name):
-        assert other in LEVEL, f"{name} imports {other}, which has no place in the order"
-        same_family = name.startswith(OWN_ROW) and other.startswith(OWN_ROW)
-        assert LEVEL[other] < LEVEL[name] or same_family, f"{name} imports {other}"
+        if room(other) != room(name):
+            assert LEVEL[room(other)] < LEVEL[room(name)], f"{name} imports {other}"
 
 
 def test_every_module_has_a_place_in_the_order():
-    assert MODULES.keys() - LEVEL.keys() - {"ops.__init__"} == set()
+    assert {room(name) for name in MODULES} == LEVEL.keys()
 
 
-def test_families_of_ops_do_not_import_each_other_in_a_circle():
-    left = {
-        name: {other for other in imported(name) if other.startswith("ops.")} for name in MODULES if name.startswith("ops.")
-    }
+@pytest.mark.parametrize("name", MODULES)
+def test_the_inside_of_a_package_is_private_to_it(name):
+    for other in imported(name):
+        assert room(other) == room(name) or "." not in other.removesuffix(".__init__"), f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_of_a_package_do_not_import_each_other_in_a_circle(package):
+    left = {name: {other for other in imported(name) if room(other) == package} for name in MODULES if room(name) == package}
     while left:
         free = [name for name, needs in left.items() if not needs & left.keys()]
         assert free, f"a circle among {sorted(left)}"
         for name in free:
             del left[name]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_says_in_one_sentence_what_it_answers_and_hands_out_names(package):
+    tree = TREES[f"{package}.__init__"]
+    says = ast.get_docstring(tree)
+    assert says.endswith(".")
+    assert "\n" not in says
+    for node in tree.body[1:]:
+        assert isinstance(node, ast.ImportFrom)
+        assert all(alias.asname == alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_says_first_what_it_is_for(name):
+    assert ast.get_docstring(TREES[name])
+    assert name.split(".")[-1] not in ("helpers", "utils", "common")
 
 
 @pytest.mark.parametrize("name", BELOW_VALUES)

@@ -23,9 +23,8 @@ from test_ops import FIRST, TABLE
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor, runtime
-from dgenlazy.graph import FLOAT
-from dgenlazy.op import Context
-from dgenlazy.ops.spectral import spectral_distances
+from dgenlazy.graph import FLOAT, Context
+from dgenlazy.ops import spectral_distances
 from dgenlazy.plan import plans
 from dgenlazy.stage import initial_state, restage, run
 

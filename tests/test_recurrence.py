@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor, loops, newton, recurrence
-from dgenlazy.graph import Data, Number
-from dgenlazy.op import Context, recurrence as recurrence_op
+from dgenlazy.graph import Context, Data, Number, recurrence as recurrence_op
 from dgenlazy.stage import initial_state, run, stage
 
 RATE = 1000.0

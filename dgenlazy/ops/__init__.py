@@ -1,1 +1,79 @@
-"""The operations, one family a module. Each is one function of one frame."""
+"""What one frame can compute: the ops, a module for each family."""
+
+from . import (
+    dynamics as dynamics,
+    filter as filter,
+    index as index,
+    loss as loss,
+    math as math,
+    oscillator as oscillator,
+    resonator as resonator,
+    signal as signal,
+    spectral as spectral,
+    tensor as tensor,
+)
+from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
+from .filter import (
+    MODES as MODES,
+    above as above,
+    biquad as biquad,
+    biquad_coefficients as biquad_coefficients,
+    lfilter as lfilter,
+    onepole as onepole,
+    sosfilt as sosfilt,
+)
+from .index import peek_row as peek_row, where as where
+from .loss import mse as mse
+from .math import (
+    abs as abs,
+    add as add,
+    atan2 as atan2,
+    ceil as ceil,
+    clamp as clamp,
+    cos as cos,
+    exp as exp,
+    floor as floor,
+    log as log,
+    log10 as log10,
+    mod as mod,
+    mul as mul,
+    pow as pow,
+    relu as relu,
+    round as round,
+    sigmoid as sigmoid,
+    sign as sign,
+    sin as sin,
+    sqrt as sqrt,
+    sub as sub,
+    tan as tan,
+    tanh as tanh,
+    tanh_of as tanh_of,
+)
+from .resonator import ladder as ladder, svf as svf
+from .signal import (
+    accum as accum,
+    bounded as bounded,
+    change as change,
+    delay as delay,
+    delay_line as delay_line,
+    delta as delta,
+    history as history,
+    latch as latch,
+)
+from .spectral import spectral_distances as spectral_distances, spectral_loss as spectral_loss
+from .tensor import (
+    concat as concat,
+    conv1d as conv1d,
+    conv2d as conv2d,
+    cumsum as cumsum,
+    log_softmax as log_softmax,
+    matmul as matmul,
+    max as max,
+    mean as mean,
+    min as min,
+    reshape as reshape,
+    softmax as softmax,
+    stack as stack,
+    sum as sum,
+    transpose as transpose,
+)

@@ -8,8 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..graph import lift
-from ..op import composite, pointwise, recurrence, zeros
+from ..graph import composite, lift, pointwise, recurrence, zeros
 from .filter import above, first_order
 from .index import where
 from .math import sub

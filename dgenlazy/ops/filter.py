@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, lift
-from ..op import composite, outputs_of, pointwise, recurrence, zeros
+from ..graph import Data, composite, lift, outputs_of, pointwise, recurrence, zeros
 from . import sections
 from .math import clamp
 

@@ -12,8 +12,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
-from ..graph import Data, Spec, Value, lift
-from ..op import composite, pointwise
+from ..graph import Data, Spec, Value, composite, lift, pointwise
 
 
 @pointwise

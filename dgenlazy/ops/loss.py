@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from ..op import pointwise
+from ..graph import pointwise
 
 
 @pointwise

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..op import composite, pointwise
+from ..graph import composite, pointwise
 
 
 @pointwise

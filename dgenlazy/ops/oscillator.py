@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..graph import lift
-from ..op import composite, pointwise, recurrence, zeros
+from ..graph import composite, lift, pointwise, recurrence, zeros
 from ..sums import restarting
 
 # A phase is kept as a whole number of 2**-64 cycles in two uint32, high and low: integer sums wrap by themselves, are

@@ -7,8 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..errors import ArgumentError
-from ..graph import lift
-from ..op import composite, outputs_of, pointwise, recurrence, zeros
+from ..graph import composite, lift, outputs_of, pointwise, recurrence, zeros
 from .filter import LEAST_Q, above, half_angle
 from .math import tanh_of
 

@@ -11,8 +11,7 @@ from jax import lax
 
 from ..config import real_number
 from ..errors import ArgumentError
-from ..graph import Data, Leaf, Number, Value, lift
-from ..op import composite, recurrence, zeros
+from ..graph import Data, Leaf, Number, Value, composite, lift, recurrence, zeros
 from ..sums import running
 from .math import clamp, sign, sub
 

@@ -13,8 +13,7 @@ from jax import lax
 
 from ..config import real_number, whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import lift
-from ..op import block, composite
+from ..graph import block, composite, lift
 from .index import getitem
 from .math import add, mul
 

@@ -13,8 +13,7 @@ from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, AxisError, ShapeError
-from ..graph import Value
-from ..op import composite, pointwise
+from ..graph import Value, composite, pointwise
 from . import math
 
 

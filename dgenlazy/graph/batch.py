@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .errors import InputError
-from .graph import Data, Input, Leaf
+from ..errors import InputError
+from .node import Data, Input, Leaf
 
 
 class Batch(NamedTuple):

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .composite import composite as composite, wrapped
-from .errors import ArgumentError, DGenError, ShapeError
-from .graph import Leaf, Node, Spec, Value, lift
+from ..errors import ArgumentError, DGenError, ShapeError
+from .composite import wrapped
+from .node import Leaf, Node, Spec, Value, lift
 
 Params = tuple[tuple[str, Hashable], ...]
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .config import real_array
-from .errors import ArgumentError
+from ..config import real_array
+from ..errors import ArgumentError
 
 FLOAT = np.dtype(np.float32)
 

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .errors import ArgumentError, DGenError
-from .graph import Leaf, Node, Value
+from ..errors import ArgumentError, DGenError
+from .node import Leaf, Node, Value
 
 
 def composite(fn: Callable) -> Callable:

@@ -1,0 +1,34 @@
+"""What an expression is: nodes and leaves, the kinds of op, composites of them, batches."""
+
+from .batch import Batch as Batch, batch_of as batch_of, may_be_batched as may_be_batched
+from .composite import composite as composite
+from .node import (
+    FLOAT as FLOAT,
+    Data as Data,
+    Hole as Hole,
+    Input as Input,
+    Leaf as Leaf,
+    Node as Node,
+    Number as Number,
+    Seed as Seed,
+    Spec as Spec,
+    Value as Value,
+    checked as checked,
+    lift as lift,
+    needs_value as needs_value,
+    toposort as toposort,
+)
+from .op import (
+    Block as Block,
+    Context as Context,
+    Params as Params,
+    Pointwise as Pointwise,
+    Recurrence as Recurrence,
+    block as block,
+    infer as infer,
+    outputs_of as outputs_of,
+    pick as pick,
+    pointwise as pointwise,
+    recurrence as recurrence,
+    zeros as zeros,
+)
