@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import artifact, inspection, runtime
-from .analysis import reads
 from .config import flag, whole_number
 from .errors import ArgumentError, DGenError
 from .function import Function, function
 from .graph import Data, Recurrence
 from .lazy import Lazy
+from .recurrence import reads
 from .version import __version__
 
 

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import recurrence
 from .errors import ArgumentError, ShapeError
 from .graph import Block, Context, Hole, Leaf, Node, Recurrence, Spec, lift, outputs_of, toposort
 from .ops import delay_line
+from .recurrence import scan
 from .stage import Program, initial_state, number, run_line, step
 
 PLANS = ("auto", "scan", "blocks", "linear", "newton")
@@ -81,7 +81,7 @@ class Feedback(Recurrence):
             return end, tuple(jnp.concatenate(pair) for pair in zip(y, rest))
 
         def frame_by_frame():
-            return recurrence.scan(ft.partial(self.step, ctx._replace(frames=1), params), state, inputs, specs, frames)
+            return scan(ft.partial(self.step, ctx._replace(frames=1), params), state, inputs, specs, frames)
 
         if not self.reach.unsure:
             return blocks()

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from . import recurrence
-from .fed import feed
 from .graph import (
     FLOAT,
     Block,
@@ -30,6 +28,7 @@ from .graph import (
     pick,
     toposort,
 )
+from .recurrence import feed, solve
 
 
 class Line(NamedTuple):
@@ -211,7 +210,7 @@ def run_line(program: Program, ctx: Context, line: Line, env: Any, state: Any) -
     """Run one op over a block: `(state after the last frame, output)`; `env` holds the values that it takes."""
     inputs, specs = [env[a] for a in line.args], [program.specs[a] for a in line.args]
     if isinstance(line.op, Recurrence):
-        return recurrence.solve(line.op, ctx, line.params, state, inputs, specs)
+        return solve(line.op, ctx, line.params, state, inputs, specs)
     return state, line.op.run(ctx, line.params, inputs, specs)
 
 

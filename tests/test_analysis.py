@@ -12,9 +12,8 @@ from jax import lax
 
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
-from dgenlazy.analysis import AFFINE, FREE, NONLINEAR, analyse
 from dgenlazy.graph import Context
-from dgenlazy.recurrence import choose
+from dgenlazy.recurrence import AFFINE, FREE, NONLINEAR, analyse, choose
 from dgenlazy.stage import initial_state, stage
 
 NAMES = {FREE: "free", AFFINE: "affine", NONLINEAR: "nonlinear"}

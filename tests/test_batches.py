@@ -12,8 +12,9 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, loops, recurrence, runtime, stage
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, runtime, stage
 from dgenlazy.graph import Context
+from dgenlazy.recurrence import choose, loops
 
 BATCH, FRAMES = 3, 24
 RANDOM = np.random.default_rng(0)
@@ -394,7 +395,7 @@ def test_the_choice_of_a_plan_counts_the_examples():
     shapes = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in specs]
     first = line.op.init([np.float32(0)] * len(specs), line.params)
     few, many = (
-        recurrence.choose(line.op, Context(44100.0, 44100, parallel=True, examples=n), line.params, first, shapes, specs)
+        choose(line.op, Context(44100.0, 44100, parallel=True, examples=n), line.params, first, shapes, specs)
         for n in (1, 10**7)
     )
     assert (few.name, many.name) == ("newton", "scan")

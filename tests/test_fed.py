@@ -8,8 +8,8 @@ import pytest
 
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
-from dgenlazy.fed import Fed
 from dgenlazy.graph import Context, Number
+from dgenlazy.recurrence import Fed
 from dgenlazy.stage import initial_state, run, stage
 
 FRAMES = 40

@@ -12,8 +12,10 @@ from contract import double_precision
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 import dgenlazy as dg
-from dgenlazy import Signal, Tensor, loops, newton, recurrence
+from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context, Data, Number, recurrence as recurrence_op
+from dgenlazy.recurrence import loops, newton
+from dgenlazy.recurrence.solve import Recursion
 from dgenlazy.stage import initial_state, run, stage
 
 RATE = 1000.0
@@ -597,8 +599,8 @@ def test_gradients_of_numbers_that_stand_still_are_one_sum():
 
 def test_what_is_the_next_state_is_not_computed_again_for_the_gradient(monkeypatch):
     """A ladder's output is its last pole: its backward pass made all four poles again."""
-    known, ask = [], recurrence.Recursion.next_states
-    monkeypatch.setattr(recurrence.Recursion, "next_states", lambda *args: known.append(ask(*args)) or known[-1])
+    known, ask = [], Recursion.next_states
+    monkeypatch.setattr(Recursion, "next_states", lambda *args: known.append(ask(*args)) or known[-1])
     x = learned((50,))
     for value, wanted in [(x.onepole(0.3), [0]), (x.biquad(100.0), [None]), (x.ladder(100.0), [3])]:
         pure = Pure([value], 50, False)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from ..graph import composite, lift, pointwise, recurrence, zeros
-from ..sums import restarting
+from ..recurrence import restarting
 
 # A phase is kept as a whole number of 2**-64 cycles in two uint32, high and low: integer sums wrap by themselves, are
 # exact, and do not depend on the order in which they are taken.

@@ -12,7 +12,7 @@ from jax import lax
 from ..config import real_number
 from ..errors import ArgumentError
 from ..graph import Data, Leaf, Number, Value, composite, lift, recurrence, zeros
-from ..sums import running
+from ..recurrence import running
 from .math import clamp, sign, sub
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..graph import Context, Params, Pointwise, Recurrence, Spec, pick
 from .analysis import elementwise
-from .graph import Context, Params, Pointwise, Recurrence, Spec, pick
 
 _MOST = 50  # ops that a recurrence takes in: more would be slow to make again, and to compile
 

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..errors import ArgumentError
+from ..graph import Context, Params, Recurrence, Spec
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
-from .errors import ArgumentError
-from .fed import Fed
-from .graph import Context, Params, Recurrence, Spec
+from .fusion import Fed
 from .loops import loop
 from .tangents import batched_alike, floats_of, is_float, is_zero, joined, live_of, mark, spread, tangents_of, tied
 
