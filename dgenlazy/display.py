@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import ArgumentError, BackendError, ShapeError
 from .graph import Data, Leaf, Node, Number
-from .stage import stage
+from .run import stage
 
 PLOTS = ("waveform", "spectrum", "spectrogram")
 _FLOOR_DB = -90.0  # below the loudest: what spectrum and spectrogram still show

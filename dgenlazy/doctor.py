@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend
 from .config import BACKENDS, DGen
 from .lazy import Lazy
+from .run import backend
 from .values import Signal, Tensor, feedback
 from .version import __version__
 

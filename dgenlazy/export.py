@@ -17,13 +17,14 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from . import artifact, inspection, runtime
+from . import artifact, inspection
 from .config import flag, whole_number
 from .errors import ArgumentError, DGenError
 from .function import Function, function
 from .graph import Data, Recurrence
 from .lazy import Lazy
 from .recurrence import reads
+from .run import runtime
 from .version import __version__
 
 

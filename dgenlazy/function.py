@@ -11,12 +11,11 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from . import runtime
 from .config import whole_number
 from .errors import ArgumentError, InputError, ShapeError
 from .graph import Data, Input, Leaf, Seed, batch_of, needs_value
 from .lazy import Lazy
-from .stage import Staged, initial_state, restage, run
+from .run import Staged, initial_state, restage, run, runtime
 from .values import promoted
 
 

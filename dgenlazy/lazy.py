@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import display, runtime
+from . import display
 from .config import flag, real_array
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Leaf, Node, Number, checked, needs_value
 from .methods import Methods
-from .plan import Plans
-from .stream import Stream
+from .run import Plans, Stream, runtime
 
 
 def reset(x: Any) -> None:

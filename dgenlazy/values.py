@@ -7,12 +7,12 @@ from typing import Any, final
 
 import numpy as np
 
-from . import loop, runtime
 from .config import flag, real_array, seed_number, whole_number
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
 from .lazy import Lazy
 from .ops import oscillator
+from .run import close, runtime
 
 
 def promoted(node: Node | Leaf) -> Any:
@@ -296,4 +296,4 @@ def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: str = "auto") -
     >>> dg.feedback(lambda prev: x + 0.5 * prev).realize()
     array([1.   , 0.5  , 0.25 , 0.125], dtype=float32)
     """
-    return loop.close(fn, init, promoted, plan)
+    return close(fn, init, promoted, plan)

@@ -37,8 +37,9 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 import dgenlazy as dg
-from dgenlazy import DGen, audio, backend
+from dgenlazy import DGen, audio
 from dgenlazy.config import BACKENDS
+from dgenlazy.run import backend
 
 DATA = Path(__file__).parent / "data"
 MOST_VALIDATED = 64  # segments; of more, as many are taken from all over them

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from dgenlazy import DGen, Signal, SignalTensor, Tensor
 from dgenlazy.graph import Block, Context, Data, Input, Number, Recurrence, Seed, Value
-from dgenlazy.stage import initial_state, run, stage, step
+from dgenlazy.run import initial_state, run, stage, step
 
 FRAMES = 12
 

@@ -13,7 +13,7 @@ import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.ops import tanh_of
-from dgenlazy.stage import initial_state, run, stage
+from dgenlazy.run import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
 
@@ -52,7 +52,7 @@ def test_a_phasor_whose_frequency_comes_per_frame_stays_exact_for_ten_minutes(fr
 
 def test_the_parallel_form_of_a_phasor_is_bit_identical_to_its_steps():
     from dgenlazy.graph import Context
-    from dgenlazy.stage import initial_state, run, stage
+    from dgenlazy.run import initial_state, run, stage
 
     freq = np.random.default_rng(0).uniform(-3e4, 3e4, (5000, 2)).astype(np.float32)
     reset = (np.random.default_rng(1).uniform(size=5000) > 0.999).astype(np.float32)

@@ -14,7 +14,7 @@ import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.recurrence import AFFINE, FREE, NONLINEAR, analyse, choose
-from dgenlazy.stage import initial_state, stage
+from dgenlazy.run import initial_state, stage
 
 NAMES = {FREE: "free", AFFINE: "affine", NONLINEAR: "nonlinear"}
 V, M, S, ONE = jnp.ones(3), jnp.ones((3, 3)), jnp.ones(()), jnp.ones(1)

@@ -12,9 +12,10 @@ from compilations import compilations
 from test_properties import BINARY, UNARY
 
 import dgenlazy as dg
-from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor, runtime, stage
+from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.recurrence import choose, loops
+from dgenlazy.run import runtime, stage
 
 BATCH, FRAMES = 3, 24
 RANDOM = np.random.default_rng(0)

@@ -10,9 +10,10 @@ import pytest
 from compilations import compilations
 
 import dgenlazy as dg
-from dgenlazy import SGD, Adam, DGen, Signal, Tensor, mse, runtime
+from dgenlazy import SGD, Adam, DGen, Signal, Tensor, mse
 from dgenlazy.graph import infer
-from dgenlazy.stage import _staged, stage
+from dgenlazy.run import runtime, stage
+from dgenlazy.run.stage import _staged
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, 64).astype(np.float32)
 

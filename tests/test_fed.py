@@ -10,7 +10,7 @@ import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context, Number
 from dgenlazy.recurrence import Fed
-from dgenlazy.stage import initial_state, run, stage
+from dgenlazy.run import initial_state, run, stage
 
 FRAMES = 40
 rng = np.random.default_rng(0)

@@ -22,11 +22,10 @@ from jax import export, lax
 from test_ops import FIRST, TABLE
 
 import dgenlazy as dg
-from dgenlazy import DGen, Signal, Tensor, runtime
+from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import FLOAT, Context
 from dgenlazy.ops import spectral_distances
-from dgenlazy.plan import plans
-from dgenlazy.stage import initial_state, restage, run
+from dgenlazy.run import initial_state, plans, restage, run, runtime
 
 ROOT = Path(__file__).parents[1]
 FRAMES = 1024

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import Context, Data, Input, Number
-from dgenlazy.stage import initial_state, run, stage
+from dgenlazy.run import initial_state, run, stage
 
 FRAMES = 24
 EXAMPLES = settings(

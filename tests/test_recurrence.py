@@ -16,7 +16,7 @@ from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context, Data, Number, recurrence as recurrence_op
 from dgenlazy.recurrence import loops, newton
 from dgenlazy.recurrence.solve import Recursion
-from dgenlazy.stage import initial_state, run, stage
+from dgenlazy.run import initial_state, run, stage
 
 RATE = 1000.0
 LANES = [(), (1,), (3,), (16,), (2, 3)]

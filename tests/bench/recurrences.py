@@ -233,7 +233,7 @@ def delays(frames: int) -> list[dict[str, Any]]:
 
 def memory(build: Callable[..., Any], gain: Any, frames: int) -> float:
     """What the compiled gradient keeps beside its arguments and results, for each frame."""
-    from dgenlazy import runtime
+    from dgenlazy.run import runtime
 
     y = build(Signal.from_samples(np.zeros(frames, np.float32)))
     graph, where = runtime.staged([(y * y).node]), runtime.device()

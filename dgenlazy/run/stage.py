@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from .graph import (
+from ..graph import (
     FLOAT,
     Block,
     Context,
@@ -28,7 +28,7 @@ from .graph import (
     pick,
     toposort,
 )
-from .recurrence import feed, solve
+from ..recurrence import feed, solve
 
 
 class Line(NamedTuple):

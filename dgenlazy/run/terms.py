@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from .graph import Leaf, Node, toposort
-from .ops import math
+from ..graph import Leaf, Node, toposort
+from ..ops import math
 from .stage import Staged, flat, restage, staged
 
 _staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()

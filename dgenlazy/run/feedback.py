@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .errors import ArgumentError, ShapeError
-from .graph import Block, Context, Hole, Leaf, Node, Recurrence, Spec, lift, outputs_of, toposort
-from .ops import delay_line
-from .recurrence import scan
+from ..errors import ArgumentError, ShapeError
+from ..graph import Block, Context, Hole, Leaf, Node, Recurrence, Spec, lift, outputs_of, toposort
+from ..ops import delay_line
+from ..recurrence import scan
 from .stage import Program, initial_state, number, run_line, step
 
 PLANS = ("auto", "scan", "blocks", "linear", "newton")

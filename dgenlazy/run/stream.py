@@ -9,9 +9,9 @@ from typing import Any, final
 import jax
 import numpy as np
 
-from .config import whole_number
-from .errors import ArgumentError, InputError, ShapeError
-from .graph import Context, Recurrence
+from ..config import whole_number
+from ..errors import ArgumentError, InputError, ShapeError
+from ..graph import Context, Recurrence
 from .stage import Program, initial_state
 
 

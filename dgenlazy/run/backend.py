@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from .errors import BackendError
+from ..errors import BackendError
 
 PLATFORMS = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
 WITHOUT_FFT = ("METAL",)  # Apple's plugin has no complex numbers either

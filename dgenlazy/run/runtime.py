@@ -12,10 +12,10 @@ import numpy as np
 from jax import lax
 from jax.sharding import SingleDeviceSharding
 
+from ..config import DGen, Inputs, whole_number
+from ..errors import ArgumentError, InputError, ShapeError
+from ..graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend
-from .config import DGen, Inputs, whole_number
-from .errors import ArgumentError, InputError, ShapeError
-from .graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
 from .plan import Plans, plans
 from .stage import Program, Staged, initial_state, run, staged
 from .stream import Stream

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .graph import Context, Recurrence
-from .recurrence import choose
+from ..graph import Context, Recurrence
+from ..recurrence import choose
 from .stage import Program, initial_state
 
 

@@ -1,0 +1,15 @@
+"""How a graph becomes a program, and the program a result: staging, loops, streams, devices."""
+
+from . import backend as backend, runtime as runtime
+from .feedback import close as close
+from .plan import Plans as Plans, plans as plans
+from .stage import (
+    Program as Program,
+    Staged as Staged,
+    initial_state as initial_state,
+    restage as restage,
+    run as run,
+    stage as stage,
+    step as step,
+)
+from .stream import Stream as Stream
