@@ -6,6 +6,7 @@ frames; `backward` differentiates that function; `Adam` and `SGD` step what is l
 
 from . import audio as audio, display as display
 from .config import DGen as DGen
+from .dsp import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong, spectral_loss as spectral_loss
 from .errors import (
     ArgumentError as ArgumentError,
     ArtifactError as ArtifactError,
@@ -63,7 +64,6 @@ from .ops import (
     smooth as smooth,
     softmax as softmax,
     sosfilt as sosfilt,
-    spectral_loss as spectral_loss,
     sqrt as sqrt,
     stack as stack,
     sum as sum,
@@ -75,7 +75,6 @@ from .ops import (
 )
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .player import Player as Player, load as load
-from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 

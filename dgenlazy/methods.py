@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import reverb
+from .dsp import losses, reverb
 from .errors import ArgumentError
 from .graph import Value
-from .ops import dynamics, filter, index, loss, math, resonator, signal, spectral, tensor
+from .ops import dynamics, filter, index, loss, math, resonator, signal, tensor
 
 
 class Methods(Value):
@@ -116,4 +116,4 @@ class Methods(Value):
     history, delay = signal.history, signal.delay
 
     mse = loss.mse
-    spectral_loss = spectral.spectral_loss
+    spectral_loss = losses.spectral_loss

@@ -23,8 +23,8 @@ from test_ops import FIRST, TABLE
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
+from dgenlazy.dsp import spectral_distances
 from dgenlazy.graph import FLOAT, Context
-from dgenlazy.ops import spectral_distances
 from dgenlazy.run import initial_state, plans, restage, run, runtime
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,6 @@ from . import (
     oscillator as oscillator,
     resonator as resonator,
     signal as signal,
-    spectral as spectral,
     tensor as tensor,
 )
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
@@ -22,7 +21,7 @@ from .filter import (
     onepole as onepole,
     sosfilt as sosfilt,
 )
-from .index import peek_row as peek_row, where as where
+from .index import getitem as getitem, peek_row as peek_row, where as where
 from .loss import mse as mse
 from .math import (
     abs as abs,
@@ -60,7 +59,6 @@ from .signal import (
     history as history,
     latch as latch,
 )
-from .spectral import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .tensor import (
     concat as concat,
     conv1d as conv1d,

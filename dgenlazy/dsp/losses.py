@@ -14,8 +14,7 @@ from jax import lax
 from ..config import real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import block, composite, lift
-from .index import getitem
-from .math import add, mul
+from ..ops import add, getitem, mul
 
 
 def _windows(x: Any, size: int, hop: int) -> Any:

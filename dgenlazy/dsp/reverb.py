@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .config import whole_number
-from .errors import ArgumentError, ShapeError
-from .graph import Data, Number, composite, lift, outputs_of, pointwise
-from .ops import above, add, bounded, clamp, delay_line, history, mul, onepole, sub
-from .run import close, runtime
+from ..config import whole_number
+from ..errors import ArgumentError, ShapeError
+from ..graph import Data, Number, composite, lift, outputs_of, pointwise
+from ..ops import above, add, bounded, clamp, delay_line, history, mul, onepole, sub
+from ..run import close, runtime
 
 
 def _late(prev: Any, time: Any, size: int, least: int) -> Any:
