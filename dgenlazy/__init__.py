@@ -73,8 +73,8 @@ from .ops import (
     transpose as transpose,
     where as where,
 )
-from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .player import Player as Player, load as load
+from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 

@@ -26,7 +26,7 @@ ORDER = [
     {"methods"},
     {"lazy"},
     {"values"},
-    {"optim", "function", "foreign"},
+    {"train", "function", "foreign"},
     {"export", "player", "doctor"},
     {"__init__"},
     {"__main__"},

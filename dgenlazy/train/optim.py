@@ -11,11 +11,11 @@ import numpy as np
 import optax
 from jax.sharding import SingleDeviceSharding
 
-from .config import flag, real_number
-from .errors import ArgumentError, ShapeError
-from .graph import Data
-from .lazy import Lazy
-from .run import runtime
+from ..config import flag, real_number
+from ..errors import ArgumentError, ShapeError
+from ..graph import Data
+from ..lazy import Lazy
+from ..run import runtime
 
 
 class Optimizer:
