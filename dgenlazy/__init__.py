@@ -16,9 +16,6 @@ from .errors import (
     InputError as InputError,
     ShapeError as ShapeError,
 )
-from .export import export as export
-from .foreign import from_jax as from_jax
-from .function import function as function
 from .lazy import backward as backward, load_state as load_state, realize as realize, reset as reset, save_state as save_state
 from .ops import (
     abs as abs,
@@ -73,7 +70,7 @@ from .ops import (
     transpose as transpose,
     where as where,
 )
-from .player import Player as Player, load as load
+from .ship import Player as Player, export as export, from_jax as from_jax, function as function, load as load
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__

@@ -14,7 +14,8 @@ import pytest
 from compilations import compilations
 
 import dgenlazy as dg
-from dgenlazy import ArtifactError, Signal, artifact, inspection
+from dgenlazy import ArtifactError, Signal
+from dgenlazy.ship import artifact, inspection
 
 MUTATIONS = 500
 HERE = artifact.platform_of(jax.devices()[0])

@@ -493,7 +493,7 @@ def test_examples_that_may_be_on_several_devices_are_not_run_apart(one_device, m
         return by_groups(body, frames, tile, *args)
 
     monkeypatch.setattr(loops, "_by_groups", spied)
-    monkeypatch.setattr(sys.modules["dgenlazy.function"], "_one_device", lambda where: one_device)
+    monkeypatch.setattr(sys.modules["dgenlazy.ship.function"], "_one_device", lambda where: one_device)
     p, lanes, x = examples(19)
     jax.make_jaxpr(jax.vmap(jax.grad(loss_of("filter that moves")), (0, None, 0)))(p, lanes, x)
     assert (len(tiles) > 0) == one_device

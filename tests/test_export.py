@@ -15,7 +15,8 @@ import pytest
 from compilations import compilations
 
 import dgenlazy as dg
-from dgenlazy import ArgumentError, ArtifactError, BackendError, DGen, InputError, ShapeError, Signal, Tensor, artifact
+from dgenlazy import ArgumentError, ArtifactError, BackendError, DGen, InputError, ShapeError, Signal, Tensor
+from dgenlazy.ship import artifact
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 X, Y = np.random.default_rng(0).uniform(-1, 1, (2, 64)).astype(np.float32)

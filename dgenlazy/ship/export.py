@@ -17,15 +17,15 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
+from ..config import flag, whole_number
+from ..errors import ArgumentError, DGenError
+from ..graph import Data, Recurrence
+from ..lazy import Lazy
+from ..recurrence import reads
+from ..run import runtime
+from ..version import __version__
 from . import artifact, inspection
-from .config import flag, whole_number
-from .errors import ArgumentError, DGenError
 from .function import Function, function
-from .graph import Data, Recurrence
-from .lazy import Lazy
-from .recurrence import reads
-from .run import runtime
-from .version import __version__
 
 
 def export(

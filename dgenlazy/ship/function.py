@@ -11,12 +11,12 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from .config import whole_number
-from .errors import ArgumentError, InputError, ShapeError
-from .graph import Data, Input, Leaf, Seed, batch_of, needs_value
-from .lazy import Lazy
-from .run import Staged, initial_state, restage, run, runtime
-from .values import promoted
+from ..config import whole_number
+from ..errors import ArgumentError, InputError, ShapeError
+from ..graph import Data, Input, Leaf, Seed, batch_of, needs_value
+from ..lazy import Lazy
+from ..run import Staged, initial_state, restage, run, runtime
+from ..values import promoted
 
 
 @final

@@ -12,10 +12,10 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
+from ..config import real_array, whole_number
+from ..errors import ArgumentError, ArtifactError, InputError, ShapeError
+from ..run import runtime
 from . import artifact, inspection
-from .config import real_array, whole_number
-from .errors import ArgumentError, ArtifactError, InputError, ShapeError
-from .run import runtime
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequence[str] = ()) -> Player:

@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import ArgumentError
-from .graph import Block, Pointwise, Spec, lift, outputs_of
-from .lazy import Lazy
-from .values import promoted
+from ..errors import ArgumentError
+from ..graph import Block, Pointwise, Spec, lift, outputs_of
+from ..lazy import Lazy
+from ..values import promoted
 
 
 def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import ArtifactError, BackendError
+from ..errors import ArtifactError, BackendError
 
 FORMAT, VERSION = "dgenlazy artefact", 1
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu", "mps")
