@@ -155,3 +155,8 @@ __all__ = [
     "transpose",
     "where",
 ]
+
+
+def __dir__() -> list[str]:
+    """What users may use: without the rooms of the house, which stand beside it."""
+    return sorted([*__all__, "abs", "max", "min", "pow", "round", "sum", *(name for name in globals() if name[:2] == "__")])

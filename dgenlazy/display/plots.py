@@ -1,47 +1,16 @@
-"""How values look: text, and in a notebook HTML, plots and players."""
+"""How samples look: waveforms, spectra, spectrograms."""
 
 from __future__ import annotations
 
-import html as markup
-import importlib
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, BackendError, ShapeError
-from .graph import Data, Leaf, Node, Number
-from .run import stage
+from ..errors import ArgumentError, ShapeError
+from .extras import imported
 
 PLOTS = ("waveform", "spectrum", "spectrogram")
 _FLOOR_DB = -90.0  # below the loudest: what spectrum and spectrogram still show
-_MOST_LINES = 100  # of a program that is shown in HTML
-
-
-def describe(name: str, node: Node | Leaf) -> str:
-    """One line: class, shape, what it is made of."""
-    facts = [f"shape={node.spec.shape}"]
-    if isinstance(node, Data) and node.batched:
-        facts.append(f"batch={len(node.array)}")
-    if isinstance(node, Node):
-        facts.append(f"op={node.op.__name__}")
-    elif isinstance(node, (Data, Number)):
-        data = np.asarray(node.array if isinstance(node, Data) else node.number, np.float32)
-        facts.append(f"value={np.array2string(data, precision=6, threshold=6, edgeitems=2, separator=', ')}".replace("\n", ""))
-    else:
-        facts.append(type(node).__name__.lower())
-    if node.requires_grad:
-        facts.append("requires_grad=True")
-    return f"{name}({', '.join(facts)})"
-
-
-def html(name: str, node: Node | Leaf) -> str:
-    """The line of `describe`, and the staged program to unfold."""
-    program = str(stage([node])[0]).splitlines()
-    if len(program) > _MOST_LINES:
-        half = _MOST_LINES // 2
-        program = [*program[:half], f"... {len(program) - 2 * half} more lines: print(x.program()) ...", *program[-half:]]
-    text, line = markup.escape("\n".join(program)), markup.escape(describe(name, node))
-    return f"<code>{line}</code><details><summary>program</summary><pre>{text}</pre></details>"
 
 
 def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = None, **style: Any) -> Any:
@@ -75,7 +44,7 @@ def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = Non
     if kind == "spectrogram" and lanes.shape[1] != 1:
         raise ShapeError(f"plot: a spectrogram takes one lane, this has shape {samples.shape[1:]}; pick one, or take the sum()")
     if ax is None:
-        ax = _imported("matplotlib.pyplot", "plot").subplots(figsize=(7.0, 2.4), layout="constrained")[1]
+        ax = imported("matplotlib.pyplot", "plot").subplots(figsize=(7.0, 2.4), layout="constrained")[1]
     if 1 < lanes.shape[1] <= 8 and kind != "spectrogram" and "label" not in style:
         style["label"] = [str(i) for i in np.ndindex(samples.shape[1:])] if samples.ndim > 2 else list(range(lanes.shape[1]))
     draw = {"waveform": _waveform, "spectrum": _spectrum, "spectrogram": _spectrogram}[kind]
@@ -83,41 +52,6 @@ def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = Non
     if "label" in style:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return ax
-
-
-def player(samples: Any, sample_rate: float) -> Any:
-    """A player of samples for a notebook.
-
-    Args:
-        samples: In [-1, 1]; louder ones are scaled down to it. `(frames,)`, or `(frames, 2)` for stereo.
-        sample_rate: In Hz; browsers play 3000 to 384000.
-
-    Returns:
-        An `IPython.display.Audio`, which holds the sound itself: 2 bytes a sample, a third more as text.
-
-    Raises:
-        ShapeError: more than two channels. ArgumentError: samples that are not finite. BackendError: IPython is not installed.
-
-    >>> from dgenlazy import display
-    >>> display.player(Signal.noise().realize(1000), 8000)
-    <IPython.lib.display.Audio object>
-    """
-    samples = np.asarray(samples, np.float32)
-    if samples.ndim == 0 or samples.shape[1:] not in ((), (1,), (2,)):
-        raise ShapeError(f"player: takes (frames,), or (frames, 2) for stereo, got {samples.shape}; sum() the lanes first")
-    if not np.isfinite(samples).all():
-        raise ArgumentError("player: some samples are infinite or not numbers")
-    loudest = float(np.abs(samples).max(initial=1.0))
-    audio = _imported("IPython.display", "player").Audio
-    return audio(samples.T / loudest, rate=round(sample_rate), normalize=False)
-
-
-def _imported(module: str, what: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as e:
-        package = module.partition(".")[0]
-        raise BackendError(f'{what}: {package} is not installed ({e}); pip install "dgenlazy[notebook]"') from None
 
 
 def _waveform(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:
