@@ -1,6 +1,6 @@
 """How what recurs is solved: analysis of a step, plans, loops, Newton's method and derivatives."""
 
 from .analysis import AFFINE as AFFINE, FREE as FREE, NONLINEAR as NONLINEAR, analyse as analyse, reads as reads
-from .fusion import Fed as Fed, feed as feed
+from .fusion import Fused as Fused, fuse as fuse
 from .solve import choose as choose, scan as scan, solve as solve
 from .sums import restarting as restarting, running as running

@@ -20,7 +20,7 @@ from .analysis import elementwise
 _MOST = 50  # ops that a recurrence takes in: more would be slow to make again, and to compile
 
 
-class Fed(Recurrence):
+class Fused(Recurrence):
     """A recurrence together with the pointwise ops that make its inputs. Its state is that of the recurrence.
 
     Attributes:
@@ -53,7 +53,7 @@ class Fed(Recurrence):
         return self.op.step(ctx, params, state, *self.made(ctx, *inputs))
 
 
-def feed(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Sequence[int]) -> tuple[list[Any], tuple[int, ...]]:
+def fuse(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Sequence[int]) -> tuple[list[Any], tuple[int, ...]]:
     """A program in which each recurrence computes what only it needs, if that is element by element: its lines and outputs.
 
     Args:
@@ -93,7 +93,7 @@ def feed(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Seque
             parts: list[Any] = [(j, *lines[j - leaves]) for j in own]
             needed = [*args, *[a for part in parts for a in part[2]]]
             sources = tuple(dict.fromkeys(a for a in needed if a not in own))
-            op, args = Fed(op, [specs[a] for a in args], parts, sources, args), sources
+            op, args = Fused(op, [specs[a] for a in args], parts, sources, args), sources
         number[i] = leaves + len(made)
         made.append((op, tuple(number[a] for a in args), params))
     return made, tuple(number[i] for i in outputs)

@@ -21,7 +21,7 @@ from ..errors import ArgumentError
 from ..graph import Context, Params, Recurrence, Spec
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
-from .fusion import Fed
+from .fusion import Fused
 from .loops import loop
 from .tangents import batched_alike, floats_of, is_float, is_zero, joined, live_of, mark, spread, tangents_of, tied
 
@@ -48,7 +48,7 @@ def solve(
     step = ft.partial(_step, op, ctx._replace(start=0, frames=1), params)
     shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]
     plan = choose(op, ctx, params, state, shapes, specs)
-    if isinstance(op, Fed) and plan.name != "linear":  # where inputs are read again and again, they are made first
+    if isinstance(op, Fused) and plan.name != "linear":  # where inputs are read again and again, they are made first
         return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])

@@ -28,7 +28,7 @@ from ..graph import (
     pick,
     toposort,
 )
-from ..recurrence import feed, solve
+from ..recurrence import fuse, solve
 
 
 class Line(NamedTuple):
@@ -87,9 +87,9 @@ class Program:
         return ", ".join(dict.fromkeys(line.op.__name__ for line in self.lines if isinstance(line.op, Block)))
 
     @ft.cached_property
-    def fed(self) -> Program:
+    def fused(self) -> Program:
         """The same, for parallel backends: recurrences compute what only they need."""
-        lines, outputs = feed(self.lines, self.specs, len(self.leaves), self.outputs)
+        lines, outputs = fuse(self.lines, self.specs, len(self.leaves), self.outputs)
         return Program(self.numbers, self.leaves, tuple([Line(*line) for line in lines]), outputs)
 
     @property
@@ -196,7 +196,7 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
 
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
-    program = program.fed if ctx.parallel else program
+    program = program.fused if ctx.parallel else program
     env, after, before = list(leaves), [], iter(state)
     for line in program.lines:
         recurs = isinstance(line.op, Recurrence)

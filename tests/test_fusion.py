@@ -9,7 +9,7 @@ import pytest
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context, Number
-from dgenlazy.recurrence import Fed
+from dgenlazy.recurrence import Fused
 from dgenlazy.run import initial_state, run, stage
 
 FRAMES = 40
@@ -20,21 +20,21 @@ def samples(*shape, learned=True):
     return Signal.from_samples(rng.uniform(-1, 1, (FRAMES, *shape)).astype(np.float32), requires_grad=learned)
 
 
-def fed(value):
+def fused(value):
     """Each recurrence of a value with the names of the ops that it takes in, and the names of the ops that are left."""
-    lines = stage([value.node])[0].fed.lines
-    inside = [[line[1].__name__ for line in x.op.lines if line[1].__name__ != "pick"] for x in lines if isinstance(x.op, Fed)]
+    lines = stage([value.node])[0].fused.lines
+    inside = [[line[1].__name__ for line in x.op.lines if line[1].__name__ != "pick"] for x in lines if isinstance(x.op, Fused)]
     return inside, [x.op.__name__ for x in lines]
 
 
 def test_a_filter_takes_in_its_coefficients_and_what_they_are_made_of():
     x, cutoff = samples(), samples()
-    assert fed(x.biquad(500 + 400 * cutoff)) == ([["mul", "add", "biquad_coefficients"]], ["second_order"])
+    assert fused(x.biquad(500 + 400 * cutoff)) == ([["mul", "add", "biquad_coefficients"]], ["second_order"])
 
 
 def test_filters_in_a_row_take_in_their_own():
     x, cutoff = samples(), samples()
-    inside, left = fed(x.biquad(400 * cutoff).onepole(cutoff * 0.1))
+    inside, left = fused(x.biquad(400 * cutoff).onepole(cutoff * 0.1))
     assert left == ["second_order", "first_order"]
     assert [len(names) for names in inside] == [2, 2]
 
@@ -48,7 +48,7 @@ def test_of_a_long_chain_the_nearest_ops_are_taken_in():
     x = cutoff = samples()
     for _ in range(200):
         cutoff = cutoff * 0.99
-    (inside,), left = fed(x.biquad(500 + 400 * cutoff))
+    (inside,), left = fused(x.biquad(500 + 400 * cutoff))
     assert 30 < len(inside) <= 50
     assert left[-1] == "second_order"
     assert len(inside) + left.count("mul") == 203
@@ -68,7 +68,7 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_what_is_not_only_its_own_or_costly_stays_outside(name):
     build, kept = KEPT[name]
-    inside, left = fed(build(samples(), samples()))
+    inside, left = fused(build(samples(), samples()))
     assert kept in left
     assert not any(kept in names for names in inside)
 
