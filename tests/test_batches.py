@@ -15,7 +15,8 @@ import dgenlazy as dg
 from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.recurrence import choose, loops
-from dgenlazy.run import runtime, stage
+from dgenlazy.run import runtime
+from dgenlazy.run.stage import staged
 
 BATCH, FRAMES = 3, 24
 RANDOM = np.random.default_rng(0)
@@ -390,7 +391,7 @@ def test_a_pure_function_takes_batched_samples_and_plans_are_those_of_one_exampl
 def test_the_choice_of_a_plan_counts_the_examples():
     """As it counts lanes: many keep a device busy frame by frame."""
     x = Signal.input(0)
-    graph = stage.staged([dg.feedback(lambda s: (x + 0.5 * s).tanh()).node])
+    graph = staged([dg.feedback(lambda s: (x + 0.5 * s).tanh()).node])
     line = graph.program.lines[0]
     specs = [graph.program.specs[a] for a in line.args]
     shapes = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in specs]

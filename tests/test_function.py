@@ -204,7 +204,7 @@ def test_a_call_by_itself_compiles_once_for_each_shape():
     _, out = voice()
     fn = dg.function(out, inputs={"x": 0})
     _, state = fn(None, {"x": X})
-    fn(None, {"x": X}, state)
+    fn([900.0, np.ones(2)], {"x": X}, state)
     with compilations() as compiled:
         for scale in (0.5, 1.0):
             _, state = fn([900.0 * scale, np.array([scale, 1.0])], {"x": scale * X}, state)
