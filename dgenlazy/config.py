@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -149,7 +150,7 @@ class Config:
             or strictly "metal", "gpu" or "cpu".
         sample_rate: Frames per second, in Hz. 44100.0 at first.
         default_frame_count: Frames of a run that does not say how many. 1024 at first.
-        seed: Of unseeded noise and `Tensor.randn`; assigning it restarts their numbering. In [0, 2**32).
+        seed: Of noise and `Tensor.randn`; assigning it restarts the numbering of those made without a seed. In [0, 2**32).
         inputs: Mapping from channel to samples, for `Signal.input(channel)`.
 
     >>> with DGen.override(sample_rate=16000):
@@ -166,7 +167,6 @@ class Config:
     inputs: Inputs
 
     def __init__(self):
-        self._randn_count = 0
         self._set(backend="auto", sample_rate=44100.0, default_frame_count=1024, seed=0, inputs={})
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -181,12 +181,11 @@ class Config:
             raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
         self.__dict__.update({name: _CHECKS[name](value) for name, value in settings.items()})
         if "seed" in settings:
-            self._randn_count = 0
+            self._numbers = itertools.count()
 
     def next_randn(self) -> int:
-        """The number of the next unseeded `Tensor.randn` since `seed` was assigned."""
-        self._randn_count += 1
-        return self._randn_count - 1
+        """A number for a `Tensor.randn` or a noise made without a seed: how many there were since `seed` was assigned."""
+        return next(self._numbers)
 
     @contextlib.contextmanager
     def override(self, **settings: Any) -> Iterator[Config]:
@@ -203,7 +202,7 @@ class Config:
         finally:
             self.__dict__.update({name: before[name] for name in settings if name in before})
             if "seed" in settings:
-                self._randn_count = before["_randn_count"]
+                self._numbers = before["_numbers"]
 
     def __repr__(self) -> str:
         return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS) + ")"

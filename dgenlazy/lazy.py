@@ -39,8 +39,9 @@ def save_state(*values: Any) -> dict[str, np.ndarray]:
         values: One, or the group that `dgenlazy.realize(..., preserve_state=True)` streams, in the same order.
 
     Returns:
-        A copy: "position", the number of the next frame; "program", the text of what runs; the state of each recurrence; and
-            of a batch "batch", how many examples there are, on the first axis of each state.
+        A copy: "position", the number of the next frame; "program", the text of what runs; the state of each recurrence; the
+            number of each noise made without a seed; and of a batch "batch", how many examples there are, on the first axis of
+            each state.
 
     >>> ramp = Signal.constant(1.0).accum()
     >>> ramp.realize(frames=2, preserve_state=True)
@@ -61,7 +62,7 @@ def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
 
     Args:
         values: One, or the group that is streamed. Their program must be that of the snapshot; a graph that was built again, in
-            this process or in another, has it.
+            this process or in another, has it. Until `reset` the stream hears the snapshot's noises, not its own.
         snapshot: What `save_state` gave, or the file that `np.load` opened.
 
     Raises:

@@ -103,7 +103,7 @@ class Tensor(Lazy):
         Args:
             shape: A number or a list of them.
             seed: The same gives the same numbers, for the same `DGen.seed`. Without one, each call gives others;
-                assigning `DGen.seed` starts their sequence again.
+                assigning `DGen.seed` starts their sequence, which is that of `Signal.noise` too, again.
 
         >>> Tensor.randn([64, 32]).shape
         (64, 32)
@@ -200,8 +200,8 @@ class Signal(Lazy):
         """White noise, uniform in [-1, 1): a pure function of `DGen.seed`, `seed`, the frame and the element.
 
         Args:
-            seed: The same gives the same noise. Without one, noises are numbered in the order in which they occur in
-                the graph that is run, so that they differ, and a graph that is built again sounds the same.
+            seed: The same gives the same noise. Without one, noises are numbered when they are made, as `Tensor.randn` is: any
+                two differ, and one that is made again is another. Assigning `DGen.seed` starts the numbers again.
             shape: Of one frame; other than () it gives a SignalTensor with independent lanes.
 
         >>> x = Signal.noise(seed=1).realize(frames=1000)
@@ -209,8 +209,10 @@ class Signal(Lazy):
         True
         """
         seed = None if seed is None else seed_number("Signal.noise: seed", seed)
-        leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), seed)
-        return promoted(oscillator.noise(leaf, shape=_shape("Signal.noise", shape)))
+        shape = _shape("Signal.noise", shape)
+        number = runtime.next_number() if seed is None else 0
+        leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), seed, number)
+        return promoted(oscillator.noise(leaf, shape=shape))
 
     @staticmethod
     def from_samples(array: Any, requires_grad: bool = False, *, batched: bool = False) -> Any:

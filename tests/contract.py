@@ -235,7 +235,7 @@ def _data(leaf, samples, frames):
         case Input():
             return np.asarray(samples[leaf.channel], np.float32)[:frames]
         case Seed():
-            return np.array([DGen.seed, *((0, 0) if leaf.seed is None else (1, leaf.seed))], np.uint32)
+            return np.array([DGen.seed, *((0, leaf.number) if leaf.seed is None else (1, leaf.seed))], np.uint32)
     raise AssertionError(f"{leaf} has no data")
 
 

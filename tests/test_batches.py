@@ -66,6 +66,7 @@ CHAINS = [NAMES[i : i + 4] for i in range(0, len(NAMES), 4)]
 
 def chain(names, i):
     """A loss through some ops, what goes into it, and the leaves: three with a batch axis, then one that is shared."""
+    DGen.seed = 0  # the same noise for the batch and for each example
     random = np.random.default_rng(len("".join(names)))
     tensor, still, moving = Tensor(**of(T, i), requires_grad=True), param(Q, i), samples(S, i, True)
     shared = Signal.param(0.4)

@@ -109,6 +109,7 @@ SAME = {
     "longer input": [lambda k=k: (_inputs(np.tile(X, k)), INPUT.onepole(0.1))[1] for k in (1, 2, 30)],
     "channel": [lambda k=k: (DGen.inputs.update({k: X}), Signal.input(k) * 3)[1] for k in (0, 7)],
     "seed": [lambda k=k: (_seed(k), NOISE * 1)[1] for k in (0, 1, 2**32 - 1)],
+    "noise made again": [lambda: Signal.noise() + Signal.noise().onepole(0.3)] * 3,
     "seed of a noise": [lambda k=k: Signal.noise(seed=k) for k in (0, 5, 2**32 - 1, None)],
     "delay": [lambda k=k: Signal.from_samples(X).delay(k) for k in (4.5, 5, 8, 7.99)],
     "loop": [lambda k=k: dg.feedback(lambda prev: k + prev.tanh() * k, init=k) for k in (0.1, 0.2, 1)],

@@ -31,7 +31,7 @@ EXPORTED = {name: x for name, x in vars(dg).items() if name[0] != "_" and not is
 WITHOUT_EXAMPLE = {
     "BackendError": "whether it is raised depends on the machine",
     "ArtifactError": "it takes a file to be wrong; see the loader of artefacts",
-    "DGen.next_randn": "a counter for Tensor.randn; not for users",
+    "DGen.next_randn": "a counter for noise and Tensor.randn; not for users",
 }
 for _family in ("Tensor", "Signal", "SignalTensor"):
     WITHOUT_EXAMPLE[f"{_family}.wrap"] = "how ops make a value of a node; not for users"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import subprocess
 import sys
 
@@ -232,6 +233,66 @@ def test_a_refused_snapshot_moves_nothing_and_says_why():
         with pytest.raises(ArgumentError, match=r"takes at least one value|3.0 is not a Tensor"):
             call()
     np.testing.assert_array_equal(y.realize(1, preserve_state=True), [3])
+
+
+def test_a_snapshot_carries_the_numbers_of_noise_so_that_another_graph_goes_on_to_the_bit():
+    def build():
+        return (Signal.noise() + Signal.noise(seed=3)).onepole(0.2) + Signal.noise(shape=(2,)) @ [1.0, 2.0]
+
+    one, other = build(), build()
+    own = other.realize(20)
+    first = one.realize(20, preserve_state=True)
+    other.load_state(one.save_state())
+    again = build()
+    again.load_state(other.save_state())  # the numbers are handed on
+    rest = [y.realize(20, preserve_state=True) for y in (one, other, again)]
+    np.testing.assert_array_equal(rest[1], rest[0])
+    np.testing.assert_array_equal(rest[2], rest[0])
+    np.testing.assert_allclose(np.concatenate([first, rest[0]]), one.realize(40), atol=1e-5)
+    np.testing.assert_array_equal(other.realize(20), own)  # what does not stream, and what begins again, is not touched
+    other.reset()
+    np.testing.assert_array_equal(other.realize(20, preserve_state=True), own)
+
+
+def test_a_snapshot_goes_on_in_another_process_that_has_made_other_noise():
+    build = "dg.Signal.noise().onepole(0.5) * dg.Signal.noise(shape=(2,)).sum()"
+    one = eval(build, {"dg": dg})
+    one.realize(7, preserve_state=True)
+    script = f"""
+import pickle, sys
+import dgenlazy as dg
+for _ in range(5):
+    dg.Signal.noise(), dg.Tensor.randn([2])
+y = {build}
+y.load_state(pickle.load(sys.stdin.buffer))
+sys.stdout.buffer.write(pickle.dumps(y.realize(9, preserve_state=True)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], input=pickle.dumps(one.save_state()), capture_output=True, check=True)
+    np.testing.assert_array_equal(pickle.loads(done.stdout), one.realize(9, preserve_state=True))
+
+
+def test_a_snapshot_of_a_stream_not_yet_begun_carries_the_numbers_too():
+    one, other = (Signal.noise().onepole(0.5) for _ in range(2))
+    other.load_state(one.save_state())
+    np.testing.assert_array_equal(other.realize(9, preserve_state=True), one.realize(9))
+
+
+def test_numbers_of_noise_that_do_not_fit_are_an_error_and_move_nothing():
+    y = Signal.noise() + Signal.noise()
+    y.realize(3, preserve_state=True)
+    snapshot = y.save_state()
+    assert [int(snapshot[name]) for name in ("noise.0", "noise.1")] == [0, 1]
+    lacking = {name: x for name, x in snapshot.items() if name != "noise.1"}
+    seeded = Signal.noise(seed=1) + Signal.noise(seed=2)
+    for value, wrong, message in (
+        (y, lacking, "the snapshot lacks 'noise.1'"),
+        (y, {**snapshot, "noise.1": [1]}, r"load_state: noise.1=\[1\] is not a whole number"),
+        (y, {**snapshot, "noise.0": -1}, "load_state: noise.0=-1 is less than 0"),
+        (seeded, snapshot, "the snapshot has 'noise.0'"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            value.load_state(wrong)
+    np.testing.assert_array_equal(y.realize(5, preserve_state=True), y.realize(8)[3:])
 
 
 # Cost.

@@ -4,13 +4,16 @@ import copy
 import math
 import operator
 import pickle
+import threading
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import references as ref
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, ShapeError, Signal, SignalTensor, Tensor
+from dgenlazy.run import runtime
 
 FRAMES = 6
 A, B = np.array([1.5, -2.0, 3.0], np.float32), np.array([0.5, 1.25, 2.0], np.float32)
@@ -370,25 +373,78 @@ def test_two_noises_of_a_graph_differ_and_a_shared_one_does_not():
     assert np.abs((a - b).realize(100)).max() > 0.1
 
 
-def test_a_graph_built_again_hears_the_same_noise():
+def test_a_graph_built_again_hears_other_noise_and_the_same_once_the_seed_is_assigned():
     def build():
         return Signal.noise() + 10 * Signal.noise().onepole(0.5)
 
-    np.testing.assert_array_equal(build().realize(64), build().realize(64))
-    first = build().realize(64)
+    graph = build()
+    first = graph.realize(64)
+    np.testing.assert_array_equal(graph.realize(64), first)
+    assert np.abs(build().realize(64) - first).max() > 0.1
     DGen.seed = 1
-    other = build().realize(64)
-    assert not np.array_equal(first, other)
+    assert np.abs(build().realize(64) - first).max() > 0.1
     DGen.seed = 0
     np.testing.assert_array_equal(build().realize(64), first)
 
 
-def test_unseeded_noises_are_numbered_in_the_order_of_the_staged_graph_not_of_creation():
+def test_unseeded_noises_are_numbered_when_they_are_made_wherever_they_stand():
     early, late = Signal.noise(), Signal.noise()
-    x, _ = dg.realize(early, late, frames=32)
-    y, _ = dg.realize(late, early, frames=32)
-    np.testing.assert_array_equal(x, y)
-    np.testing.assert_array_equal(late.realize(32), x)
+    alone = early.realize(32), late.realize(32)
+    assert np.abs(alone[0] - alone[1]).max() > 0.1
+    np.testing.assert_array_equal(dg.realize(early, late, frames=32), alone)
+    np.testing.assert_array_equal(dg.realize(late, early, frames=32), alone[::-1])
+    np.testing.assert_array_equal((0 * early + late).realize(32), alone[1])
+    for number, noise in enumerate(alone):
+        np.testing.assert_array_equal(noise, ref.noise((0, 0, number), 32, ()))
+
+
+def test_numbers_of_noise_go_on_after_a_block_with_another_seed():
+    first = Signal.noise().realize(16)
+    with DGen.override(seed=0):
+        np.testing.assert_array_equal(Signal.noise().realize(16), first)
+    with DGen.override(sample_rate=8000.0):
+        second = Signal.noise().realize(16)
+    third = Signal.noise().realize(16)
+    for number, noise in enumerate((first, second, third)):
+        np.testing.assert_array_equal(noise, ref.noise((0, 0, number), 16, ()))
+
+
+def test_numbers_and_seeds_of_noise_never_meet():
+    unseeded = [Signal.noise() for _ in range(4)]
+    seeded = [Signal.noise(seed=n) for n in range(4)]
+    heard = dg.realize(*unseeded, *seeded, frames=8)
+    assert len({x.tobytes() for x in heard}) == 8
+
+
+def test_what_fails_takes_no_number():
+    with pytest.raises(ArgumentError):
+        Signal.noise(shape=-1)
+    np.testing.assert_array_equal(Signal.noise().realize(8), ref.noise((0, 0, 0), 8, ()))
+
+
+def test_noises_made_in_several_threads_all_differ():
+    made = [[] for _ in range(4)]
+    threads = [threading.Thread(target=lambda own=own: own.extend(Signal.noise() for _ in range(500))) for own in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    graph = dg.stack([noise for own in made for noise in own])
+    assert sorted(leaf.number for leaf in runtime.staged([graph.node]).arrays) == list(range(2000))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_a_graph_hears_the_same_noise(copied):
+    graph = Signal.noise().onepole(0.5) + Signal.noise(shape=(2,))
+    np.testing.assert_array_equal(copied(graph).realize(16), graph.realize(16))
+
+
+def test_noise_inside_a_loop_is_one_noise_and_another_for_another_loop():
+    loops = [dg.feedback(lambda prev: Signal.noise() + 0.5 * prev) for _ in range(2)]
+    heard = dg.realize(*loops, frames=16)
+    assert np.abs(heard[0] - heard[1]).max() > 0.1
+    for loop, own in zip(loops, heard):
+        np.testing.assert_array_equal(loop.realize(16), own)
 
 
 def test_the_seed_is_read_when_a_graph_runs():

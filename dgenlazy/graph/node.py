@@ -107,9 +107,15 @@ class Input(Leaf):
 
 @dataclass(eq=False, slots=True)
 class Seed(Leaf):
-    """What a noise is keyed by: a number given by the user, or None for its position in the graph."""
+    """What a noise is keyed by beside `DGen.seed`.
+
+    Attributes:
+        seed: Given by the user, or None.
+        number: Of one that was given no seed: how many there were before it.
+    """
 
     seed: int | None
+    number: int
 
 
 @dataclass(eq=False, slots=True)

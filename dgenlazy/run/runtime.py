@@ -57,8 +57,10 @@ def inside(leaf: Data, start: int, frames: int) -> None:
         raise InputError(f"Signal.from_samples: {leaf.frames} frames of samples, but {asked}")
 
 
-def _collect(graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any) -> list[Any]:
-    """The data of every leaf, for the frames from `start` on."""
+def _collect(
+    graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any, numbers: Mapping[Seed, int] = {}
+) -> list[Any]:
+    """The data of every leaf, for the frames from `start` on; `numbers` are those of noises that have others than their own."""
     out: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
@@ -68,15 +70,20 @@ def _collect(graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] |
         elif isinstance(leaf, Input):
             out.append(_samples(leaf.channel, frames, start, inputs))
         elif isinstance(leaf, Seed):
-            out.append(seeds(leaf, graph, DGen.seed))
+            out.append(key(leaf, DGen.seed, numbers.get(leaf, leaf.number)))
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
     return out
 
 
-def seeds(leaf: Seed, graph: Staged, seed: int) -> np.ndarray:
-    kind = (0, graph.noises[leaf]) if leaf.seed is None else (1, leaf.seed)
-    return np.array([seed, *kind], np.uint32)
+def key(leaf: Seed, seed: int, number: int) -> np.ndarray:
+    """What a noise is a function of. Given seeds and numbers never meet: the second of three tells them apart."""
+    return np.array([seed, *((0, number) if leaf.seed is None else (1, leaf.seed))], np.uint32)
+
+
+def next_number() -> int:
+    """Of a noise that is made now, without a seed."""
+    return DGen.next_randn()
 
 
 def _samples(channel: int, frames: int, start: int, inputs: Mapping[int, Any] | None) -> np.ndarray:
@@ -208,7 +215,7 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
-    arrays = _collect(graph, count, start, inputs, where)
+    arrays = _collect(graph, count, start, inputs, where, stream.numbers if stream else {})
     batch = batch_of(graph.arrays, arrays, graph.batched)
     key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch else ()))
     first = np.uint32(start % 2**32)
@@ -287,5 +294,5 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
 
 def normal(shape: tuple[int, ...], seed: int | None) -> np.ndarray:
     """Standard normal numbers, the same for the same seed on every machine."""
-    key = (DGen.seed, 0, DGen.next_randn()) if seed is None else (DGen.seed, 1, seed)
-    return np.random.default_rng(key).standard_normal(shape, np.float32)
+    key = (0, next_number()) if seed is None else (1, seed)
+    return np.random.default_rng((DGen.seed, *key)).standard_normal(shape, np.float32)

@@ -21,7 +21,6 @@ from ..graph import (
     Params,
     Pointwise,
     Recurrence,
-    Seed,
     Spec,
     infer,
     may_be_batched,
@@ -165,23 +164,19 @@ class Staged(NamedTuple):
     numbers: np.ndarray  # all Python numbers, packed
     arrays: list[Any]  # the other leaves, in the program's order
     learned: tuple[int, ...]  # which of `arrays` require a gradient
-    noises: dict[Seed, int]  # unseeded noises, numbered in the order in which they occur
     batched: tuple[int, ...]  # which of `arrays` have a batch axis, or may have one
 
 
 _staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
 
 
-def restage(nodes: Sequence[Node | Leaf], noises: dict[Seed, int] | None = None) -> Staged:
-    """Stage a graph anew, and remember nothing; `noises` numbers its noises as another graph's."""
+def restage(nodes: Sequence[Node | Leaf]) -> Staged:
+    """Stage a graph anew, and remember nothing."""
     program, leaves = stage(nodes)
     numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
     arrays = leaves[program.numbers :]
     learned = tuple([i for i, leaf in enumerate(arrays) if leaf.requires_grad])
-    if noises is None:
-        unseeded = [leaf for leaf in arrays if isinstance(leaf, Seed) and leaf.seed is None]
-        noises = {leaf: i for i, leaf in enumerate(unseeded)}
-    return Staged(program, numbers, arrays, learned, noises, may_be_batched(arrays))
+    return Staged(program, numbers, arrays, learned, may_be_batched(arrays))
 
 
 def staged(nodes: Sequence[Node | Leaf]) -> Staged:

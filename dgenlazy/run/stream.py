@@ -9,9 +9,9 @@ from typing import Any, final
 import jax
 import numpy as np
 
-from ..config import whole_number
+from ..config import seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
-from ..graph import Context, Recurrence
+from ..graph import Context, Recurrence, Seed
 from .stage import Program, initial_state
 
 
@@ -25,6 +25,7 @@ class Stream:
         position: The number of the next frame.
         where: The device that the state is on, if it is on one.
         batch: How many examples the state is of; None outside of batches, where it has no batch axis.
+        numbers: Of its unseeded noises, where a snapshot brought others than they were made with.
     """
 
     def __init__(self, graph: Any):
@@ -32,6 +33,7 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
+        self.numbers: dict[Seed, int] = {}
         self.go_to(None, 0)
 
     def go_to(self, state: Any, position: int, where: Any = None, batch: int | None = None) -> None:
@@ -49,17 +51,26 @@ class Stream:
         arrays = {name: np.array(x) for name, x in zip(_names(program, self.state), jax.tree.leaves(self.state))}
         if self.batch is not None:
             arrays["batch"] = np.array(self.batch, np.int64)
+        for name, leaf in _noises(self.graph).items():
+            arrays[name] = np.array(self.numbers.get(leaf, leaf.number), np.int64)
         return {"position": np.array(self.position, np.int64), "program": np.array(str(program)), **arrays}
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
         """Go to where `saved` was called, if that was for an equal program."""
-        state, position, batch = _restored(self.graph.program, snapshot)
+        state, position, batch, self.numbers = _restored(self.graph, snapshot)
         self.go_to(state, position, None, batch)
 
 
-def _restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int, int | None]:
-    """`(state, position, batch)` of a snapshot, if it is one of this program."""
-    held = {"position", "program"}
+def _noises(graph: Any) -> dict[str, Seed]:
+    """Those made without a seed, by names in the order of the program."""
+    unseeded = [leaf for leaf in graph.arrays if isinstance(leaf, Seed) and leaf.seed is None]
+    return {f"noise.{i}": leaf for i, leaf in enumerate(unseeded)}
+
+
+def _restored(graph: Any, snapshot: Mapping[str, Any]) -> tuple[Any, int, int | None, dict[Seed, int]]:
+    """`(state, position, batch, numbers)` of a snapshot, if it is one of this program."""
+    program, noises = graph.program, _noises(graph)
+    held: set[str] = {"position", "program"}
     if not isinstance(snapshot, Mapping) or not held <= snapshot.keys():
         raise ArgumentError(f"load_state: {snapshot!r} is not what save_state gave: it has no position and program")
     _same(str(program), str(np.asarray(snapshot["program"])))
@@ -68,17 +79,20 @@ def _restored(program: Program, snapshot: Mapping[str, Any]) -> tuple[Any, int, 
     if "batch" in snapshot:
         held = held | {"batch"}
         batch = whole_number("load_state: batch", np.array(snapshot["batch"]).tolist())
+    held = held | noises.keys()
     first = _first_state(program)
     names = _names(program, first)
-    if names and snapshot.keys() == held:
-        return None, position, batch
-    if snapshot.keys() != held | set(names):
+    begun = not names or snapshot.keys() != held
+    if begun and snapshot.keys() != held | set(names):
         wrong = sorted(snapshot.keys() ^ (held | set(names)))[0]
         raise ArgumentError(f"load_state: the snapshot {'has' if wrong in snapshot else 'lacks'} {wrong!r}")
+    numbers = {leaf: seed_number(f"load_state: {n}", np.array(snapshot[n]).tolist()) for n, leaf in noises.items()}
+    if not begun:
+        return None, position, batch, numbers
     leaves, structure = jax.tree.flatten(first)
     examples = () if batch is None else (batch,)
     arrays = [_fitting(n, snapshot[n], (*examples, *x.shape), x.dtype) for n, x in zip(names, leaves)]
-    return structure.unflatten(arrays), position, batch
+    return structure.unflatten(arrays), position, batch, numbers
 
 
 def _names(program: Program, state: Any) -> list[str]:

@@ -7,16 +7,16 @@ from typing import Any
 
 from ..graph import Leaf, Node, toposort
 from ..ops import math
-from .stage import Staged, flat, restage, staged
+from .stage import Staged, flat, restage
 
 _staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
 
 
 def staged_terms(root: Node) -> Staged:
-    """`summed(root)` as one graph, with the noises of `root`; remembered as long as `root` lives."""
+    """`summed(root)` as one graph; remembered as long as `root` lives."""
     out = _staged.get(root)
     if out is None:
-        out = _staged[root] = restage([part for part in summed(root) if part is not None], staged([root]).noises)
+        out = _staged[root] = restage([part for part in summed(root) if part is not None])
     return out
 
 

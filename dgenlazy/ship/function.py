@@ -276,7 +276,7 @@ def _bound_arrays(graph: Staged, kept: runtime.Settings, bound: Mapping[Leaf, An
     arrays: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Seed):
-            arrays.append(runtime.seeds(leaf, graph, kept.seed))
+            arrays.append(runtime.key(leaf, kept.seed, leaf.number))
         elif leaf in bound:
             arrays.append(bound[leaf])
         elif isinstance(leaf, Data):
