@@ -728,7 +728,7 @@ def table():
         # Sources, losses.
         *constructors(),
         *phasors(),
-        *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (3,)),
+        *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (2, 3)),
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_),
         *spectra(),
     ]

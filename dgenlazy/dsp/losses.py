@@ -14,7 +14,7 @@ from jax import lax
 from ..config import real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import block, composite, lift
-from ..ops import add, getitem, mul
+from ..ops import add, alike, getitem, mul
 
 
 def _windows(x: Any, size: int, hop: int) -> Any:
@@ -103,7 +103,7 @@ def spectral_loss(
     log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
 
     Args:
-        pred, target: Signals, or SignalTensors whose shapes broadcast.
+        pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor.
         window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
         hop: Distance between windows in frames; a quarter of each window by default.
         mag_weight, log_weight: Weights of the two distances. They may be learned.
@@ -113,7 +113,8 @@ def spectral_loss(
         A Tensor of shape () for the whole run. Its gradient is finite at silence.
 
     Raises:
-        ArgumentError: a window under 2, a hop under 1 or `log_eps` not above 0.
+        ArgumentError: a window under 2, a hop under 1, `log_eps` not above 0, or two Tensors, which have no frames.
+        ShapeError: as for `mse`.
 
     Source: Engel et al., DDSP: Differentiable Digital Signal Processing, "multi-scale spectral loss"; Yamamoto et al.,
     Parallel WaveGAN, "multi-resolution STFT loss".
@@ -136,6 +137,7 @@ def spectral_loss(
             given = weight.spec.shape if weight.spec.shape else "one per frame"
             raise ShapeError(f"spectral_loss: {name} is a single number, got {given}")
     values = lift(pred, "spectral_loss: pred"), lift(target, "spectral_loss: target")
+    alike("spectral_loss", (pred, target), values)
     distances = spectral_distances(*values, window_size=sizes, hop=hop, log_eps=log_eps)
     both = getitem(distances, 0), getitem(distances, 1)
     return add(mul(weights[0], both[0]), mul(weights[1], both[1]))
