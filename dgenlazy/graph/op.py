@@ -270,7 +270,14 @@ class Recurrence(Op):
 
 
 class Block(Op):
-    """Sees every frame at once, `(frames, *shape)`, and gives one value for the whole run."""
+    """Sees every frame at once, `(frames, *shape)`, and gives one value for the whole run. It takes at least one Signal."""
+
+    def node(self, *inputs, params=()):
+        if not any(i.spec.signal for i in inputs):
+            given = ", ".join(str(i.spec.shape) for i in inputs)
+            fix = "Signal.from_samples(...) makes a Signal of samples"
+            raise ArgumentError(f"{self.__name__}: it sees all frames of a run, and what it is given, {given}, has none; {fix}")
+        return super().node(*inputs, params=params)
 
     def kind(self, inputs):
         return False, None

@@ -78,7 +78,8 @@ class Program:
     @ft.cached_property
     def varies(self) -> bool:
         """Whether it has frames at all."""
-        return any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
+        moves = any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
+        return moves or bool(self.sees_whole_run)
 
     @ft.cached_property
     def sees_whole_run(self) -> str:

@@ -22,8 +22,8 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
 
     Args:
         fn: A function of the arrays of one frame, jitted or not; it must be pure. It may return a tuple.
-        whole_run: Give it all frames of a Signal or SignalTensor instead, `(frames, *shape)`, and a Tensor as it is. What it
-            returns is one result of the whole run, whose shape is the same for any number of frames.
+        whole_run: Give it all frames of a Signal or SignalTensor instead, `(frames, *shape)`, and a Tensor as it is; at least
+            one Signal. What it returns is one result of the whole run, whose shape is the same for any number of frames.
 
     Returns:
         A function of values, numbers and arrays, all of which `fn` takes as float32. What is given by name becomes part of the
@@ -31,7 +31,8 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
         once and used again: each `from_jax` is another op, which compiles anew.
 
     Raises:
-        ArgumentError: `fn` is not a function, or what it returns is not an array of float32, or a tuple of them.
+        ArgumentError: `fn` is not a function, or what it returns is not an array of float32, or a tuple of them; `whole_run`,
+            and nothing that it is given has frames.
         ShapeError: `fn` fails for the shapes that it was given; the error that it raised is the cause.
 
     A `jax.custom_vjp` has no derivative forwards: `jax.jvp` and higher derivatives do not go through it, and a loop with one
