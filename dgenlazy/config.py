@@ -85,7 +85,10 @@ def _opts_out(value: Any) -> bool:
 
 
 class Inputs(MutableMapping[int, np.ndarray]):
-    """The samples of each input channel: `DGen.inputs[0] = samples`, `(frames,)`, or of a batch `(batch, frames)`."""
+    """The samples of each input channel: `DGen.inputs[0] = samples`, `(frames, *shape)`, or `(batch, frames, *shape)`.
+
+    Which of the two they are, and the shape of a frame, the `Signal.input` that reads them tells.
+    """
 
     def __init__(self, samples: Mapping[int, Any] = {}):
         self._samples: dict[int, np.ndarray] = {}
@@ -94,8 +97,8 @@ class Inputs(MutableMapping[int, np.ndarray]):
     def __setitem__(self, channel: int, samples: Any) -> None:
         channel = whole_number("inputs: channel", channel)
         array = real_array(f"inputs[{channel}]", samples)
-        if array.ndim not in (1, 2):
-            raise ArgumentError(f"inputs[{channel}]: shape {array.shape} is not (frames,), nor (batch, frames) for a batch")
+        if not array.ndim:
+            raise ArgumentError(f"inputs[{channel}]: shape () is not (frames,): a number has no frames")
         self._samples[channel] = array
 
     def __getitem__(self, channel: int) -> np.ndarray:
@@ -149,7 +152,7 @@ class Config:
         backend: "auto" (Metal where a plugin has registered it, then a GPU, else JAX's default device),
             or strictly "metal", "gpu" or "cpu".
         sample_rate: Frames per second, in Hz. 44100.0 at first.
-        default_frame_count: Frames of a run that does not say how many. 1024 at first.
+        default_frame_count: Frames of a run that does not say how many, and has no samples that do. 1024 at first.
         seed: Of noise and `Tensor.randn`; assigning it restarts the numbering of those made without a seed. In [0, 2**32).
         inputs: Mapping from channel to samples, for `Signal.input(channel)`.
 

@@ -216,10 +216,12 @@ class Lazy(Methods):
         """Compute it: stage the graph below, compile that once, run it.
 
         Args:
-            frames: How many; by default as many as `inputs` or `Signal.from_samples` hold, the shortest deciding, else
+            frames: How many; by default as many as the samples in use hold, be they of `inputs`, `DGen.inputs` or
+                `Signal.from_samples`: the shortest decides, and of a stream what is left of it. Where nothing has a length,
                 `DGen.default_frame_count`. Ignored where nothing has frames.
-            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`. `(frames,)`, or
-                `(batch, frames)` for a batch of examples; what is `(frames,)` beside a batch is shared by all of them.
+            inputs: Samples of input channels for this call, `{channel: samples}`; else those of `DGen.inputs`.
+                `(frames, *shape)`, or `(batch, frames, *shape)` for a batch of examples, with the shape of the `Signal.input`;
+                what has no batch axis beside a batch is shared by all of its examples.
             preserve_state: Go on from the end of the last such call on this value, in state and in frame position.
 
         Returns:
@@ -227,8 +229,9 @@ class Lazy(Methods):
             result has the batch axis before these, and each example is what it would be alone, noise included.
 
         Raises:
-            InputError: a channel has no samples or too few, or batches differ in size. ArgumentError: `frames` is negative or
-                not whole. BackendError: `DGen.backend` is not on this machine.
+            InputError: a channel has no samples or too few, or batches differ in size, or samples may be `(batch, frames)` or
+                `(frames, channels)`. ArgumentError: `frames` is negative or not whole, or samples are of another shape.
+                BackendError: `DGen.backend` is not on this machine.
 
         >>> ramp = Signal.constant(1.0).accum()
         >>> ramp.realize(frames=3)

@@ -162,10 +162,15 @@ class Signal(Lazy):
         return promoted(_parameter("Signal.param", x, True, min, max, batched))
 
     @staticmethod
-    def input(channel: int = 0) -> Signal:
+    def input(channel: int = 0, shape: Any = ()) -> Any:
         """An audio input. Its samples come with `realize(inputs={channel: samples})` or from `DGen.inputs[channel]`.
 
-        They are `(frames,)`, or `(batch, frames)` for a batch of examples, each of which runs the whole graph.
+        Args:
+            channel: The number that its samples are given under.
+            shape: Of one frame; other than () it gives a SignalTensor: `shape=(2,)` for stereo, whose lanes are left and right.
+
+        The samples are `(frames, *shape)`, or `(batch, frames, *shape)` for a batch of examples, each of which runs the whole
+        graph. For shape () what has over 8 times as many rows as columns is an InputError: is it `(frames, channels)`?
 
         >>> (Signal.input(0) * 2).realize(inputs={0: [1.0, 2.0]})
         array([2., 4.], dtype=float32)
@@ -173,8 +178,12 @@ class Signal(Lazy):
         array([[1., 2.],
                [2., 4.],
                [3., 6.]], dtype=float32)
+        >>> stereo = np.float32([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> Signal.input(0, shape=(2,)).mean().realize(inputs={0: stereo})
+        array([1.5, 3.5, 5.5], dtype=float32)
         """
-        return promoted(Input(Spec((), True, 1), whole_number("Signal.input: channel", channel)))
+        channel = whole_number("Signal.input: channel", channel)
+        return promoted(Input(Spec(_shape("Signal.input", shape), True, 1), channel))
 
     @staticmethod
     def phasor(freq: Any, reset: Any = None) -> Any:

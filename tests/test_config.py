@@ -158,7 +158,6 @@ def test_assigning_inputs_copies_the_mapping():
 @pytest.mark.parametrize(
     ("channel", "samples", "message"),
     [
-        (0, [[[1.0, 2.0]]], r"inputs\[0\]: shape \(1, 1, 2\) is not \(frames,\), nor \(batch, frames\)"),
         (0, 1.0, r"inputs\[0\]: shape \(\) is not \(frames,\)"),
         (3, [1, [2, 3]], r"inputs\[3\]: list is not an array of numbers"),
         (0, [1j], r"inputs\[0\]: complex128 is not a type of real numbers; take the real and imaginary parts apart"),

@@ -1,6 +1,6 @@
 """How a graph becomes a program, and the program a result: staging, loops, streams, devices."""
 
-from . import backend as backend, runtime as runtime
+from . import backend as backend, runtime as runtime, samples as samples
 from .feedback import close as close
 from .plan import Plans as Plans, plans as plans
 from .stage import (

@@ -13,9 +13,9 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from ..config import DGen, Inputs, whole_number
-from ..errors import ArgumentError, InputError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
-from . import backend
+from . import backend, samples
 from .plan import Plans, plans
 from .stage import Program, Staged, initial_state, run, staged
 from .stream import Stream
@@ -50,25 +50,19 @@ def _given(leaf: Data, where: Any, start: int) -> Any:
 _SMALL = 64  # elements
 
 
-def inside(leaf: Data, start: int, frames: int) -> None:
-    """Raise an InputError where samples end before a block does."""
-    if start + frames > leaf.frames:
-        asked = f"frames {start} to {start + frames} were asked for"
-        raise InputError(f"Signal.from_samples: {leaf.frames} frames of samples, but {asked}")
-
-
 def _collect(
-    graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any, numbers: Mapping[Seed, int] = {}
+    graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any, stream: Stream | None = None
 ) -> list[Any]:
-    """The data of every leaf, for the frames from `start` on; `numbers` are those of noises that have others than their own."""
+    """The data of every leaf, for the frames from `start` on."""
+    numbers = stream.numbers if stream else {}
     out: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
             if leaf.spec.varies:
-                inside(leaf, start, frames)
+                samples.inside(leaf, start, frames)
             out.append(_given(leaf, where, start))
         elif isinstance(leaf, Input):
-            out.append(_samples(leaf.channel, frames, start, inputs))
+            out.append(samples.block(leaf, frames, start, inputs, DGen.inputs))
         elif isinstance(leaf, Seed):
             out.append(key(leaf, DGen.seed, numbers.get(leaf, leaf.number)))
         else:
@@ -86,21 +80,6 @@ def next_number() -> int:
     return DGen.next_randn()
 
 
-def _samples(channel: int, frames: int, start: int, inputs: Mapping[int, Any] | None) -> np.ndarray:
-    given = inputs is not None and channel in inputs
-    samples = inputs[channel] if inputs is not None and given else DGen.inputs.get(channel)
-    name = f"Signal.input({channel})"
-    if samples is None:
-        fix = f"pass inputs={{{channel}: samples}}, or assign DGen.inputs[{channel}] = samples"
-        raise InputError(f"{name}: there are no samples for channel {channel}; {fix}")
-    first = 0 if given else start
-    if samples.shape[-1] < first + frames:
-        at = f" from frame {first} on" if first else ""
-        fix = f"ask for fewer frames, or give channel {channel} longer samples"
-        raise InputError(f"{name}: {frames} frames{at} were asked for, channel {channel} has {samples.shape[-1]}; {fix}")
-    return samples[..., first : first + frames]
-
-
 def _inputs(inputs: Any) -> Mapping[int, Any] | None:
     """The `inputs=` of one call, checked as `DGen.inputs` is."""
     if inputs is None:
@@ -111,7 +90,7 @@ def _inputs(inputs: Any) -> Mapping[int, Any] | None:
 
 
 def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, Any] | None) -> int:
-    """How many frames to run; 1 for a program that has none."""
+    """How many frames to run: without `frames` what is left of the shortest samples. 1 for a program that has none."""
     if frames is not None:
         frames = whole_number("frames", frames)
     if not graph.program.varies:
@@ -120,12 +99,11 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
         return frames
     lengths = []
     for leaf in graph.arrays:
-        if isinstance(leaf, Input) and inputs is not None and leaf.channel in inputs:
-            lengths.append(inputs[leaf.channel].shape[-1])
+        if isinstance(leaf, Input) and leaf.channel in {*(inputs or ()), *DGen.inputs}:
+            array, axis, first = samples.found(leaf, start, inputs, DGen.inputs)
+            lengths.append(samples.rest(f"Signal.input({leaf.channel})", array.shape[axis], first))
         elif isinstance(leaf, Data) and leaf.spec.varies:
-            if start and start >= leaf.frames:
-                raise InputError(f"Signal.from_samples: the stream is at frame {start}, the end of the samples")
-            lengths.append(leaf.frames - start)
+            lengths.append(samples.rest("Signal.from_samples", leaf.frames, start))
     return min(lengths, default=DGen.default_frame_count)
 
 
@@ -215,7 +193,7 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
-    arrays = _collect(graph, count, start, inputs, where, stream.numbers if stream else {})
+    arrays = _collect(graph, count, start, inputs, where, stream)
     batch = batch_of(graph.arrays, arrays, graph.batched)
     key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch else ()))
     first = np.uint32(start % 2**32)

@@ -15,7 +15,7 @@ from ..config import whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
-from ..run import Staged, initial_state, restage, run, runtime
+from ..run import Staged, initial_state, restage, run, runtime, samples
 from ..values import promoted
 
 
@@ -74,9 +74,9 @@ class Function:
         Args:
             params: Arrays in the structure of `self.params`; by default what the parameters are now. Those of batched leaves
                 have the batch axis first; how many examples there are may differ from call to call.
-            inputs: An array for each name, `(frames,)` for a Signal, or in a batch `(batch, frames)`; all of one length.
+            inputs: An array for each name, `(frames, *shape)`, or in a batch `(batch, frames, *shape)`; all of one length.
             state: What the last block returned; None starts afresh. A dict of arrays.
-            frames: How many, where there are no inputs that vary.
+            frames: How many, where there are no inputs that vary; by default what is left of the graph's own samples.
 
         Returns:
             The outputs in the structure that they were given in, and the state after the last frame. In a batch all outputs,
@@ -89,9 +89,8 @@ class Function:
                 another structure.
         """
         bound = self.bound(params, inputs)
-        count = self._frames(bound, frames)
-        if state is not None:
-            self._goes_on(state, count)
+        position = 0 if state is None else _position(state)
+        count = self._frames(bound, frames, position)
         arrays = self.arrays(bound)
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state)))
         return (self._run if traced else self._compiled)(arrays, state, count)
@@ -117,7 +116,7 @@ class Function:
         Make it in a `jax.jit` where it is to be donated: outside of one, equal arrays of it may share their memory.
         """
         bound = self.bound(params, inputs)
-        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames), self.settings)
+        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames, 0), self.settings)
         return {"position": jnp.uint32(0), "recurrences": fresh()}
 
     def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
@@ -146,7 +145,9 @@ class Function:
                 bound[leaf] = _fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
         return bound
 
-    def _frames(self, bound: Mapping[Leaf, Any], frames: Any) -> int:
+    def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any) -> int:
+        """How many frames a block has. Whether there are samples for it is checked as far as its position is known."""
+        start = None if isinstance(position, jax.core.Tracer) else int(position)
         moving = [(leaf, x) for leaf, x in bound.items() if leaf.spec.varies and leaf not in self.samples]
         lengths = {x.shape[x.ndim - len(leaf.spec.shape) - 1] for leaf, x in moving}
         if len(lengths) > 1:
@@ -154,20 +155,13 @@ class Function:
         if frames is None and not lengths and self.graph.program.varies:
             if not self.samples:
                 raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
-            return min(leaf.frames for leaf in self.samples)
+            return min(samples.rest("function: Signal.from_samples", leaf.frames, start or 0) for leaf in self.samples)
         count = next(iter(lengths), 1) if frames is None else whole_number("function: frames", frames)
         if lengths and count != next(iter(lengths)):
             raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
         for leaf in self.samples:
-            runtime.inside(leaf, 0, count)
+            samples.inside(leaf, start or 0, count)
         return count
-
-    def _goes_on(self, state: Any, count: int) -> None:
-        """Check the state that a block goes on from, and that there are samples for it, as far as its position is known."""
-        position = _position(state)
-        if self.samples and not isinstance(position, jax.core.Tracer):
-            for leaf in self.samples:
-                runtime.inside(leaf, int(position), count)
 
 
 def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
@@ -262,12 +256,15 @@ def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
         array = jnp.asarray(array, jnp.float32)
     except (TypeError, ValueError) as e:
         raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
-    batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1
+    shape = leaf.spec.shape
+    batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1 + len(shape)
     free = batched + any_length  # axes that may be of any length
-    own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free
+    own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free + shape
     if array.ndim != len(own) or array.shape[free:] != own[free:]:
-        wanted = own if isinstance(leaf, Data) else "(frames,) or (batch, frames)"
+        wanted = own if isinstance(leaf, Data) else " or ".join(samples.layouts(shape))
         raise ShapeError(f"function: {name} has shape {array.shape}, not {wanted}")
+    if isinstance(leaf, Input) and not shape:
+        samples.one_reading(f"function: {name}", array.shape)
     return array
 
 
