@@ -88,15 +88,17 @@ def backward(
 
     Args:
         frames, inputs: As for `realize`. A run always starts afresh.
-        reduction: Over frames, "mean" or "sum". A part of the loss that does not vary counts once in both. Over the
-            examples of a batch it is the mean in both.
+        reduction: Over frames, "mean" or "sum". A term of the loss that does not vary counts once in both, however it is added:
+            a sum is followed through all that is linear (`sum`, `mean`, `stack`, indexing, `@`, factors that do not vary).
+            Over the examples of a batch it is the mean in both.
 
     Returns:
         The loss, the number that was differentiated.
 
     Raises:
         ShapeError: the loss is not of shape (). ArgumentError: nothing below it requires a gradient; there are no frames, or
-            no examples. InputError: as for `realize`.
+            no examples; or, for a "sum", a term that does not vary is added to one that does before `abs`, `where`, `max`, a
+            filter or another op that may hand on their sum as it is, or not. InputError: as for `realize`.
 
     >>> gain = Signal.param(2.0)
     >>> dg.mse(gain * Signal.from_samples([1.0, 3.0]), 0.0).backward()

@@ -264,22 +264,99 @@ def test_the_mean_is_the_default_and_the_sum_is_frames_times_it():
     np.testing.assert_allclose(slopes[2], 20 * np.array(slopes[0]), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "combine",
-    [
-        lambda moving, fixed: moving + fixed,
-        lambda moving, fixed: -(-fixed - moving),
-        lambda moving, fixed: (2 * fixed + 2 * moving) / 2,
-        lambda moving, fixed: 0.5 * (moving + fixed) + (fixed + moving) * 0.5,
-        lambda moving, fixed: fixed - (-moving),
-    ],
-)
+SPELLINGS = {
+    "plain": lambda moving, fixed: moving + fixed,
+    "negated": lambda moving, fixed: -(-fixed - moving),
+    "scaled": lambda moving, fixed: (2 * fixed + 2 * moving) / 2,
+    "halves": lambda moving, fixed: 0.5 * (moving + fixed) + (fixed + moving) * 0.5,
+    "subtracted": lambda moving, fixed: fixed - (-moving),
+    "sum": lambda moving, fixed: (moving + fixed).sum(),
+    "mean": lambda moving, fixed: (moving + fixed).mean(),
+    "reshape": lambda moving, fixed: (moving + fixed).reshape([]),
+    "reshape and index": lambda moving, fixed: (moving + fixed).reshape([1, 1])[0, -1],
+    "stack": lambda moving, fixed: dg.stack([moving, fixed]).sum(),
+    "stack of sums": lambda moving, fixed: dg.stack([moving + fixed, moving + fixed]).mean(),
+    "concat": lambda moving, fixed: dg.concat([moving.reshape([1]), fixed.reshape([1])]).sum(),
+    "transpose": lambda moving, fixed: dg.stack([dg.stack([moving, fixed])]).transpose()[:, 0].sum(),
+    "cumsum": lambda moving, fixed: dg.stack([fixed, moving]).cumsum()[-1],
+    "rows": lambda moving, fixed: dg.stack([moving, fixed])[[1, 0]].sum(),
+    "between rows": lambda moving, fixed: 2 * dg.stack([moving, fixed]).peek_row(0.5),
+    "matmul": lambda moving, fixed: dg.stack([moving, fixed]) @ Tensor([1.0, 1.0]),
+    "matmul from the left": lambda moving, fixed: Tensor([1.0, 1.0]) @ dg.stack([moving, fixed]),
+    "conv1d": lambda moving, fixed: dg.stack([moving, fixed]).conv1d(Tensor([1.0, 1.0]))[0],
+    "broadcast": lambda moving, fixed: (moving * Tensor([0.25, 0.75]) + fixed * Tensor(0.5)).sum(),
+    "broadcast fixed": lambda moving, fixed: (moving + fixed * Tensor([0.5, 1.5])).mean(),
+    "where that does not vary": lambda moving, fixed: dg.where(Tensor(1.0), moving + fixed, 9.0),
+}
+
+
+@pytest.mark.parametrize("combine", SPELLINGS.values(), ids=SPELLINGS)
 def test_the_sum_over_frames_finds_the_static_part_of_a_loss_however_it_is_added(combine):
     x, p = white(20), Signal.param(0.3)
     moving, fixed = mse(p, Signal.from_samples(x)), 10 * p * p
     expected = np.sum((0.3 - x.astype(float)) ** 2) + 10 * 0.09
     assert combine(moving, fixed).backward(reduction="sum") == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(p.grad.value, np.sum(2 * (0.3 - x.astype(float))) + 6, rtol=1e-5)
+
+
+UNSURE = {
+    "abs": lambda moving, fixed: abs(moving + fixed),
+    "abs inside": lambda moving, fixed: 0.5 * abs(moving + fixed).reshape([1]).sum() + fixed,
+    "abs of abs": lambda moving, fixed: abs(abs(moving + fixed)),
+    "abs of lanes": lambda moving, fixed: abs(dg.stack([moving, fixed])).sum(),
+    "relu": lambda moving, fixed: dg.relu(moving + fixed),
+    "clamp": lambda moving, fixed: (moving + fixed).clamp(0.0, 100.0),
+    "mod": lambda moving, fixed: (moving + fixed) % 100.0,
+    "max": lambda moving, fixed: (moving + fixed).max(0.0),
+    "min": lambda moving, fixed: dg.min(100.0, moving + fixed),
+    "max over an axis": lambda moving, fixed: dg.stack([moving + fixed, moving]).max(),
+    "where": lambda moving, fixed: dg.where(moving > 0, moving + fixed, moving + fixed),
+    "peek_row": lambda moving, fixed: dg.stack([moving + fixed, moving + fixed]).peek_row(moving),
+    "delay": lambda moving, fixed: (moving + fixed).delay(0),
+    "onepole": lambda moving, fixed: (moving + fixed).onepole(1.0),
+    "feedback": lambda moving, fixed: dg.feedback(lambda prev: moving + fixed),
+    "from_jax": lambda moving, fixed: dg.from_jax(lambda x: x)(moving + fixed),
+    "from_jax of two": lambda moving, fixed: dg.from_jax(lambda x: (x, x))(moving + fixed)[1],
+}
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_a_sum_that_may_be_handed_on_or_not_is_an_error_and_the_mean_of_it_is_not(name):
+    x, p = white(20), Signal.param(0.3)
+    moving, fixed = mse(p, Signal.from_samples(x)), 10 * p * p
+    loss = UNSURE[name](moving, fixed)
+    with pytest.raises(ArgumentError, match=r"backward: reduction='sum' counts once .* before \S+, which may hand on the sum"):
+        loss.backward(reduction="sum")
+    assert p.grad is None
+    loss.backward()
+    assert p.grad is not None
+
+
+def test_what_mixes_a_static_and_a_moving_part_is_one_term_that_is_summed():
+    """Least squares with an offset, in several spellings, masked and with a penalty: each error counts in its frame."""
+    x, y = white(20).astype(float), white(20, seed=1).astype(float)
+    w, b = Signal.param(0.5), Signal.param(0.2)
+    pred, target = w * Signal.from_samples(x) + b, Signal.from_samples(y)
+    error, mask = 0.5 * x + 0.2 - y, x > 0
+    masked = dg.where(Signal.from_samples(x) > 0, (pred - target) ** 2, 0.0)
+    for loss, weight in (
+        (mse(pred, target) + 3 * b * b, 1),
+        ((pred - target) * (pred - target) + 3 * b * b, 1),
+        ((abs(pred - target) ** 2).reshape([1]).sum() + 3 * b * b, 1),
+        (3 * b * b + masked, mask),
+    ):
+        SGD([w, b], 0.1).zero_grad()
+        assert loss.backward(reduction="sum") == pytest.approx((weight * error**2).sum() + 0.12, rel=1e-5)
+        np.testing.assert_allclose(w.grad.value, (weight * 2 * error * x).sum(), rtol=1e-4)
+        np.testing.assert_allclose(b.grad.value, (weight * 2 * error).sum() + 1.2, rtol=1e-4)
+
+
+def test_the_sum_tells_the_parts_of_every_example_of_a_batch_apart():
+    x, offset = np.stack([white(20), white(20, seed=1)]), Tensor([0.2, 0.4], requires_grad=True, batched=True)
+    loss = dg.stack([mse(Signal.input(0), 0.0), offset * offset]).sum()
+    expected = ((x.astype(float) ** 2).sum(1) + np.array([0.04, 0.16])).mean()
+    assert loss.backward(inputs={0: x}, reduction="sum") == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(offset.grad.value, [0.2, 0.4], rtol=1e-5)
 
 
 def test_the_sum_over_frames_is_taken_of_loops_as_well():
