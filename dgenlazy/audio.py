@@ -35,8 +35,8 @@ def read(
 
     Returns:
         `(samples, sample_rate)`: float32 of shape `(frames,)`, or `(frames, channels)` with `mono=False`, which is for
-        `Signal.input(0, shape=(channels,))` and `Signal.from_samples`; the full scale of an integer file is [-1, 1). And the rate
-        in Hz of these samples.
+        `Signal.input(0, shape=(channels,))` and `Signal.from_samples`; the full scale of an integer file is [-1, 1). And the
+        rate in Hz of these samples.
 
     Raises:
         InputError: there is no such file, it is empty, damaged or not audio, holds NaN, or ends before the range.

@@ -48,7 +48,7 @@ def synthesizer(learned, features, f0, playhead):
     harmonics = (dg.sin(phase * (2 * np.pi * k)) * amplitudes.peek_row(playhead)).sum()
 
     centres = Tensor(np.geomspace(100, 0.45 * DGen.sample_rate, NOISES))
-    bands = Signal.noise(shape=[NOISES]).svf(centres, q=2.0, mode="bandpass")
+    bands = Signal.noise(seed=0, shape=[NOISES]).svf(centres, q=2.0, mode="bandpass")
     return harmonics + (bands * levels[:, HARMONICS + 1 :].peek_row(playhead)).sum()
 
 
