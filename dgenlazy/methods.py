@@ -6,8 +6,8 @@ from typing import Any
 
 from .dsp import losses, reverb
 from .errors import ArgumentError
-from .graph import Value
-from .ops import dynamics, filter, index, loss, math, resonator, signal, tensor
+from .graph import Value, comparable
+from .ops import comparison, dynamics, filter, index, loss, math, resonator, signal, tensor
 
 
 class Methods(Value):
@@ -26,12 +26,19 @@ class Methods(Value):
     __matmul__ = tensor.matmul
     __neg__ = math.neg
     __abs__ = math.abs
-    __gt__ = math.greater
-    __ge__ = math.greater_equal
-    __lt__ = math.less
-    __le__ = math.less_equal
+    __hash__ = object.__hash__  # by identity: `==` compares elements
+    __gt__ = comparison.greater
+    __ge__ = comparison.greater_equal
+    __lt__ = comparison.less
+    __le__ = comparison.less_equal
     __pow__ = math.pow
     __getitem__ = index.getitem
+
+    def __eq__(self, other: Any) -> Any:
+        return comparison.equal(self, other) if comparable(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return comparison.not_equal(self, other) if comparable(other) else NotImplemented
 
     def __radd__(self, other: Any) -> Any:
         return math.add(other, self)

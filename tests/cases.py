@@ -585,6 +585,8 @@ def table():
         *elementwise(dg.max, np.maximum, any_, any_),
         *elementwise(dg.clamp, ref.clamp, any_, (-1.0, -0.5), (0.5, 1.0), edges=[NAN, -INF, -1.0, 0.0, 2.0]),
         *rows(dg.clamp, each_frame(ref.clamp), any_, unit),
+        *elementwise(Lazy.__eq__, np.equal, any_, any_),
+        *elementwise(Lazy.__ne__, np.not_equal, any_, any_),
         *elementwise(Lazy.__gt__, np.greater, any_, any_),
         *elementwise(Lazy.__ge__, np.greater_equal, any_, any_),
         *elementwise(Lazy.__lt__, np.less, any_, any_),
@@ -748,6 +750,7 @@ NOT_OPS |= {
     "__iter__",
     "__array__",
     "__contains__",
+    "__hash__",
 }
 
 

@@ -14,6 +14,7 @@ from .node import (
     Spec as Spec,
     Value as Value,
     checked as checked,
+    comparable as comparable,
     lift as lift,
     needs_value as needs_value,
     toposort as toposort,

@@ -185,7 +185,8 @@ class Value(abc.ABC):
         return self.node.requires_grad
 
     def __bool__(self) -> NoReturn:
-        raise ArgumentError("bool: a lazy value is neither true nor false; use where(), or realize() it first")
+        hint = "`==` compares elements, `is` the values themselves, also in place of `in` a list"
+        raise ArgumentError(f"bool: a lazy value is neither true nor false; use where(), or realize() it first ({hint})")
 
     def __contains__(self, x: Any) -> NoReturn:
         raise ArgumentError("in: a lazy value does not know its elements; use realize() first")
@@ -206,6 +207,13 @@ def needs_value(name: str, x: Any) -> Any:
     if not isinstance(x, Value):
         raise ArgumentError(f"{name}: {x!r} is not a Tensor, Signal or SignalTensor")
     return x
+
+
+def comparable(x: Any) -> bool:
+    """Whether `==` compares elements with it; all else is another thing, and not equal."""
+    if isinstance(x, (Value, numbers.Number, np.ndarray, list, tuple)):
+        return True
+    return hasattr(x, "__array__") and not isinstance(x, type)
 
 
 def lift(x: Any, name: str = "value") -> Node | Leaf:

@@ -1,6 +1,7 @@
 """What one frame can compute: the ops, a module for each family."""
 
 from . import (
+    comparison as comparison,
     dynamics as dynamics,
     filter as filter,
     index as index,
