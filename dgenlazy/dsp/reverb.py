@@ -11,14 +11,14 @@ from jax import lax
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data, Number, composite, lift, outputs_of, pointwise
-from ..ops import above, add, bounded, clamp, delay_line, history, mul, onepole, sub
+from ..ops import above, add, between, bounded, clamp, delay_line, history, mul, onepole, sub, within
 from ..run import close, runtime
 
 
 def _late(prev: Any, time: Any, size: int, least: int) -> Any:
     """`delay` of what `prev` is one frame earlier."""
     shorter = least - 1 if least > 0 else min(least + 1, 0)
-    return delay_line(prev, sub(time, 1.0), size=size, least=shorter)
+    return delay_line(prev, sub(time, 1.0), size=max(size - 1, 1), least=shorter)
 
 
 def _damped(x: Any, damping: Any) -> Any:
@@ -166,16 +166,21 @@ def fdn(
 
 @pointwise
 def string_coefficients(freq, decay, brightness, *, shortest, longest, sample_rate):
-    """Delay of the string's line in frames, and the gains of its two taps, a frame apart.
+    """Delay of the string's line in frames, the gain of its two taps, a frame apart, and the share of the second.
 
     The period is the line, the phase delay of the taps at `freq`, and the frame by which the loop is late.
     """
-    freq = jnp.clip(freq, sample_rate / longest, sample_rate * min(1 / shortest, 0.499))
+    freq = within(freq, sample_rate / longest, sample_rate * min(1 / shortest, 0.499))
     angle = freq * (2 * np.pi / sample_rate)
     loss = 10.0 ** (-3 / (freq * above(decay, 1e-6)))
-    blend = 0.5 - 0.5 * jnp.clip(brightness, 0.0, 1.0)
+    blend = 0.5 - 0.5 * within(brightness, 0.0, 1.0)
     taps = jnp.arctan2(blend * jnp.sin(angle), 1 - blend + blend * jnp.cos(angle)) / angle
-    return sample_rate / freq - taps - 1, loss * (1 - blend), loss * blend
+    return sample_rate / freq - taps - 1, loss, blend
+
+
+@pointwise
+def blended(near, far, part):
+    return between(near, far, part)
 
 
 @composite
@@ -216,12 +221,12 @@ def karplus_strong(
         raise ArgumentError(f"karplus_strong: min_delay={min_delay!r} is above max_delay={max_delay!r}")
     x, freq = lift(excitation, "karplus_strong: excitation"), lift(freq, "karplus_strong: freq")
     parameters = lift(decay, "karplus_strong: decay"), lift(brightness, "karplus_strong: brightness")
-    time, first, second = outputs_of(string_coefficients(freq, *parameters, shortest=shortest, longest=longest))
+    time, loss, blend = outputs_of(string_coefficients(freq, *parameters, shortest=shortest, longest=longest))
     least = max(shortest - 2, _probably(freq, longest), key=abs)
 
     def body(prev):
         end = delay_line(prev, time, size=longest, least=least)
-        return add(x, add(mul(first, end), mul(second, history(end))))
+        return add(x, mul(loss, blended(end, history(end), blend)))
 
     return _loop(body)
 

@@ -10,6 +10,7 @@ from . import (
     oscillator as oscillator,
     resonator as resonator,
     signal as signal,
+    slopes as slopes,
     tensor as tensor,
 )
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
@@ -60,6 +61,7 @@ from .signal import (
     history as history,
     latch as latch,
 )
+from .slopes import between as between, magnitude as magnitude, within as within
 from .tensor import (
     concat as concat,
     conv1d as conv1d,

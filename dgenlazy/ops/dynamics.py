@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,6 +14,7 @@ from .filter import above, first_order
 from .index import where
 from .math import sub
 from .signal import previous
+from .slopes import within
 
 _SHORTEST = 1e-4  # ms; shorter times count as this one, which is at once at any sample rate in use
 _QUIETEST = 1e-10  # -200 dB: the level of silence
@@ -30,8 +32,8 @@ def gain_reduction(x, threshold_db, ratio, knee_db):
     size = above(jnp.abs(x), _QUIETEST)
     over = jnp.log(size) * (20 / np.log(10)) - threshold_db
     knee = above(knee_db, 1e-3)
-    into = jnp.clip(over + knee / 2, 0.0, knee)
-    return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + above(over - knee / 2, 0.0))
+    into, beyond = within(over + knee / 2, 0.0, knee), jax.nn.relu(over - knee / 2)  # one slope ends where the other begins
+    return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
 
 
 @recurrence
@@ -63,7 +65,7 @@ def compressor(
         threshold_db: Level from which on it works.
         ratio: By how many dB the input rises for one more at the output, kept at 1 or above; `inf` limits.
         attack_ms, release_ms: Time constants in milliseconds of turning down and of letting go again: what is gone to
-            1/e. 0 is at once.
+            1/e. 0 is at once, and flat: its gradient is 0.
         knee_db: Width of the bend around the threshold; 0 (kept at 0.001 or above) for a corner.
         makeup_db: Gain of all.
 
@@ -127,7 +129,7 @@ def adsr(gate: Any, attack_ms: Any, decay_ms: Any, sustain: Any, release_ms: Any
 
     Args:
         gate: On where it is above 0. Any shape.
-        attack_ms: Time in milliseconds of a rise from 0 to 1; 0 is at once.
+        attack_ms: Time in milliseconds of a rise from 0 to 1; 0 is at once, and its gradient 0.
         decay_ms, release_ms: Times in milliseconds in which all but a thousandth (60 dB) of the way is gone.
         sustain: Level that is held, usually in [0, 1].
 
@@ -162,7 +164,8 @@ def smooth(x: Any, time_ms: Any = 20.0) -> Any:
 
     Args:
         x: Any shape, a Tensor or a Signal that does not vary from frame to frame included.
-        time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once.
+        time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once,
+            and flat: its gradient is 0.
 
     Both may be learned, and may vary per frame and per lane.
 

@@ -29,7 +29,8 @@ def onepole(x: Any, cutoff: Any) -> Any:
 
     Args:
         x: Any shape.
-        cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing. May vary per frame and lane.
+        cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing; beyond, its gradient is 0. May vary
+            per frame and lane.
 
     >>> Signal.constant(1.0).onepole(0.5).realize(3)
     array([0.5  , 0.75 , 0.875], dtype=float32)

@@ -13,6 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..graph import Data, Spec, Value, composite, lift, pointwise
+from .slopes import between, within
 
 
 @pointwise
@@ -126,7 +127,8 @@ def peek_row(x, index, *, mode="clamp", parallel):
             between the last row and the end leads back to the first.
 
     Returns:
-        Shape `(*index.shape, *shape)`. The gradient goes to the table and to the index.
+        Shape `(*index.shape, *shape)`. At a whole index it is that row, whatever its neighbours are. The gradient goes to
+        the table and to the index: there the slope to the next row, at the last of "clamp" from the row before; outside 0.
 
     Raises:
         ShapeError: the table is a single number or has no rows.
@@ -140,21 +142,21 @@ def peek_row(x, index, *, mode="clamp", parallel):
         raise ShapeError("the table has no rows")
     rows = x.shape[0]
     if mode == "clamp":
-        index = jnp.where(index < 0, 0.0, jnp.where(index > rows - 1, rows - 1.0, index))
+        index = within(index, 0.0, rows - 1.0)
+        below = jnp.minimum(jnp.floor(index), max(rows - 2, 0))
     else:
         index = jnp.mod(index, rows)  # exact at any size, and before it is made a whole number of 32 bits
-    below = jnp.floor(index)
+        below = jnp.floor(index)
     part = jnp.reshape(index - below, index.shape + (1,) * (x.ndim - 1))
-    low, high = below.astype(jnp.int32), below.astype(jnp.int32) + 1
-    low, high = (low % rows, high % rows) if mode == "wrap" else (low, jnp.minimum(high, rows - 1))
+    low = below.astype(jnp.int32)
+    low, high = (low % rows, (low + 1) % rows) if mode == "wrap" else (low, jnp.minimum(low + 1, rows - 1))
     row = _row if parallel and rows <= _FEW_ROWS and x.size <= _SMALL_TABLE else operator.getitem
-    first, second = row(x, low), row(x, high)
-    return first + part * (second - first)
+    return between(row(x, low), row(x, high), part)
 
 
 @pointwise
 def where(condition, x, y):
-    """`x` where `condition` is not 0, else `y`.
+    """`x` where `condition` is not 0, else `y`. What is not taken may be infinite or NaN, and gets a gradient of 0.
 
     >>> x = Tensor([-1.0, 2.0])
     >>> dg.where(x > 0, x, 0.1 * x).realize()

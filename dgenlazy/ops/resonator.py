@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from ..errors import ArgumentError
 from ..graph import composite, lift, outputs_of, pointwise, recurrence, zeros
 from .filter import LEAST_Q, above, half_angle
 from .math import tanh_of
+from .slopes import within
 
 MODES = ("lowpass", "highpass", "bandpass", "notch", "peak", "allpass")
 
@@ -89,7 +88,7 @@ def ladder_coefficients(cutoff, resonance, drive, *, sample_rate):
     feedback of `4 (1 + s)**2`. Both are exact; for low cutoffs they are those of the circuit, `2 s` and 4.
     """
     s, _ = half_angle(cutoff, sample_rate)
-    return 2 * s / (1 + 2 * s), jnp.clip(resonance, 0.0, 1.1) * 4 * (1 + s) ** 2, above(drive, 1e-3)
+    return 2 * s / (1 + 2 * s), within(resonance, 0.0, 1.1) * 4 * (1 + s) ** 2, above(drive, 1e-3)
 
 
 @recurrence(init=lambda *values: (zeros(*values),) * 4)
@@ -115,7 +114,8 @@ def ladder(x: Any, cutoff: Any, resonance: Any = 0.0, drive: Any = 1.0) -> Any:
     Args:
         x: Any shape. The saturation is made for signals of size 1.
         cutoff: Frequency of the resonance in Hz, kept inside (0, sample_rate / 2).
-        resonance: 0 for none, towards 1 for a peak; the filter sings by itself from 1 on. Kept inside [0, 1.1]. Above 1
+        resonance: 0 for none, towards 1 for a peak; the filter sings by itself from 1 on. Kept inside [0, 1.1]: at a
+            bound the gradient is the slope towards the inside, beyond it 0, as for all that is kept inside. Above 1
             silence is unstable, and so is a gradient through it. As in the circuit, resonance lowers what lies below
             the cutoff, to about `1 / (1 + 4 resonance)`.
         drive: How hard the poles saturate: `tanh(drive x) / drive` stands in place of tanh, so that small signals keep

@@ -11,9 +11,10 @@ from jax import lax
 
 from ..config import real_number
 from ..errors import ArgumentError
-from ..graph import Data, Leaf, Number, Value, composite, lift, recurrence, zeros
+from ..graph import Data, Leaf, Node, Number, Value, composite, lift, recurrence, zeros
 from ..recurrence import running
 from .math import clamp, sign, sub
+from .slopes import between, within
 
 
 @recurrence(init=lambda x, init: jnp.broadcast_to(init, jnp.broadcast_shapes(x.shape, init.shape)))
@@ -143,10 +144,11 @@ def _ring(x, time, *, size, least):
     return jnp.zeros((size, *line.shape), line.dtype), jnp.int32(0)
 
 
-def _inside(time, size):
-    """A delay time kept in [0, size], and its whole part."""
-    time = jnp.where(time < 0, jnp.zeros_like(time), jnp.where(time > size, jnp.full_like(time, size), time))
-    return time, jnp.floor(time)
+def _parted(time, size):
+    """A delay time kept in [0, size]: so many whole frames, fewer than `size`, and how far towards the next."""
+    time = within(time, 0.0, size)
+    whole = jnp.minimum(jnp.floor(time), size - 1)
+    return whole.astype(jnp.int32), time - whole
 
 
 @recurrence(init=_ring)
@@ -156,17 +158,18 @@ def delay_line(state, x, time, *, size, least):
     No time is below `least`, so that a loop through it may run as many frames at once; below 0 it is probably so.
     """
     ring, position = state
-    time, floor = _inside(time, size)
+    whole, part = _parted(time, size)
     x = jnp.broadcast_to(x, ring.shape[1:])
-    whole = jnp.broadcast_to(floor.astype(jnp.int32), x.shape)
+    whole = jnp.broadcast_to(whole, x.shape)
 
     def tap(k):
-        past = jnp.take_along_axis(ring, ((position - k) % size)[None], 0)[0]
+        at = position - k
+        past = jnp.take_along_axis(ring, jnp.where(at < 0, at + size, at)[None], 0)[0]
         return jnp.where(k == 0, x, past)
 
-    near, far = tap(whole), tap(jnp.minimum(whole + 1, size))
+    near, far = tap(whole), tap(whole + 1)
     ring = lax.dynamic_update_slice_in_dim(ring, x[None], position, 0)
-    return (ring, (position + 1) % size), near + (time - floor) * (far - near)
+    return (ring, jnp.where(position + 1 == size, 0, position + 1)), between(near, far, part)
 
 
 def _tapped(line, whole, size, frames):
@@ -192,21 +195,20 @@ def _looked_up(ring, x, position, whole):
 def _(state, x, time, *, size, least, frames):
     ring, position = state
     shape = (frames, *ring.shape[1:])
-    time, floor = _inside(time, size)
-    whole, x = floor.astype(jnp.int32), jnp.broadcast_to(x, shape)
+    (whole, part), x = _parted(time, size), jnp.broadcast_to(x, shape)
     if 0 < frames * _SHORT_BLOCK <= size:
-        near, far = (_looked_up(ring, x, position, jnp.minimum(whole + k, size)) for k in (0, 1))
+        near, far = (_looked_up(ring, x, position, whole + k) for k in (0, 1))
         at = (position + jnp.arange(frames, dtype=position.dtype)) % size
         after = ring.at[at].set(x, unique_indices=True), (position + frames) % size
-        return after, near + (time - floor) * (far - near)
+        return after, between(near, far, part)
     line = jnp.concatenate([jnp.roll(ring, -position, 0), x])
     if (len(time) == 1 and ring[0].size <= _FEW_TAPS) or time.size == 1:  # slices are faster than looking up each element
-        near, far = (_tapped(line, jnp.minimum(whole[0] + k, size), size, frames) for k in (0, 1))
+        near, far = (_tapped(line, whole[0] + k, size, frames) for k in (0, 1))
     else:
         here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1))
-        near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - jnp.minimum(whole + k, size), shape), 0) for k in (0, 1))
+        near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - whole - k, shape), 0) for k in (0, 1))
     after = (position + frames) % size
-    return (jnp.roll(line[frames:], after, 0), after), near + (time - floor) * (far - near)
+    return (jnp.roll(line[frames:], after, 0), after), between(near, far, part)
 
 
 _FEW_TAPS = 16
@@ -228,7 +230,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
             is far faster with one.
 
     Returns:
-        The shape of `x` and `frames` broadcast. The gradient goes to the signal and to the time.
+        The shape of `x` and `frames` broadcast. At a whole time it is that frame, whatever its neighbours are. The gradient
+        goes to the signal and to the time: there the slope to a longer time, at the longest from a shorter; outside 0.
 
     Raises:
         ArgumentError: a time that varies or is computed comes without `max_delay`; a bound is negative, or
@@ -252,11 +255,7 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any
         raise ArgumentError(f"delay: max_delay={max_delay!r} is more than {_LONGEST}")
     if not 0 <= shortest <= longest:
         raise ArgumentError(f"delay: min_delay={min_delay!r}, max_delay={max_delay!r}: they are 0 <= min_delay <= max_delay")
-    least, now = int(shortest), None
-    if isinstance(time, Number):
-        now = np.float32(time.number)
-    elif isinstance(time, Data) and not time.spec.varies:
-        now = np.asarray(time.array)
+    least, now = int(shortest), _known(time)
     if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
         shortest_now = float(min(now.min(), longest))
         if isinstance(time, Number) or isinstance(frames, (Value, Leaf)):  # these change: few programs for all of them
@@ -276,6 +275,17 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any
     if shortest or max_delay is not None:
         time = clamp(time, shortest, longest)
     return time, max(size, 1), least
+
+
+def _known(time: Node | Leaf) -> np.ndarray | None:
+    """The delay time of now, if it does not vary."""
+    if isinstance(time, Number):
+        now = np.array(time.number, np.float32)
+    elif isinstance(time, Data) and not time.spec.varies:
+        now = np.asarray(time.array)
+    else:
+        return None
+    return now
 
 
 def _next_power_of_two(time: float) -> int:

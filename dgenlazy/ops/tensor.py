@@ -112,6 +112,8 @@ def amax(x, *, axis=None):
 def min(x: Any, y: Any = None, axis: Any = None) -> Any:
     """With `y`, the smaller of each pair of elements; without, the smallest over `axis` or over all.
 
+    Where several are the smallest, they share the gradient in equal parts: halves, of a pair.
+
     >>> Tensor([1.0, 5.0]).min(3).realize()
     array([1., 3.], dtype=float32)
     >>> Tensor([[1, 2], [3, 0]]).min(axis=0).realize()
@@ -123,6 +125,8 @@ def min(x: Any, y: Any = None, axis: Any = None) -> Any:
 @composite
 def max(x: Any, y: Any = None, axis: Any = None) -> Any:
     """With `y`, the larger of each pair of elements; without, the largest over `axis` or over all.
+
+    Where several are the largest, they share the gradient in equal parts: halves, of a pair. `relu` and `clamp` do not.
 
     >>> Tensor([1.0, 5.0]).max(3).realize()
     array([3., 5.], dtype=float32)

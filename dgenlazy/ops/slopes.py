@@ -1,0 +1,131 @@
+"""Functions with a corner, a bound or a pole, and slopes there that training can use.
+
+JAX halves a slope where a clip meets its bound, and gives NaN where 0 meets an infinite one. Here the slope at a bound is that
+towards the inside, where a value is finite so is every slope, and what is not read or not learned adds nothing.
+"""
+
+from __future__ import annotations
+
+import functools as ft
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+_TINY = float(np.finfo(np.float32).tiny)  # 1 / _TINY is as good as an infinite slope, and 0 / _TINY is 0
+
+
+def within(x: Any, lo: Any = -np.inf, hi: Any = np.inf) -> Any:
+    """`x` kept in [lo, hi]. Its slope is 1 inside, both ends included, and 0 outside; NaN stays."""
+    raised = jnp.where((x >= lo) | jnp.isnan(x), x, lo)
+    return jnp.where((raised <= hi) | jnp.isnan(raised), raised, hi)
+
+
+def magnitude(x: Any) -> Any:
+    """Absolute value; the slope at 0 is 0."""
+    return jnp.where(x == 0, 0, jnp.abs(x))
+
+
+def root(x: Any) -> Any:
+    """Square root; the slope at 0 counts as 0, so that a norm has one there: `sqrt(x * x + y * y)`."""
+    zero = x == 0
+    return jnp.where(zero, lax.stop_gradient(x), jnp.sqrt(jnp.where(zero, 1, x)))
+
+
+def logarithm(x: Any, of: Callable[[Any], Any] = jnp.log) -> Any:
+    """Logarithm, natural or by the function `of`; the slope at 0 is 1e38, which times 0 is 0."""
+    zero = x == 0
+    return jnp.where(zero, x / _TINY - jnp.inf, of(jnp.where(zero, 1, x)))
+
+
+def remainder(x: Any, y: Any) -> Any:
+    """Of the floored division; NaN, and without a slope, where `y` is 0."""
+    zero = y == 0
+    return jnp.where(zero, jnp.nan, jnp.mod(x, jnp.where(zero, 1, y)))
+
+
+def _tangent(y: Any, *terms: tuple[Any, Callable[[Any], Any]]) -> Any:
+    """The tangent of `y`, a sum over its inputs: of each the tangent, and what it is multiplied by.
+
+    An input that is not learned has no part in it: 0 times an infinite slope is NaN.
+    """
+    parts = [by(moved) for moved, by in terms if not isinstance(moved, SymbolicZero)]
+    return jnp.broadcast_to(ft.reduce(jnp.add, parts), y.shape).astype(y.dtype) if parts else jnp.zeros_like(y)
+
+
+@jax.custom_jvp
+def quotient(x: Any, y: Any) -> Any:
+    """`x / y`; where `y` is 0 the slope to `x` is 1e38, and that to `y` counts as 0."""
+    return jnp.divide(x, y)
+
+
+@ft.partial(quotient.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    y, z = primals[1], quotient(*primals)
+    pole = y == 0
+    below = jnp.where(pole, _TINY, y)
+    return z, _tangent(z, (tangents[0], lambda t: t / below), (tangents[1], lambda t: -jnp.where(pole, 0, z) / below * t))
+
+
+@jax.custom_jvp
+def power(x: Any, y: Any) -> Any:
+    """`x ** y`. Slopes that are infinite or not real count as 0: to `x` at 0 where `y < 1`, to `y` where `x <= 0`."""
+    return jnp.power(x, y)
+
+
+@ft.partial(power.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (x, y), z = primals, power(*primals)
+    smooth, positive = (x != 0) | (y >= 1), x > 0
+
+    def by_base(t):
+        return jnp.where(smooth, y * power(jnp.where(smooth, x, 1), y - 1), 0) * t
+
+    def by_exponent(t):
+        return jnp.where(positive, z * jnp.log(jnp.where(positive, x, 1)), 0) * t
+
+    return z, _tangent(z, (tangents[0], by_base), (tangents[1], by_exponent))
+
+
+@jax.custom_jvp
+def angle(y: Any, x: Any) -> Any:
+    """`atan2(y, x)`, of points of any size; the slope at the origin, which has no angle, and at infinity is 0."""
+    return jnp.arctan2(y, x)
+
+
+@ft.partial(angle.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (y, x), z = primals, angle(*primals)
+    size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))
+    regular = (size >= _TINY) & (size <= 1 / _TINY)
+    scale = 1 / jnp.where(regular, size, 1)  # the square of a small number is 0
+    u, v = jnp.where(regular, x, 1) * scale, jnp.where(regular, y, 0) * scale
+
+    def by(part):
+        return lambda t: jnp.where(regular, part * scale / (u * u + v * v), 0) * t
+
+    return z, _tangent(z, (tangents[0], by(u)), (tangents[1], by(-v)))
+
+
+@jax.custom_jvp
+def between(first: Any, second: Any, part: Any) -> Any:
+    """Linear interpolation: `first` at `part` 0, `second` at 1, and exactly these, whatever the other is.
+
+    The slope to `part` is `second - first`, also at both ends; 0 if it is not finite there.
+    """
+    return jnp.where(part == 0, first, jnp.where(part == 1, second, first + part * (second - first)))
+
+
+@ft.partial(between.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (first, second, part), y = primals, between(*primals)
+
+    def by_part(t):
+        slope = second - first
+        return jnp.where(((part == 0) | (part == 1)) & ~jnp.isfinite(slope), 0, slope) * t
+
+    return y, _tangent(y, (tangents[0], lambda t: (1 - part) * t), (tangents[1], lambda t: part * t), (tangents[2], by_part))
