@@ -432,7 +432,8 @@ def delays():
     def reference(x, time, max_delay=np.inf):
         return each_lane(ref.delay)(x, time, longest=max_delay)
 
-    out = memory(dg.delay, reference, (-1.0, 1.0), (-0.5, 7.0), params={"max_delay": 6})
+    out = memory(dg.delay, reference, (-1.0, 1.0), (0.0, 7.0), params={"max_delay": 6})
+    out.append(Case(dg.delay, (signal(), signal(3, low=-2, high=7)), reference, {"max_delay": 6}, note="kept inside"))
     for time in (0, 0.0, 0.25, 1, 3, 5.5, 20, 30.5):
         out.append(Case(dg.delay, (signal(3), time), reference, options={"signal": True}))
     out.append(Case(dg.delay, (signal(), tensor(3, low=0, high=12)), reference, options={"signal": True}, note="learned"))

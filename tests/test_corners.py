@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dgenlazy as dg
-from dgenlazy import DGen, Signal, Tensor
+from dgenlazy import ArgumentError, DGen, Signal, Tensor
 
 INF, NAN = np.inf, np.nan
 STEEP = 8.507059e37  # 1 / the smallest normal float32: as good as infinite, and 0 times it is 0
@@ -371,3 +371,39 @@ def test_the_frame_that_a_latch_or_where_does_not_take_does_not_matter():
     x = Signal.from_samples(np.float32([1, NAN, INF, 2]))
     np.testing.assert_array_equal(x.latch(Signal.from_samples([1, 0, 0, 1])).realize(), [1, 1, 1, 2])
     np.testing.assert_array_equal(dg.where(Signal.from_samples([1, 0, 0, 1]), x, 0.0).realize(), [1, 0, 0, 2])
+
+
+# Delay times that cannot be.
+
+
+@pytest.mark.parametrize("effect", ["delay", "comb", "allpass"])
+@pytest.mark.parametrize("bad", [-5, -0.25, NAN, INF, -INF, np.float32(-1), np.array([1.0, -1.0]), Tensor([2.0, NAN]), [3, -1]])
+@pytest.mark.parametrize("bounds", [{}, {"max_delay": 64}])
+def test_a_constant_time_is_finite_and_not_negative(effect, bad, bounds):
+    with pytest.raises(ArgumentError, match=f"^{effect}: frames=.* is (negative|not finite)"):
+        getattr(S, effect)(bad, **bounds)
+
+
+def test_the_times_of_a_network_are_finite_and_not_negative():
+    with pytest.raises(ArgumentError, match=r"^fdn: frames=-1 is negative"):
+        S.fdn([3, -1], TURN)
+    with pytest.raises(ArgumentError, match=r"^delay: frames=-3 is negative"):
+        S.delay(Signal.constant(-3))
+
+
+@pytest.mark.parametrize("bound", ["min_delay", "max_delay"])
+@pytest.mark.parametrize("bad", [-1, NAN])
+def test_the_bounds_of_a_time_are_not_negative_and_numbers(bound, bad):
+    with pytest.raises(ArgumentError, match=f"delay: .*{bound}={bad}"):
+        S.delay(X, **{"max_delay": 8, bound: bad})
+
+
+def test_a_time_that_moves_or_is_learned_counts_as_0_below_0():
+    down = Signal.from_samples(np.linspace(-2, 2, 96))
+    clamped = Signal.from_samples(np.maximum(np.linspace(-2, 2, 96), 0))
+    np.testing.assert_array_equal(S.delay(down, max_delay=4).realize(), S.delay(clamped, max_delay=4).realize())
+    time = Signal.param(0.5)
+    loss = S.delay(time)
+    time.value = -1.0
+    np.testing.assert_array_equal(loss.realize(), SMOOTH)
+    np.testing.assert_array_equal(S.delay(time).realize(), SMOOTH)  # built again in the midst of training

@@ -222,7 +222,7 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
 
     Args:
         x: Any shape.
-        frames: The delay time in frames, from 0, fractions allowed. A negative time counts as 0.
+        frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
         max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
             own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
             to 64), or to its `max`.
@@ -234,8 +234,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
         goes to the signal and to the time: there the slope to a longer time, at the longest from a shorter; outside 0.
 
     Raises:
-        ArgumentError: a time that varies or is computed comes without `max_delay`; a bound is negative, or
-            `min_delay` above `max_delay`.
+        ArgumentError: a constant time is negative or not finite; one that varies or is computed comes without
+            `max_delay`; a bound is negative, or `min_delay` above `max_delay`.
 
     >>> Signal.from_samples([1, 2, 3]).delay(1).realize()
     array([0., 1., 2.], dtype=float32)
@@ -278,13 +278,18 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[Any
 
 
 def _known(time: Node | Leaf) -> np.ndarray | None:
-    """The delay time of now, if it does not vary."""
+    """The delay time of now, if it does not vary. One that is learned may get below 0, a constant is not."""
     if isinstance(time, Number):
         now = np.array(time.number, np.float32)
     elif isinstance(time, Data) and not time.spec.varies:
         now = np.asarray(time.array)
     else:
         return None
+    if not time.requires_grad:
+        if not np.isfinite(now).all():
+            raise ArgumentError(f"delay: frames={now[~np.isfinite(now)][0]:g} is not finite")
+        if (now < 0).any():
+            raise ArgumentError(f"delay: frames={now.min():g} is negative")
     return now
 
 
