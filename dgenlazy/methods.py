@@ -7,7 +7,7 @@ from typing import Any
 from .dsp import losses, reverb
 from .errors import ArgumentError
 from .graph import Value, comparable
-from .ops import comparison, dynamics, filter, index, loss, math, resonator, signal, tensor
+from .ops import activation, comparison, dynamics, filter, index, loss, math, resonator, signal, tensor
 
 
 class Methods(Value):
@@ -22,6 +22,7 @@ class Methods(Value):
     __sub__ = math.sub
     __mul__ = math.mul
     __truediv__ = math.div
+    __floordiv__ = math.floor_divide
     __mod__ = math.mod
     __matmul__ = tensor.matmul
     __neg__ = math.neg
@@ -52,6 +53,9 @@ class Methods(Value):
     def __rtruediv__(self, other: Any) -> Any:
         return math.div(other, self)
 
+    def __rfloordiv__(self, other: Any) -> Any:
+        return math.floor_divide(other, self)
+
     def __rmod__(self, other: Any) -> Any:
         return math.mod(other, self)
 
@@ -77,7 +81,8 @@ class Methods(Value):
     ceil = math.ceil
     round = math.round
     mod = math.mod
-    clamp = math.clamp
+    clamp = clip = math.clamp
+    floor_divide = math.floor_divide
     exp = math.exp
     log = math.log
     log10 = math.log10
@@ -86,16 +91,20 @@ class Methods(Value):
     sin = math.sin
     cos = math.cos
     tan = math.tan
-    tanh = math.tanh
+    sinh, cosh, tanh = math.sinh, math.cosh, math.tanh
     atan2 = math.atan2
     relu = math.relu
     sigmoid = math.sigmoid
+    softplus, softsign = activation.softplus, activation.softsign
+    leaky_relu, gelu = activation.leaky_relu, activation.gelu
+    isfinite = comparison.isfinite
 
     min = tensor.min
     max = tensor.max
     sum = tensor.sum
     mean = tensor.mean
     transpose = tensor.transpose
+    flip = tensor.flip
     matmul = tensor.matmul
     conv1d = tensor.conv1d
     conv2d = tensor.conv2d
@@ -103,6 +112,7 @@ class Methods(Value):
     softmax = tensor.softmax
     log_softmax = tensor.log_softmax
     peek_row = index.peek_row
+    detach = index.detach
 
     def reshape(self, *shape: Any) -> Any:
         """The same elements in another shape, given as one list or as several numbers. One length may be -1.

@@ -97,6 +97,31 @@ class Tensor(Lazy):
         return Tensor(np.full(_shape("Tensor.full", shape), value, np.float32), requires_grad)
 
     @staticmethod
+    def arange(start: float, stop: float | None = None, step: float = 1.0, requires_grad: bool = False) -> Tensor:
+        """Numbers from `start` on, `step` apart, below `stop`; with one number those from 0 to below it.
+
+        >>> Tensor.arange(3).realize(), Tensor.arange(1, 2, 0.5).realize()
+        (array([0., 1., 2.], dtype=float32), array([1. , 1.5], dtype=float32))
+        """
+        first, last = (0.0, start) if stop is None else (start, stop)
+        numbers = [_number(f"Tensor.arange: {name}", x) for name, x in (("start", first), ("stop", last), ("step", step))]
+        if not np.isfinite(numbers).all() or not numbers[2]:
+            raise ArgumentError(
+                f"Tensor.arange: start={first!r}, stop={last!r}, step={step!r}: finite, and a step that is not 0"
+            )
+        return Tensor(np.arange(*numbers), requires_grad)
+
+    @staticmethod
+    def linspace(start: float, stop: float, num: int = 50, requires_grad: bool = False) -> Tensor:
+        """`num` numbers in equal steps from `start` to `stop`, both included.
+
+        >>> Tensor.linspace(0, 1, 3).realize()
+        array([0. , 0.5, 1. ], dtype=float32)
+        """
+        ends = _number("Tensor.linspace: start", start), _number("Tensor.linspace: stop", stop)
+        return Tensor(np.linspace(*ends, whole_number("Tensor.linspace: num", num)), requires_grad)
+
+    @staticmethod
     def randn(shape: Any, seed: int | None = None, requires_grad: bool = False) -> Tensor:
         """Normally distributed numbers, of mean 0 and variance 1.
 

@@ -9,6 +9,7 @@ import contract
 import numpy as np
 import references as ref
 import scipy.signal
+import scipy.special
 from contract import FRAMES
 from references import each_frame, each_lane
 
@@ -289,6 +290,15 @@ def constructors():
         *(Case(Tensor.zeros, (), lambda shape: np.zeros((1, *shape)), {"shape": s}) for s in ((), (2, 3), (0,))),
         Case(Tensor.ones, (), lambda shape: np.ones((1, *shape)), {"shape": (2, 3)}),
         Case(Tensor.full, (), lambda shape, value: np.full((1, *shape), value), {"shape": (2, 3), "value": 0.5}),
+        Case(
+            Tensor.arange,
+            (),
+            lambda start, stop, step: np.arange(start, stop, step)[None],
+            {"start": 1, "stop": 3, "step": 0.5},
+        ),
+        Case(
+            Tensor.linspace, (), lambda start, stop, num: np.linspace(start, stop, num)[None], {"start": 1, "stop": 3, "num": 5}
+        ),
         Case(Tensor.randn, (), lambda shape, seed: fixed[None], {"shape": (2, 3), "seed": 7}),
         Case(Signal.constant, (0.5,), lambda x: x, options=signals),
         Case(Signal.param, (0.5,), lambda x: x, options=signals),
@@ -605,6 +615,22 @@ def table():
         *elementwise(dg.atan2, np.arctan2, any_, any_),
         *elementwise(dg.relu, lambda x: np.maximum(x, 0.0)),
         *elementwise(dg.sigmoid, ref.sigmoid),
+        *elementwise(dg.sinh, np.sinh),
+        *elementwise(dg.cosh, np.cosh),
+        *elementwise(dg.softplus, lambda x: np.logaddexp(x, 0.0)),
+        *elementwise(dg.softsign, lambda x: x / (1 + np.abs(x))),
+        *elementwise(dg.leaky_relu, lambda x, a: np.where(x > 0, x, a * x), any_, (0.1, 0.3)),
+        *elementwise(dg.gelu, lambda x: x * scipy.special.ndtr(x), edges=[NAN, INF, 0.0, -3.0, 1e4]),
+        *elementwise(dg.isfinite, np.isfinite),
+        *elementwise(dg.floor_divide, np.floor_divide, (-3.0, 3.0), (0.3, 1.0), edges=[NAN, 0.0, 1.0, -1.0, 2.5, -3.0]),
+        *elementwise(Lazy.__rfloordiv__, lambda x, y: np.floor_divide(y, x), (0.3, 1.0), (-3.0, 3.0), edges=[1.0, 2.5])[:2],
+        *[Case(dg.detach, (x,), each_frame(lambda x: x), options={"wrt": ()}) for x in (tensor(3), signal(), signal(3))],
+        *framewise(dg.flip, lambda x, axis: np.flip(x, axis), (2, 3), params={"axis": None}),
+        *framewise(dg.flip, lambda x, axis: np.flip(x, axis), (2, 3), params={"axis": -1}),
+        *[
+            replace(c, call=lambda *xs: dg.einsum("ij,kj->ki", *xs))
+            for c in framewise(dg.einsum, lambda x, y: np.einsum("ij,kj->ki", x, y), (2, 3), (4, 3))
+        ],
         # Shapes and reductions.
         *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (3, 2)}),
         *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (-1,)}),

@@ -1,6 +1,7 @@
 """What one frame can compute: the ops, a module for each family."""
 
 from . import (
+    activation as activation,
     comparison as comparison,
     dynamics as dynamics,
     filter as filter,
@@ -13,6 +14,8 @@ from . import (
     slopes as slopes,
     tensor as tensor,
 )
+from .activation import gelu as gelu, leaky_relu as leaky_relu, softplus as softplus, softsign as softsign
+from .comparison import isfinite as isfinite
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .filter import (
     MODES as MODES,
@@ -25,15 +28,20 @@ from .filter import (
 )
 from .index import getitem as getitem, peek_row as peek_row, where as where
 from .loss import alike as alike, mse as mse
+from .index import detach as detach, getitem as getitem, peek_row as peek_row, where as where
+from .loss import mse as mse
 from .math import (
     abs as abs,
     add as add,
     atan2 as atan2,
     ceil as ceil,
     clamp as clamp,
+    clip as clip,
     cos as cos,
+    cosh as cosh,
     exp as exp,
     floor as floor,
+    floor_divide as floor_divide,
     log as log,
     log10 as log10,
     mod as mod,
@@ -44,6 +52,7 @@ from .math import (
     sigmoid as sigmoid,
     sign as sign,
     sin as sin,
+    sinh as sinh,
     sqrt as sqrt,
     sub as sub,
     tan as tan,
@@ -67,6 +76,8 @@ from .tensor import (
     conv1d as conv1d,
     conv2d as conv2d,
     cumsum as cumsum,
+    einsum as einsum,
+    flip as flip,
     log_softmax as log_softmax,
     matmul as matmul,
     max as max,

@@ -65,3 +65,13 @@ def less_equal(x, y):
     array([1., 0.], dtype=float32)
     """
     return (x <= y).astype(jnp.result_type(x, y))
+
+
+@pointwise
+def isfinite(x):
+    """1 where `x` is neither infinite nor NaN, else 0; the gradient is 0.
+
+    >>> Tensor([1.0, np.inf, np.nan]).isfinite().realize()
+    array([1., 0., 0.], dtype=float32)
+    """
+    return jnp.isfinite(x).astype(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools as ft
 import operator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
@@ -152,6 +154,24 @@ def peek_row(x, index, *, mode="clamp", parallel):
     low, high = (low % rows, (low + 1) % rows) if mode == "wrap" else (low, jnp.minimum(low + 1, rows - 1))
     row = _row if parallel and rows <= _FEW_ROWS and x.size <= _SMALL_TABLE else operator.getitem
     return between(row(x, low), row(x, high), part)
+
+
+@pointwise
+def detached(x):
+    return lax.stop_gradient(x)
+
+
+@composite
+def detach(x: Any) -> Any:
+    """The same value, through which no gradient goes.
+
+    >>> w = Tensor([3.0], requires_grad=True)
+    >>> (w * w.detach()).sum().backward()
+    9.0
+    >>> w.grad.value
+    array([3.], dtype=float32)
+    """
+    return dataclasses.replace(detached.node(lift(x, "detach")), requires_grad=False)
 
 
 @pointwise

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ..graph import composite, pointwise
 from . import slopes
@@ -97,6 +98,16 @@ def mod(x, y):
 
 
 @pointwise
+def floor_divide(x, y):
+    """Floored quotient, `x // y`: how often `y` fits into `x`; the gradient is 0.
+
+    >>> (Tensor([-1.0, 4.0]) // 3).realize()
+    array([-1.,  1.], dtype=float32)
+    """
+    return lax.stop_gradient(jnp.floor_divide(x, y))
+
+
+@pointwise
 def abs(x):
     """Absolute value; the gradient at 0 is 0.
 
@@ -166,6 +177,9 @@ def clamp(x, lo=-jnp.inf, hi=jnp.inf):
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
     return slopes.within(x, lo, hi)
+
+
+clip = clamp
 
 
 @pointwise
@@ -238,6 +252,26 @@ def tan(x):
     array([0.], dtype=float32)
     """
     return jnp.tan(x)
+
+
+@pointwise
+def sinh(x):
+    """Hyperbolic sine.
+
+    >>> Tensor([0.0]).sinh().realize()
+    array([0.], dtype=float32)
+    """
+    return jnp.sinh(x)
+
+
+@pointwise
+def cosh(x):
+    """Hyperbolic cosine.
+
+    >>> Tensor([0.0]).cosh().realize()
+    array([1.], dtype=float32)
+    """
+    return jnp.cosh(x)
 
 
 @jax.custom_jvp

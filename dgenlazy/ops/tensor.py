@@ -79,6 +79,17 @@ def transpose(x, *, axes=None):
 
 
 @pointwise
+def flip(x, *, axis=None):
+    """The elements of a frame in reverse order, along all axes or along `axis`.
+
+    >>> Tensor([[1, 2], [3, 4]]).flip(axis=1).realize()
+    array([[2., 1.],
+           [4., 3.]], dtype=float32)
+    """
+    return jnp.flip(x, _axes(axis, x.ndim))
+
+
+@pointwise
 def sum(x, *, axis=None):
     """Sum over all elements of a frame, or over `axis`.
 
@@ -197,6 +208,25 @@ def matmul(x, y):
     if inner[0] != inner[1]:
         raise ShapeError(f"inner dimensions {inner[0]} and {inner[1]} differ")
     return jnp.matmul(x, y, precision=lax.Precision.HIGHEST)
+
+
+@pointwise
+def contract(*xs, subscripts):
+    return jnp.einsum(subscripts, *xs, precision=lax.Precision.HIGHEST)
+
+
+@composite
+def einsum(subscripts: str, *xs: Any) -> Any:
+    """Sums of products by Einstein's notation, as `numpy.einsum`, over the axes of one frame.
+
+    >>> dg.einsum("ij,j->i", Tensor([[1, 2], [3, 4]]), Tensor([1, 1])).realize()
+    array([3., 7.], dtype=float32)
+    """
+    if not isinstance(subscripts, str):
+        raise ArgumentError(f"einsum: takes subscripts first, such as 'ij,j->i', got {type(subscripts).__name__}")
+    if not xs:
+        raise ArgumentError("einsum: takes at least one value")
+    return contract(*xs, subscripts=subscripts)
 
 
 def _convolve(x, kernel, stride, padding, rank):
