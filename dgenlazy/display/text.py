@@ -18,7 +18,7 @@ def describe(name: str, node: Node | Leaf) -> str:
     if isinstance(node, Data) and node.batched:
         facts.append(f"batch={len(node.array)}")
     if isinstance(node, Node):
-        facts.append(f"op={node.op.__name__}")
+        facts.append(f"op={node.name}")
     elif isinstance(node, (Data, Number)):
         data = np.asarray(node.array if isinstance(node, Data) else node.number, np.float32)
         facts.append(f"value={np.array2string(data, precision=6, threshold=6, edgeitems=2, separator=', ')}".replace("\n", ""))

@@ -1,4 +1,4 @@
-"""Functions made of ops: how their errors read, and of which class their results are."""
+"""Functions made of ops: how their errors and results read, and of which class their results are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .node import Leaf, Node, Value
 
 
 def composite(fn: Callable) -> Callable:
-    """A public function made of other ops. Its errors carry its own name, whichever op inside found them.
+    """A public function made of other ops. Its errors and its result carry its own name, whichever op inside made them.
 
     Like an op, it gives a value when it is given one, and a node when it is given nodes alone.
     """
@@ -37,9 +37,20 @@ def composite(fn: Callable) -> Callable:
             except TypeError as e:
                 raise ArgumentError(f"{fn.__name__}{signature}: {e}") from None
             raise
-        return wrapped(fn.__name__, result, [*args, *kwargs.values()])
+        values = [*args, *kwargs.values()]
+        result = wrapped(fn.__name__, result, values)
+        _name(fn.__name__, result, values)
+        return result
 
+    call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _name(name: str, result: Any, values: Sequence[Any]) -> None:
+    """Write on the node of a result which function made it, unless the node came in with the arguments."""
+    node = result.node if isinstance(result, Value) else result
+    if isinstance(node, Node) and not any(node is v or (isinstance(v, Value) and node is v.node) for v in values):
+        object.__setattr__(node, "part_of", name)
 
 
 def wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:

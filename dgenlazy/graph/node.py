@@ -40,13 +40,20 @@ class Spec:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Node:
-    """One operation applied to earlier nodes. Compared by identity, never mutated."""
+    """One operation applied to earlier nodes. Compared by identity, never mutated once a user holds it."""
 
     op: Any  # an Op
     inputs: tuple[Any, ...]  # of Node and Leaf
     params: tuple[tuple[str, Hashable], ...]
     spec: Any  # a Spec; of an op with several outputs, a tuple of them
     requires_grad: bool
+    part_of: str = ""  # of the composite whose result it is, the name; only people read it
+
+    @property
+    def name(self) -> str:
+        """What a user called: a composite, or an op; of one output among several, the op that has them."""
+        several = isinstance(self.inputs[0], Node) and isinstance(self.inputs[0].spec, tuple) if self.inputs else False
+        return self.part_of or (self.inputs[0].name if several else self.op.__name__)
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)

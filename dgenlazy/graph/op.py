@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import functools as ft
 import inspect
+import types
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class Op(abc.ABC):
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         """`sin = math.sin` in the body of a class is a method."""
-        return self if obj is None else ft.partial(self, obj)
+        return self if obj is None else types.MethodType(self, obj)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values, params = self.bind(args, kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 from collections.abc import Callable, Mapping
+from reprlib import repr as short
 from typing import Any, final
 
 import jax
@@ -60,6 +61,13 @@ class Function:
         given = {leaf for found in self.sources.values() for leaf in found}
         self.samples = [leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given]
         self._compiled = jax.jit(self._run, static_argnums=2)
+
+    def __repr__(self) -> str:
+        """The names of what it takes and gives, with shapes."""
+        leaves, structure = self._params
+        params = structure.unflatten([leaf.array.shape for leaf in leaves])
+        outputs = self.structure.unflatten([spec.shape for spec in self.graph.program.output_specs])
+        return f"Function(params={short(params)}, inputs={short(list(self.sources))}, outputs={short(outputs)})"
 
     @property
     def params(self) -> Any:

@@ -59,6 +59,11 @@ class Optimizer:
             self._states = jax.tree.map(lambda x: jnp.array(x, copy=True), states)  # it is donated, and must own its data
         self._compiled: dict[Any, Any] = {}
 
+    def __repr__(self) -> str:
+        found = (len(self._leaves), "parameter"), (sum(leaf.array.size for leaf in self._leaves), "number")
+        facts = [f"{n} {what}{'s' * (n != 1)}" for n, what in found] + ([] if self._lr is None else [f"lr={self._lr:g}"])
+        return f"{type(self).__name__}({', '.join(facts)})"
+
     @property
     def lr(self) -> float:
         """The learning rate; assign to change it, which compiles nothing again.
