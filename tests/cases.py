@@ -766,7 +766,7 @@ def table():
 # The public ops: what the package exports and its values have, less what gives no value.
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
-NOT_OPS |= {"save_state", "load_state", "export", "load"}
+NOT_OPS |= {"save_state", "load_state", "export", "load", "numpy", "item", "tolist"}
 NOT_OPS |= {
     "__init__",
     "__getstate__",
@@ -776,8 +776,12 @@ NOT_OPS |= {
     "__len__",
     "__iter__",
     "__array__",
+    "__array_function__",
     "__contains__",
     "__hash__",
+    "__float__",
+    "__format__",
+    "__int__",
 }
 
 

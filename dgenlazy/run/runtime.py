@@ -36,7 +36,8 @@ def on_device(leaf: Data, where: Any) -> Any:
     """The array of a leaf, moved to `where` once and kept there."""
     array = leaf.array
     if not isinstance(array, jax.Array) or array.devices() != {where}:
-        array = leaf.array = jax.device_put(array, where)
+        with jax.ensure_compile_time_eval():  # also inside somebody's jit: what is kept must not be a tracer
+            array = leaf.array = jax.device_put(array, where)
     return array
 
 
@@ -230,6 +231,21 @@ def whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
     specs = program.output_specs
     broadcast = [s.signal and not s.varies for s in specs]
     return [jnp.broadcast_to(y, (frames, *s.shape)) if b else y for y, s, b in zip(outputs, specs, broadcast)]
+
+
+def at_once(node: Node | Leaf) -> np.ndarray | None:
+    """What a node holds, where that takes no number of frames: it does not vary, or the samples below it end somewhere."""
+    graph = staged([node])
+    with jax.ensure_compile_time_eval():  # inside somebody's jit it is a constant
+        if not graph.program.moves:
+            out = realize([node], 1, None, None)[0]
+            return np.array(out.take(0, axis=out.ndim - len(node.spec.shape) - 1)) if node.spec.signal else out
+        return realize([node], None, None, None)[0] if any(map(_ends, graph.arrays)) else None
+
+
+def _ends(leaf: Leaf) -> bool:
+    """Whether a leaf holds samples now, whose end is that of a run."""
+    return leaf.channel in DGen.inputs if isinstance(leaf, Input) else isinstance(leaf, Data) and leaf.spec.varies
 
 
 def plan(node: Node | Leaf, frames: Any) -> Plans:

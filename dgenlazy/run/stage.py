@@ -76,10 +76,14 @@ class Program:
         return tuple(out)
 
     @ft.cached_property
+    def moves(self) -> bool:
+        """Whether anything in it varies from frame to frame."""
+        return any(s.varies for s in flat(self.specs))
+
+    @ft.cached_property
     def varies(self) -> bool:
         """Whether it has frames at all."""
-        moves = any(s.varies for s in flat(self.specs)) or any(s.signal for s in self.output_specs)
-        return moves or bool(self.sees_whole_run)
+        return self.moves or any(s.signal for s in self.output_specs) or bool(self.sees_whole_run)
 
     @ft.cached_property
     def sees_whole_run(self) -> str:
