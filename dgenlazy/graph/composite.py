@@ -48,8 +48,11 @@ def composite(fn: Callable) -> Callable:
 
 def _name(name: str, result: Any, values: Sequence[Any]) -> None:
     """Write on the node of a result which function made it, unless the node came in with the arguments."""
-    node = result.node if isinstance(result, Value) else result
-    if isinstance(node, Node) and not any(node is v or (isinstance(v, Value) and node is v.node) for v in values):
+    node = getattr(result, "node", result)  # asking for the class is half the time of a call
+    if isinstance(node, Node):
+        for v in values:
+            if getattr(v, "node", v) is node:
+                return
         object.__setattr__(node, "part_of", name)
 
 
