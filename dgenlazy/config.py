@@ -7,13 +7,21 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
+import jax
 import numpy as np
+import numpy.typing as npt
 
 from .errors import ArgumentError
 
-BACKENDS = ("auto", "metal", "gpu", "cpu")
+Scalar = float | np.floating[Any] | np.integer[Any] | np.bool_  # the type of one number
+Array = Scalar | npt.NDArray[Any] | jax.Array
+Nested = list[Any] | tuple[Any, ...] | range
+Numbers = Array | Nested  # what an array is made of
+
+Backend = Literal["auto", "metal", "gpu", "cpu"]
+BACKENDS = get_args(Backend)
 
 
 def whole_number(name: str, value: Any, least: int = 0, most: int = 2**31 - 1) -> int:
@@ -36,7 +44,7 @@ def seed_number(name: str, value: Any) -> int:
     return whole_number(name, value, most=2**32 - 1)
 
 
-def real_array(name: str, value: Any) -> np.ndarray:
+def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
@@ -84,14 +92,14 @@ def _opts_out(value: Any) -> bool:
     return not kinds.isdisjoint(lists) and any(_opts_out(v) for v in value if type(v) in lists)
 
 
-class Inputs(MutableMapping[int, np.ndarray]):
+class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
     """The samples of each input channel: `DGen.inputs[0] = samples`, `(frames, *shape)`, or `(batch, frames, *shape)`.
 
     Which of the two they are, and the shape of a frame, the `Signal.input` that reads them tells.
     """
 
-    def __init__(self, samples: Mapping[int, Any] = {}):
-        self._samples: dict[int, np.ndarray] = {}
+    def __init__(self, samples: Mapping[int, Any] = {}) -> None:
+        self._samples: dict[int, npt.NDArray[np.float32]] = {}
         self.update(samples)
 
     def __setitem__(self, channel: int, samples: Any) -> None:
@@ -101,7 +109,7 @@ class Inputs(MutableMapping[int, np.ndarray]):
             raise ArgumentError(f"inputs[{channel}]: shape () is not (frames,): a number has no frames")
         self._samples[channel] = array
 
-    def __getitem__(self, channel: int) -> np.ndarray:
+    def __getitem__(self, channel: int) -> npt.NDArray[np.float32]:
         return self._samples[channel]
 
     def __delitem__(self, channel: int) -> None:
@@ -145,6 +153,16 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class Settings(TypedDict, total=False):
+    """What may be assigned to each setting."""
+
+    backend: Backend
+    sample_rate: Scalar
+    default_frame_count: int
+    seed: int
+    inputs: Mapping[int, Any]
+
+
 class Config:
     """Settings of the session, each checked when it is assigned.
 
@@ -163,20 +181,33 @@ class Config:
     44100.0
     """
 
-    backend: str
-    sample_rate: float
+    backend: Backend
     default_frame_count: int
     seed: int
-    inputs: Inputs
+    if TYPE_CHECKING:  # what is assigned is wider than what is kept
 
-    def __init__(self):
+        @property
+        def sample_rate(self) -> float: ...
+
+        @sample_rate.setter
+        def sample_rate(self, value: Scalar) -> None: ...
+
+        @property
+        def inputs(self) -> Inputs: ...
+
+        @inputs.setter
+        def inputs(self, value: Mapping[int, Any]) -> None: ...
+
+    def __init__(self) -> None:
         self._set(backend="auto", sample_rate=44100.0, default_frame_count=1024, seed=0, inputs={})
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            self._set(**{name: value})
+    if not TYPE_CHECKING:  # a type checker would take it for leave to assign any name
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name.startswith("_"):
+                object.__setattr__(self, name, value)
+            else:
+                self._set(**{name: value})
 
     def _set(self, **settings: Any) -> None:
         """Check every setting before any is changed."""
@@ -191,7 +222,7 @@ class Config:
         return next(self._numbers)
 
     @contextlib.contextmanager
-    def override(self, **settings: Any) -> Iterator[Config]:
+    def override(self, **settings: Unpack[Settings]) -> Iterator[Config]:
         """Other settings inside a `with` block; those from before come back after it, also on an error.
 
         >>> with DGen.override(default_frame_count=4, sample_rate=8.0):
@@ -211,4 +242,4 @@ class Config:
         return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS) + ")"
 
 
-DGen = Config()
+DGen: Config = Config()

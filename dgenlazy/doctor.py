@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .config import BACKENDS, DGen
+from .config import BACKENDS, Backend, DGen
 from .lazy import Lazy
 from .run import backend
 from .values import Signal, Tensor, feedback
@@ -22,7 +22,7 @@ FRAMES = 2048
 TOLERANCE = 1e-4  # of values and gradients, relative to the largest, or to 1
 
 
-def report(name: str = "auto", write: Callable[[str], Any] = print) -> bool:
+def report(name: Backend = "auto", write: Callable[[str], Any] = print) -> bool:
     """Write a report about this machine and `DGen.backend = name`, line by line. Returns whether all is well."""
     with _logged() as said:
         devices = backend.devices()
@@ -150,7 +150,7 @@ class Row(NamedTuple):
     result: str
 
 
-def _compared(op: str, make: Callable[[], tuple[Lazy, Lazy]], name: str) -> Row:
+def _compared(op: str, make: Callable[[], tuple[Lazy, Lazy]], name: Backend) -> Row:
     try:
         plan, here = _run(make, name)
         _, there = _run(make, "cpu")
@@ -161,7 +161,7 @@ def _compared(op: str, make: Callable[[], tuple[Lazy, Lazy]], name: str) -> Row:
     return Row(op, plan, f"{off[0]:.1e}", f"{off[1]:.1e}", "ok" if good else "differs")
 
 
-def _run(make: Callable[[], tuple[Lazy, Lazy]], name: str) -> tuple[str, tuple[Any, Any]]:
+def _run(make: Callable[[], tuple[Lazy, Lazy]], name: Backend) -> tuple[str, tuple[Any, Any]]:
     """The plan of the last recurrence, and value and gradient."""
     with DGen.override(backend=name):
         value, parameter = make()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from . import display
-from .config import flag, real_array
+from .config import Numbers, flag, real_array
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Leaf, Node, Number, checked, needs_value
+from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
 from .methods import Methods
-from .run import Plans, Stream, runtime
+from .run import Plans, Program, Stream, runtime
 
 
-def reset(x: Any) -> None:
+def reset(x: Value) -> None:
     """Forget the state and position of streaming: the next call with `preserve_state=True` starts afresh.
 
     >>> ramp = Signal.constant(1.0).accum()
@@ -29,7 +30,7 @@ def reset(x: Any) -> None:
         stream.reset()
 
 
-def save_state(*values: Any) -> dict[str, np.ndarray]:
+def save_state(*values: Value) -> dict[str, Any]:
     """Where a stream has got to: its state and its frame position, as plain arrays.
 
     They can be kept in memory, or in a file (`np.savez(file, **snapshot)`), and given to `load_state` as often as one likes,
@@ -57,7 +58,7 @@ def save_state(*values: Any) -> dict[str, np.ndarray]:
     return stream.saved()
 
 
-def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
+def load_state(*values: Value, snapshot: Mapping[str, Any]) -> None:
     """Put a stream where another, or itself, was when `save_state` was called: what follows is the same to the bit.
 
     Args:
@@ -82,7 +83,11 @@ def load_state(*values: Any, snapshot: Mapping[str, Any]) -> None:
 
 
 def backward(
-    loss: Any, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, reduction: str = "mean"
+    loss: Value,
+    frames: int | None = None,
+    *,
+    inputs: Mapping[int, Any] | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
 ) -> float:
     """Differentiate a loss, and add to the `.grad` of every leaf below that has `requires_grad=True`.
 
@@ -127,7 +132,7 @@ class Lazy(Methods):
     # Data.
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> Self:  # where None is part of a type, `w.grad.value` is an error to type checkers
         """What `backward` has added up since `zero_grad`: a lazy value like this one, or None.
 
         Of a leaf that has `requires_grad=True`; on all else it is None.
@@ -139,10 +144,11 @@ class Lazy(Methods):
         array([6.], dtype=float32)
         """
         node = self.node
-        return None if not isinstance(node, Data) or node.grad is None else self.wrap(Data(node.spec, node.grad))
+        grad: Any = None if not isinstance(node, Data) or node.grad is None else self.wrap(Data(node.spec, node.grad))
+        return grad
 
     @property
-    def value(self) -> np.ndarray:
+    def value(self) -> npt.NDArray[np.float32]:
         """The data of a leaf as a read-only array. Assign to change it: what is assigned must fit its shape and bounds.
 
         Raises:
@@ -164,7 +170,7 @@ class Lazy(Methods):
         return view
 
     @value.setter
-    def value(self, data: Any) -> None:
+    def value(self, data: Numbers) -> None:
         leaf = self.node
         if not isinstance(leaf, Data):
             raise ArgumentError(f"value: this {type(self).__name__} is computed or an input, and holds no data to change")
@@ -182,7 +188,7 @@ class Lazy(Methods):
     def _repr_html_(self) -> str:
         return display.html(type(self).__name__, self.node)
 
-    def program(self) -> Any:
+    def program(self) -> Program:
         """The staged program: print it to see every op, its inputs and what varies per frame.
 
         >>> print((Signal.phasor(440.0) * 2).program())
@@ -202,12 +208,9 @@ class Lazy(Methods):
         """
         return runtime.plan(self.node, frames)
 
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
     # As numbers of Python and arrays of NumPy.
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self) -> npt.NDArray[np.float32]:
         """It as an array, where it is known without a number of frames: of a Tensor, or of a Signal that does not vary.
 
         What varies is computed for as many frames as the samples below it have (`Signal.from_samples`). `np.asarray(x)` and
@@ -254,10 +257,12 @@ class Lazy(Methods):
     def __format__(self, spec: str) -> str:
         return format(self._number("format"), spec) if spec else str(self)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    # It gives float32. NumPy's stubs do not know that `array * x` is left to us; where it is "of objects" they leave it open.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[np.object_]:
         if copy is False:
             raise ValueError("a lazy value is computed when it becomes an array, which is always a copy")
-        return self._at_once("asarray").astype(dtype or np.float32, copy=False)
+        array: Any = self._at_once("asarray").astype(dtype or np.float32, copy=False)
+        return array
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """NumPy's functions take what it holds; what they ask of it without computing, they find."""
@@ -265,7 +270,7 @@ class Lazy(Methods):
             return getattr(self, function.__name__)
         return function(*_held(function.__name__, args), **_held(function.__name__, kwargs))
 
-    def _at_once(self, name: str) -> np.ndarray:
+    def _at_once(self, name: str) -> npt.NDArray[np.float32]:
         array = runtime.at_once(self.node)
         if array is None:
             raise ArgumentError(f"{name}: this {type(self).__name__} is computed over frames; realize(frames) tells how many")
@@ -281,7 +286,7 @@ class Lazy(Methods):
 
     def realize(
         self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.float32]:
         """Compute it: stage the graph below, compile that once, run it.
 
         Args:
@@ -330,7 +335,7 @@ class Lazy(Methods):
         load_state(self, snapshot=snapshot)
 
     def plot(
-        self, kind: str = "waveform", frames: int | None = None, *, inputs: Any = None, ax: Any = None, **style: Any
+        self, kind: display.Kind = "waveform", frames: int | None = None, *, inputs: Any = None, ax: Any = None, **style: Any
     ) -> Any:
         """Run it and draw what comes out; see `display.plot`. Returns the matplotlib axes.
 
@@ -347,7 +352,7 @@ class Lazy(Methods):
         """
         return display.player(self._alone("play", frames, inputs), runtime.sample_rate())
 
-    def _alone(self, name: str, frames: int | None, inputs: Any) -> np.ndarray:
+    def _alone(self, name: str, frames: int | None, inputs: Any) -> npt.NDArray[np.float32]:
         samples = self.realize(frames, inputs=inputs)
         if samples.ndim > self.ndim + self.is_frame_varying:
             raise ArgumentError(f"{name}: this is a batch of {len(samples)}; take one example of what realize() gives")
@@ -355,8 +360,8 @@ class Lazy(Methods):
 
 
 def realize(
-    *values: Any, frames: int | None = None, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
-) -> tuple[np.ndarray, ...]:
+    *values: Value, frames: int | None = None, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
+) -> tuple[npt.NDArray[np.float32], ...]:
     """Compute several values in one run of one program, so that what they share is computed once.
 
     Args:

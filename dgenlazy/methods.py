@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .dsp import losses, reverb
@@ -65,6 +66,9 @@ class Methods(Value):
     def __rmatmul__(self, other: Any) -> Any:
         return tensor.matmul(other, self)
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __pos__(self) -> Any:
         return self
 
@@ -114,7 +118,7 @@ class Methods(Value):
     peek_row = index.peek_row
     detach = index.detach
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: int | Sequence[int]) -> Any:
         """The same elements in another shape, given as one list or as several numbers. One length may be -1.
 
         >>> Tensor([1, 2, 3, 4]).reshape(2, -1).shape

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 import numpy as np
 
-from .config import flag, real_array, seed_number, whole_number
+from .config import Array, Numbers, Scalar, flag, real_array, seed_number, whole_number
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
 from .lazy import Lazy
 from .ops import oscillator
 from .run import close, runtime
+
+if TYPE_CHECKING:
+    from .methods import AnySignal, Fixed, Operand
+
+Shape = int | Sequence[int]
 
 
 def promoted(node: Node | Leaf) -> Any:
@@ -59,9 +64,9 @@ class Tensor(Lazy):
     """
 
     __slots__ = ()
-    wrap = staticmethod(promoted)
+    wrap: Any = staticmethod(promoted)
 
-    def __init__(self, data: Any, requires_grad: bool = False, *, batched: bool = False):
+    def __init__(self, data: Numbers, requires_grad: bool = False, *, batched: bool = False):
         if isinstance(data, Value):
             raise ArgumentError(f"Tensor: {type(data).__name__} is a lazy value already; realize() it first for a copy")
         requires_grad = flag("Tensor: requires_grad", requires_grad)
@@ -69,7 +74,7 @@ class Tensor(Lazy):
         super().__init__(Data(Spec(_of_one("Tensor", array, batched)), array, requires_grad=requires_grad))
 
     @staticmethod
-    def zeros(shape: Any, requires_grad: bool = False) -> Tensor:
+    def zeros(shape: Shape, requires_grad: bool = False) -> Tensor:
         """Zeros.
 
         >>> Tensor.zeros([2]).realize()
@@ -78,7 +83,7 @@ class Tensor(Lazy):
         return Tensor(np.zeros(_shape("Tensor.zeros", shape), np.float32), requires_grad)
 
     @staticmethod
-    def ones(shape: Any, requires_grad: bool = False) -> Tensor:
+    def ones(shape: Shape, requires_grad: bool = False) -> Tensor:
         """Ones.
 
         >>> Tensor.ones([2]).realize()
@@ -87,7 +92,7 @@ class Tensor(Lazy):
         return Tensor(np.ones(_shape("Tensor.ones", shape), np.float32), requires_grad)
 
     @staticmethod
-    def full(shape: Any, value: float, requires_grad: bool = False) -> Tensor:
+    def full(shape: Shape, value: Array, requires_grad: bool = False) -> Tensor:
         """One value throughout.
 
         >>> Tensor.full([2], 0.5).realize()
@@ -122,7 +127,7 @@ class Tensor(Lazy):
         return Tensor(np.linspace(*ends, whole_number("Tensor.linspace: num", num)), requires_grad)
 
     @staticmethod
-    def randn(shape: Any, seed: int | None = None, requires_grad: bool = False) -> Tensor:
+    def randn(shape: Shape, seed: int | None = None, requires_grad: bool = False) -> Tensor:
         """Normally distributed numbers, of mean 0 and variance 1.
 
         Args:
@@ -154,11 +159,21 @@ class Signal(Lazy):
     """
 
     __slots__ = ()
-    wrap = staticmethod(promoted)
+    wrap: Any = staticmethod(promoted)
 
+    @overload
+    def __init__(self, value: Array, requires_grad: bool = False, *, batched: bool = False): ...
+    @overload
+    def __init__(self, value: Numbers, requires_grad: bool = False, *, batched: Literal[True]): ...
     def __init__(self, value: Any, requires_grad: bool = False, *, batched: bool = False):
         super().__init__(_parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None, batched))
 
+    @overload
+    @staticmethod
+    def constant(x: Array, *, batched: bool = False) -> Signal: ...
+    @overload
+    @staticmethod
+    def constant(x: Numbers, *, batched: Literal[True]) -> Signal: ...
     @staticmethod
     def constant(x: Any, *, batched: bool = False) -> Signal:
         """The same number in every frame; with `batched`, a list or array of one for each example of a batch.
@@ -168,8 +183,14 @@ class Signal(Lazy):
         """
         return promoted(_parameter("Signal.constant", x, False, None, None, batched))
 
+    @overload
     @staticmethod
-    def param(x: Any, min: float | None = None, max: float | None = None, *, batched: bool = False) -> Signal:
+    def param(x: Array, min: Array | None = None, max: Array | None = None, *, batched: bool = False) -> Signal: ...
+    @overload
+    @staticmethod
+    def param(x: Numbers, min: Array | None = None, max: Array | None = None, *, batched: Literal[True]) -> Signal: ...
+    @staticmethod
+    def param(x: Any, min: Array | None = None, max: Array | None = None, *, batched: bool = False) -> Signal:
         """A number to learn, the same in every frame.
 
         Args:
@@ -210,6 +231,18 @@ class Signal(Lazy):
         channel = whole_number("Signal.input: channel", channel)
         return promoted(Input(Spec(_shape("Signal.input", shape), True, 1), channel))
 
+    @overload
+    @staticmethod
+    def phasor(freq: AnySignal, reset: Operand | None = None) -> AnySignal: ...
+    @overload
+    @staticmethod
+    def phasor(freq: Scalar | Signal, reset: Scalar | Signal | None = None) -> Signal: ...  # type: ignore[overload-overlap]
+    @overload
+    @staticmethod
+    def phasor(freq: SignalTensor, reset: Operand | None = None) -> SignalTensor: ...
+    @overload
+    @staticmethod
+    def phasor(freq: Operand, reset: Operand | None = None) -> AnySignal: ...
     @staticmethod
     def phasor(freq: Any, reset: Any = None) -> Any:
         """Ramp from 0 to 1, `freq` times a second: 0, f/sr, 2 f/sr, ... in [0, 1), downwards for negative `freq`.
@@ -229,6 +262,12 @@ class Signal(Lazy):
         node = oscillator.phasor(lift(freq, "phasor: freq"), None if reset is None else lift(reset, "phasor: reset"))
         return promoted(node)
 
+    @overload
+    @staticmethod
+    def noise(seed: int | None = None, shape: tuple[()] = ()) -> Signal: ...  # type: ignore[overload-overlap]
+    @overload
+    @staticmethod
+    def noise(seed: int | None = None, shape: Shape = ()) -> AnySignal: ...
     @staticmethod
     def noise(seed: int | None = None, shape: Any = ()) -> Any:
         """White noise, uniform in [-1, 1): a pure function of `DGen.seed`, `seed`, the frame and the element.
@@ -249,7 +288,7 @@ class Signal(Lazy):
         return promoted(oscillator.noise(leaf, shape=shape))
 
     @staticmethod
-    def from_samples(array: Any, requires_grad: bool = False, *, batched: bool = False) -> Any:
+    def from_samples(array: Numbers, requires_grad: bool = False, *, batched: bool = False) -> AnySignal:
         """Samples, one per frame: `(frames,)` gives a Signal, `(frames, *shape)` a SignalTensor.
 
         With `batched` another axis, the first, is a batch: samples for each example.
@@ -275,7 +314,7 @@ def _of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
     return array.shape[batched:]
 
 
-def _parameter(name: str, x: Any, requires_grad: bool, low: float | None, high: float | None, batched: bool) -> Data:
+def _parameter(name: str, x: Any, requires_grad: bool, low: Array | None, high: Array | None, batched: bool) -> Data:
     if isinstance(x, Value):
         raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
     bounds = (
@@ -303,13 +342,28 @@ class SignalTensor(Lazy):
     """
 
     __slots__ = ()
-    wrap = staticmethod(promoted)
+    wrap: Any = staticmethod(promoted)
 
     def __init__(self, *args: Any, **kwargs: Any):
         raise ArgumentError("SignalTensor: mix a Tensor with a Signal, or use Signal.from_samples for (frames, *shape)")
 
 
-def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: str = "auto") -> Any:
+Plan = Literal["auto", "scan", "blocks", "linear", "newton"]
+
+
+@overload
+def feedback(fn: Callable[[AnySignal], Operand], init: Fixed = 0.0, *, plan: Plan = "auto") -> AnySignal: ...
+@overload
+def feedback(
+    fn: Callable[[tuple[AnySignal, ...]], Sequence[Operand]], init: tuple[Fixed, ...], *, plan: Plan = "auto"
+) -> tuple[AnySignal, ...]: ...
+@overload
+def feedback(
+    fn: Callable[[dict[str, AnySignal]], dict[str, Any]], init: dict[str, Fixed], *, plan: Plan = "auto"
+) -> dict[str, AnySignal]: ...
+@overload
+def feedback(fn: Callable[[Any], Any], init: Any, *, plan: Plan = "auto") -> Any: ...
+def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: Plan = "auto") -> Any:
     """A loop through one frame of delay: `y = fn(prev)`, where `prev` is `y` one frame earlier.
 
     Args:

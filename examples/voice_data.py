@@ -71,7 +71,7 @@ def _examined(path, name):
             if not np.isfinite(block).all():
                 raise ValueError(f"it holds numbers that are not finite, after frame {frames}")
             frames += len(block)
-            checksum = zlib.crc32(np.ascontiguousarray(block), checksum)
+            checksum = zlib.crc32(block.tobytes(), checksum)
         if frames != file.frames:
             raise ValueError(f"it is damaged: it announces {file.frames} frames and ends after {frames}")
         if not frames:

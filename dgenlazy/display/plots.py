@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from .extras import imported
 
-PLOTS = ("waveform", "spectrum", "spectrogram")
+Kind = Literal["waveform", "spectrum", "spectrogram"]
+PLOTS = get_args(Kind)
 _FLOOR_DB = -90.0  # below the loudest: what spectrum and spectrogram still show
 
 
-def plot(samples: Any, sample_rate: float, kind: str = "waveform", ax: Any = None, **style: Any) -> Any:
+def plot(samples: Any, sample_rate: float, kind: Kind = "waveform", ax: Any = None, **style: Any) -> Any:
     """Draw samples: a waveform over time, a spectrum over frequency, or a spectrogram over both.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -91,7 +92,7 @@ spectral_distances.__name__ = "spectral_loss"  # in errors and programs: the onl
 def spectral_loss(
     pred: Any,
     target: Any,
-    window_size: Any = 1024,
+    window_size: int | Sequence[int] = 1024,
     hop: int | None = None,
     mag_weight: Any = 1.0,
     log_weight: Any = 1.0,

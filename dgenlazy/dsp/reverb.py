@@ -10,7 +10,7 @@ from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, Number, composite, lift, outputs_of, pointwise
+from ..graph import Data, Lists, Number, composite, lift, outputs_of, pointwise
 from ..ops import above, add, between, bounded, clamp, delay_line, history, mul, onepole, sub, within
 from ..run import close, runtime
 
@@ -112,8 +112,8 @@ def mix(matrix, lines):
 @composite
 def fdn(
     x: Any,
-    frames: Any,
-    matrix: Any,
+    frames: Lists,
+    matrix: Lists,
     gain: Any = 0.9,
     damping: Any = 0.0,
     max_delay: float | None = None,

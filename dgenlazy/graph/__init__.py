@@ -8,6 +8,7 @@ from .node import (
     Hole as Hole,
     Input as Input,
     Leaf as Leaf,
+    Lists as Lists,
     Node as Node,
     Number as Number,
     Seed as Seed,

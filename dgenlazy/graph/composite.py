@@ -11,7 +11,7 @@ from ..errors import ArgumentError, DGenError
 from .node import Leaf, Node, Value
 
 
-def composite(fn: Callable) -> Callable:
+def composite(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A public function made of other ops. Its errors and its result carry its own name, whichever op inside made them.
 
     Like an op, it gives a value when it is given one, and a node when it is given nodes alone.

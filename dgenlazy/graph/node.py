@@ -7,7 +7,7 @@ import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..config import real_array
 from ..errors import ArgumentError
 
 FLOAT = np.dtype(np.float32)
+Lists = Annotated[Any, "numbers in lists, too"]  # the type of an argument: a value, or what `Tensor` takes
 
 
 @dataclass(frozen=True, slots=True)

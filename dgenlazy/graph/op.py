@@ -43,19 +43,19 @@ class Op(abc.ABC):
     __qualname__: str
     foreign = False  # whether `fn` is a user's, who wants to see what it raises
 
-    def __init__(self, fn: Callable, skip: int = 0):
+    def __init__(self, fn: Callable[..., Any], skip: int = 0):
         ft.update_wrapper(self, fn)
         self.fn = fn
         own = list(inspect.signature(fn).parameters.values())[skip:]
         kinds = inspect.Parameter
-        self.injected = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "parallel", "fft"))
+        self.injected: frozenset[str] = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "parallel", "fft"))
         own = [p for p in own if p.name not in self.injected]
-        self.static = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
+        self.static: frozenset[str] = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
         own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
-        self.variadic = any(p.kind is kinds.VAR_POSITIONAL for p in own)
+        self.variadic: bool = any(p.kind is kinds.VAR_POSITIONAL for p in own)
         if self.variadic:  # what follows *values can only be given by name
             own = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name in self.static else p for p in own]
-        self.__signature__ = inspect.Signature(own)
+        self.__signature__: inspect.Signature = inspect.Signature(own)
         self._plain = len(own) if not self.static and not self.variadic else None
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class Op(abc.ABC):
         values, params = self.bind(args, kwargs)
         return wrapped(self.__name__, self.node(*[lift(v, self.__name__) for v in values], params=params), values)
 
-    def bind(self, args: tuple, kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
         """Split a call into lazy values and static parameters."""
         if not kwargs and len(args) == self._plain:
             return args, ()
@@ -182,10 +182,10 @@ def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
 class Pointwise(Op):
     """The same function at every frame; no memory."""
 
-    def kind(self, inputs):
+    def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
         return any(i.signal for i in inputs) or "frame" in self.injected, 1 if "frame" in self.injected else varying(inputs)
 
-    def step(self, ctx, params, state, *inputs):
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return state, self.fn(*inputs, **self.given(params, ctx, ctx.start))
 
     def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
@@ -205,10 +205,10 @@ def _on_parallel_backends(parallel: bool, *specs: Spec) -> bool:
 class Pick(Pointwise):
     """One output of an op that has several."""
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         return inputs[0][dict(params)["index"]]
 
-    def run(self, ctx, params, inputs, specs):
+    def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         return self.fn(*inputs, **dict(params))
 
 
@@ -230,15 +230,15 @@ class Recurrence(Op):
     that vary); without it, zeros of the shape that all values broadcast to.
     """
 
-    def __init__(self, fn: Callable, init: Callable | None = None):
+    def __init__(self, fn: Callable[..., Any], init: Callable[..., Any] | None = None):
         super().__init__(fn, skip=1)
         self._init = init or (lambda *values, **static: zeros(*values))
-        self.block_form: Callable | None = None
-        self.takes_blocks = _on_parallel_backends
+        self.block_form: Callable[..., Any] | None = None
+        self.takes_blocks: Callable[..., bool] = _on_parallel_backends
         self.plan = "auto"
         self.block_frames = 0  # how many frames the plan "blocks" may run at once
 
-    def parallel(self, fn: Callable | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
+    def parallel(self, fn: Callable[..., Any] | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
         """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
 
         Every block has the frame axis first, of length 1 where the value does not vary, and the same number of axes.
@@ -260,13 +260,13 @@ class Recurrence(Op):
         assert self.block_form is not None
         return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **self.given(params, ctx))
 
-    def kind(self, inputs):
+    def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
         return True, 1
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return self._init(*inputs, **dict(params))
 
-    def step(self, ctx, params, state, *inputs):
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return self.fn(state, *inputs, **self.given(params, ctx, ctx.start))
 
 
@@ -280,10 +280,10 @@ class Block(Op):
             raise ArgumentError(f"{self.__name__}: it sees all frames of a run, and what it is given, {given}, has none; {fix}")
         return super().node(*inputs, params=params)
 
-    def kind(self, inputs):
+    def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
         return False, None
 
-    def step(self, ctx, params, state, *inputs):
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return state, self.fn(*[x[None] for x in inputs], **self.given(params, ctx))
 
     def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
@@ -301,10 +301,17 @@ def _blocks(inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Any]:
     return out
 
 
-pointwise, block = Pointwise, Block
+def pointwise(fn: Callable[..., Any]) -> Pointwise:
+    """Decorator that makes a Pointwise of a function of one frame."""
+    return Pointwise(fn)
 
 
-def recurrence(fn: Callable | None = None, *, init: Callable | None = None) -> Any:
+def block(fn: Callable[..., Any]) -> Block:
+    """Decorator that makes a Block of a function of whole blocks."""
+    return Block(fn)
+
+
+def recurrence(fn: Callable[..., Any] | None = None, *, init: Callable[..., Any] | None = None) -> Any:
     """Decorator that makes a Recurrence of a step function."""
     return Recurrence(fn, init) if fn else ft.partial(Recurrence, init=init)
 

@@ -29,6 +29,7 @@ from .filter import (
 from .index import getitem as getitem, peek_row as peek_row, where as where
 from .loss import alike as alike, mse as mse
 from .index import detach as detach, getitem as getitem, peek_row as peek_row, where as where
+from .index import Index as Index, getitem as getitem, peek_row as peek_row, where as where
 from .loss import mse as mse
 from .math import (
     abs as abs,

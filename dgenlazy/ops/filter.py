@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, composite, lift, outputs_of, pointwise, recurrence, zeros
+from ..graph import Data, Lists, composite, lift, outputs_of, pointwise, recurrence, zeros
 from . import sections
 from .math import clamp
 
-MODES = ("lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf")
+Mode = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"]
+MODES = get_args(Mode)
 LEAST_Q = 1e-3
 
 
@@ -79,12 +80,12 @@ def _(angle, moved):
     return (sin, cos), (cos * moved[0], -sin * moved[0])
 
 
-def above(x, least):
+def above(x: Any, least: Any) -> Any:
     """`x`, or `least` where it is below; NaN stays."""
     return jnp.where(x < least, least, x)
 
 
-def half_angle(cutoff, sample_rate):
+def half_angle(cutoff: Any, sample_rate: Any) -> Any:
     """Sine and cosine of half the angle that a frequency turns by in a frame; the frequency is kept inside (0, rate / 2)."""
     highest = 0.499 * sample_rate
     cutoff = above(cutoff, 1e-7 * sample_rate)
@@ -133,7 +134,7 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
 
 
 @composite
-def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: str = "lowpass", gain_db: Any = 0.0) -> Any:
+def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: Mode = "lowpass", gain_db: Any = 0.0) -> Any:
     """Second-order filter of the Audio EQ Cookbook, at `DGen.sample_rate`.
 
     Args:
@@ -180,7 +181,7 @@ def transfer_function(b, a):
 
 
 @composite
-def lfilter(x: Any, b: Any, a: Any) -> Any:
+def lfilter(x: Any, b: Lists, a: Lists) -> Any:
     """Filter of any order with `scipy.signal.lfilter`'s coefficients, along the frames.
 
     `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
@@ -223,7 +224,7 @@ def section_coefficients(sos):
 
 
 @composite
-def sosfilt(x: Any, sos: Any) -> Any:
+def sosfilt(x: Any, sos: Lists) -> Any:
     """Second-order sections in series, with `scipy.signal.sosfilt`'s coefficients, along the frames.
 
     Args:

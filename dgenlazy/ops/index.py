@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import functools as ft
 import operator
-from typing import Any
+from types import EllipsisType
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+import numpy.typing as npt
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..graph import Data, Spec, Value, composite, lift, pointwise
 from .slopes import between, within
+
+_Part = int | np.integer[Any] | slice | EllipsisType | None
+Index = _Part | list[int] | list[bool] | npt.NDArray[Any] | tuple[_Part, ...]
 
 
 @pointwise
@@ -29,7 +34,7 @@ def gather(x, rows):
 
 
 @composite
-def getitem(x: Any, index: Any) -> Any:
+def getitem(x: Any, index: Index) -> Any:
     """Part of a value: `x[0]`, `x[1:, ::2]`, `x[..., None]`, or rows `x[[2, 0]]`, as in NumPy.
 
     Indices that are known now. For one that varies or is learned: `peek_row`.
@@ -74,7 +79,7 @@ def getitem(x: Any, index: Any) -> Any:
             try:
                 if isinstance(i, (bool, np.bool_)):
                     raise TypeError
-                i = operator.index(i)
+                i = operator.index(i)  # type: ignore[arg-type]
             except TypeError:
                 raise ArgumentError(f"getitem: {i!r} is not a whole number, slice, None, ... or list of rows") from None
             if not -shape[axis] <= i < shape[axis]:
@@ -119,7 +124,7 @@ def _(primals, tangents):
 
 
 @pointwise
-def peek_row(x, index, *, mode="clamp", parallel):
+def peek_row(x, index, *, mode: Literal["clamp", "wrap"] = "clamp", parallel):
     """Row `index` of a table, read between rows by linear interpolation.
 
     Args:

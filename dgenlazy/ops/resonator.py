@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..errors import ArgumentError
 from ..graph import composite, lift, outputs_of, pointwise, recurrence, zeros
@@ -10,7 +10,8 @@ from .filter import LEAST_Q, above, half_angle
 from .math import tanh_of
 from .slopes import within
 
-MODES = ("lowpass", "highpass", "bandpass", "notch", "peak", "allpass")
+Mode = Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"]
+MODES = get_args(Mode)
 
 
 @pointwise
@@ -46,7 +47,7 @@ def state_variable(state, x, g, k, a, *, mode):
 
 
 @composite
-def svf(x: Any, cutoff: Any, q: Any = 0.7071, mode: str = "lowpass") -> Any:
+def svf(x: Any, cutoff: Any, q: Any = 0.7071, mode: Mode = "lowpass") -> Any:
     """State-variable filter, second order: the one to sweep, since it stays calm however fast the cutoff moves.
 
     It is the analog circuit with trapezoidal integrators, its loop without delay solved in each frame. With parameters

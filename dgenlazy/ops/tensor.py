@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -41,28 +41,27 @@ def _one_axis(axis: Any, rank: int) -> int:
 
 
 @pointwise
-def reshape(x, *, shape):
+def reshape(x, *, shape: int | Sequence[int]):
     """The same elements in another shape. One length may be -1: it follows from the others.
 
     >>> Tensor([1, 2, 3, 4, 5, 6]).reshape([2, 3]).shape
     (2, 3)
     """
-    shape = shape if isinstance(shape, tuple) else (shape,)
-    shape = tuple(whole_number("shape", n, least=-1) for n in shape)
-    known = int(np.prod([n for n in shape if n != -1]))
-    if shape.count(-1) > 1:
+    lengths = [whole_number("shape", n, least=-1) for n in (shape if isinstance(shape, tuple) else (shape,))]
+    known = int(np.prod([n for n in lengths if n != -1]))
+    if lengths.count(-1) > 1:
         raise ShapeError("more than one length is -1")
-    if -1 in shape:
+    if -1 in lengths:
         if known == 0 or x.size % known:
             raise ShapeError(f"{x.size} elements do not divide into it")
-        shape = tuple(x.size // known if n == -1 else n for n in shape)
+        lengths = [x.size // known if n == -1 else n for n in lengths]
     elif known != x.size:
         raise ShapeError(f"{x.size} elements do not fit into {known}")
-    return jnp.reshape(x, shape)
+    return jnp.reshape(x, lengths)
 
 
 @pointwise
-def transpose(x, *, axes=None):
+def transpose(x, *, axes: Sequence[int] | None = None):
     """Axes in another order; reversed without `axes`.
 
     >>> Tensor([[1, 2, 3], [4, 5, 6]]).transpose().shape
@@ -90,7 +89,7 @@ def flip(x, *, axis=None):
 
 
 @pointwise
-def sum(x, *, axis=None):
+def sum(x, *, axis: int | Sequence[int] | None = None):
     """Sum over all elements of a frame, or over `axis`.
 
     >>> Tensor([[1, 2], [3, 4]]).sum(axis=0).realize()
@@ -100,7 +99,7 @@ def sum(x, *, axis=None):
 
 
 @pointwise
-def mean(x, *, axis=None):
+def mean(x, *, axis: int | Sequence[int] | None = None):
     """Mean over all elements of a frame, or over `axis`. NaN where there are none.
 
     >>> Tensor([[1, 2], [3, 4]]).mean(axis=1).realize()
@@ -120,7 +119,7 @@ def amax(x, *, axis=None):
 
 
 @composite
-def min(x: Any, y: Any = None, axis: Any = None) -> Any:
+def min(x: Any, y: Any = None, axis: int | Sequence[int] | None = None) -> Any:
     """With `y`, the smaller of each pair of elements; without, the smallest over `axis` or over all.
 
     Where several are the smallest, they share the gradient in equal parts: halves, of a pair.
@@ -134,7 +133,7 @@ def min(x: Any, y: Any = None, axis: Any = None) -> Any:
 
 
 @composite
-def max(x: Any, y: Any = None, axis: Any = None) -> Any:
+def max(x: Any, y: Any = None, axis: int | Sequence[int] | None = None) -> Any:
     """With `y`, the larger of each pair of elements; without, the largest over `axis` or over all.
 
     Where several are the largest, they share the gradient in equal parts: halves, of a pair. `relu` and `clamp` do not.
@@ -255,7 +254,7 @@ def _convolve(x, kernel, stride, padding, rank):
 
 
 @pointwise
-def conv1d(x, kernel, *, stride=1, padding="valid"):
+def conv1d(x, kernel, *, stride: int = 1, padding: Literal["valid", "same"] = "valid"):
     """Cross-correlation along the last axis, as in PyTorch: the kernel is not flipped.
 
     Args:
@@ -277,7 +276,7 @@ def conv1d(x, kernel, *, stride=1, padding="valid"):
 
 
 @pointwise
-def conv2d(x, kernel, *, stride=1, padding="valid"):
+def conv2d(x, kernel, *, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"):
     """Cross-correlation along the last two axes, as in PyTorch: the kernel is not flipped.
 
     Args:

@@ -46,10 +46,10 @@ class Fused(Recurrence):
         out = [0 if s.varies else None for s in self.specs]
         return jax.vmap(ft.partial(self.made, ctx), axes, out)(*values)
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         return self.op.infer(self.specs, params)
 
-    def step(self, ctx, params, state, *inputs):
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return self.op.step(ctx, params, state, *self.made(ctx, *inputs))
 
 

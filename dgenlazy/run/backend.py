@@ -12,7 +12,7 @@ import jax
 
 from ..errors import BackendError
 
-PLATFORMS = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
+PLATFORMS: dict[str, tuple[str, ...]] = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
 WITHOUT_FFT = ("METAL",)  # Apple's plugin has no complex numbers either
 FIX = {
     "metal": 'pip install "dgenlazy[metal]"  (Apple silicon; jax-mps)',

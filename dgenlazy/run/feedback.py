@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Block, Context, Hole, Leaf, Node, Recurrence, Spec, lift, outputs_of, toposort
+from ..graph import Block, Context, Hole, Leaf, Node, Params, Recurrence, Spec, lift, outputs_of, toposort
 from ..ops import delay_line
 from ..recurrence import scan
 from .stage import Program, initial_state, number, run_line, step
@@ -53,19 +53,19 @@ class Feedback(Recurrence):
     def __reduce__(self) -> Any:
         return Feedback, self.key
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         return tuple(Spec(shape, True, 1) for shape in self.key[1])
 
-    def inside(self):
+    def inside(self) -> list[str]:
         return str(self.key[0]).splitlines()
 
-    def known(self, ctx, specs):
+    def known(self, ctx: Context, specs: Sequence[Spec]) -> tuple[str, str] | None:
         least = self.reach.frames
         if self.plan not in ("auto", "blocks") or least < _LEAST_BLOCK or ctx.frames < 2:
             return None
         return "blocks", f"what is fed back is delayed by {least} frames or more, which are run at once"
 
-    def whole(self, ctx, params, state, inputs, specs):
+    def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         frames, size = ctx.frames, min(self.reach.frames, ctx.frames)
         moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
 

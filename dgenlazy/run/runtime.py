@@ -235,6 +235,8 @@ def whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
 
 def at_once(node: Node | Leaf) -> np.ndarray | None:
     """What a node holds, where that takes no number of frames: it does not vary, or the samples below it end somewhere."""
+    if isinstance(node, Data):
+        return np.array(node.array)
     graph = staged([node])
     with jax.ensure_compile_time_eval():  # inside somebody's jit it is a constant
         if not graph.program.moves:

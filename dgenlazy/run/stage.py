@@ -19,7 +19,6 @@ from ..graph import (
     Node,
     Number,
     Params,
-    Pointwise,
     Recurrence,
     Spec,
     infer,
@@ -33,7 +32,7 @@ from ..recurrence import fuse, solve
 class Line(NamedTuple):
     """One op of a program; `args` number the leaves first, then the lines."""
 
-    op: Pointwise | Recurrence | Block
+    op: Any  # a Pointwise, Recurrence or Block
     args: tuple[int, ...]
     params: Params
 

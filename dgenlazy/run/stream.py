@@ -29,7 +29,7 @@ class Stream:
     """
 
     def __init__(self, graph: Any):
-        self.graph = graph
+        self.graph: Any = graph
         self.reset()
 
     def reset(self) -> None:

@@ -36,12 +36,13 @@ class Function:
     """
 
     def __init__(self, outputs: Any, params: Any, inputs: Any):
-        values, self.structure = jax.tree.flatten(outputs, is_leaf=_is_lazy)
+        values, structure = jax.tree.flatten(outputs, is_leaf=_is_lazy)
+        self.structure: Any = structure
         if not values:
             raise ArgumentError("function: there is no output")
         nodes = [needs_value("function: outputs", v).node for v in values]
-        self.graph = restage(nodes)
-        self.settings = runtime.settings()
+        self.graph: Staged = restage(nodes)
+        self.settings: runtime.Settings = runtime.settings()
         leaves = self.graph.arrays
         if params is None:
             params = [promoted(leaves[i]) for i in self.graph.learned]
@@ -51,7 +52,7 @@ class Function:
         if not isinstance(inputs, Mapping):
             raise ArgumentError(f"function: inputs={inputs!r} is not a mapping from name to Signal.input, channel or leaf")
         self._params = _leaves("params", params)
-        self.sources = {name: _source(name, x, leaves) for name, x in inputs.items()}
+        self.sources: dict[Any, list[Leaf]] = {name: _source(name, x, leaves) for name, x in inputs.items()}
         taken = [leaf for found in (*self.sources.values(), self._params[0]) for leaf in found]
         if len(set(taken)) < len(taken):
             raise ArgumentError("function: a leaf is given twice, as a parameter or as an input")
@@ -59,7 +60,9 @@ class Function:
         if missing:
             raise ArgumentError(f"function: inputs do not name channel {missing[0]}, which the outputs use")
         given = {leaf for found in self.sources.values() for leaf in found}
-        self.samples = [leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given]
+        self.samples: list[Data] = [
+            leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given
+        ]
         self._compiled = jax.jit(self._run, static_argnums=2)
 
     def __repr__(self) -> str:

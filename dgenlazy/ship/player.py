@@ -102,8 +102,10 @@ class Player:
     """
 
     def __init__(self, manifest: dict[str, Any], programs: dict[str, Any], arrays: dict[str, np.ndarray], device: Any):
-        self.manifest = manifest
-        self.params = Params(manifest["params"], {p["name"]: arrays[f"params.{p['name']}.npy"] for p in manifest["params"]})
+        self.manifest: dict[str, Any] = manifest
+        self.params: Params = Params(
+            manifest["params"], {p["name"]: arrays[f"params.{p['name']}.npy"] for p in manifest["params"]}
+        )
         self._first = tuple(arrays[f"state.{i}.npy"] for i in range(len(manifest["state"])))
         self._inputs = {row["name"]: row for row in manifest["inputs"]}
         self._device = device

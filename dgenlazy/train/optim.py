@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from typing import Any, final
 
 import jax
@@ -16,6 +16,8 @@ from ..errors import ArgumentError, ShapeError
 from ..graph import Data
 from ..lazy import Lazy
 from ..run import runtime
+
+Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
 
 class Optimizer:
@@ -40,15 +42,15 @@ class Optimizer:
     array([2.7, 3.6], dtype=float32)
     """
 
-    def __init__(self, params: Iterable[Any], tx: Any):
+    def __init__(self, params: Params, tx: Any):
         self._start(params, tx, None)
 
-    def _start(self, params: Iterable[Any], tx: Any, lr: float | None) -> None:
+    def _start(self, params: Params, tx: Any, lr: float | None) -> None:
         """With `lr`, `tx` is made without a rate and keeps its state for each parameter apart, as in PyTorch."""
         name = type(self).__name__
         if not (callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))):
             raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
-        self.params = _parameters(name, params)
+        self.params: list[Lazy] = _parameters(name, params)
         self._lr = lr
         self._tx = tx
         self._leaves: list[Data] = [p.node for p in self.params]
@@ -225,7 +227,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: Params,
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -263,7 +265,7 @@ class Adam(Optimizer):
     array([0.9], dtype=float32)
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
+    def __init__(self, params: Params, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
         beta1, beta2 = _below_one("Adam", "beta1", beta1), _below_one("Adam", "beta2", beta2)
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
             raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
@@ -274,7 +276,7 @@ def _is_masked(x: Any) -> bool:
     return isinstance(x, optax.MaskedNode)
 
 
-def _parameters(name: str, params: Iterable[Any]) -> list[Lazy]:
+def _parameters(name: str, params: Any) -> list[Lazy]:
     if isinstance(params, Lazy) or not isinstance(params, Iterable):
         raise ArgumentError(f"{name}: params={params!r} is not a list of parameters")
     try:

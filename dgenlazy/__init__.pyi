@@ -1,0 +1,672 @@
+# Made by `python tests/stubs.py`; what is changed here is lost.
+# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar, overload
+
+from . import audio as audio, display as display
+from .config import DGen as DGen, Nested, Scalar
+from .errors import (
+    ArgumentError as ArgumentError,
+    ArtifactError as ArtifactError,
+    AxisError as AxisError,
+    BackendError as BackendError,
+    DGenError as DGenError,
+    InputError as InputError,
+    ShapeError as ShapeError,
+)
+from .lazy import (
+    Lazy,
+    backward as backward,
+    load_state as load_state,
+    realize as realize,
+    reset as reset,
+    save_state as save_state,
+)
+from .methods import AnySignal, Fixed, Operand
+from .ship import Player as Player, export as export, from_jax as from_jax, function as function, load as load
+from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
+from .version import __version__ as __version__
+
+V = TypeVar("V", bound=Lazy)
+
+@overload
+def allpass(
+    x: AnySignal, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+) -> AnySignal: ...
+@overload
+def allpass(
+    x: Scalar | Signal,
+    frames: Scalar | Signal,
+    gain: Scalar | Signal = 0.5,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> Signal: ...
+@overload
+def allpass(
+    x: SignalTensor, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+) -> SignalTensor: ...
+@overload
+def allpass(
+    x: Operand, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+) -> AnySignal: ...
+@overload
+def comb(
+    x: AnySignal,
+    frames: Operand,
+    feedback: Operand = 0.5,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> AnySignal: ...
+@overload
+def comb(
+    x: Scalar | Signal,
+    frames: Scalar | Signal,
+    feedback: Scalar | Signal = 0.5,
+    damping: Scalar | Signal = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> Signal: ...
+@overload
+def comb(
+    x: SignalTensor,
+    frames: Operand,
+    feedback: Operand = 0.5,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> SignalTensor: ...
+@overload
+def comb(
+    x: Operand,
+    frames: Operand,
+    feedback: Operand = 0.5,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> AnySignal: ...
+@overload
+def fdn(
+    x: AnySignal,
+    frames: Operand | Nested,
+    matrix: Operand | Nested,
+    gain: Operand = 0.9,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> AnySignal: ...
+@overload
+def fdn(
+    x: Scalar | Signal,
+    frames: Scalar | Signal,
+    matrix: Scalar | Signal,
+    gain: Scalar | Signal = 0.9,
+    damping: Scalar | Signal = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> Signal: ...
+@overload
+def fdn(
+    x: SignalTensor,
+    frames: Operand | Nested,
+    matrix: Operand | Nested,
+    gain: Operand = 0.9,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> SignalTensor: ...
+@overload
+def fdn(
+    x: Operand,
+    frames: Operand | Nested,
+    matrix: Operand | Nested,
+    gain: Operand = 0.9,
+    damping: Operand = 0.0,
+    max_delay: float | None = None,
+    min_delay: float = 1.0,
+) -> AnySignal: ...
+@overload
+def karplus_strong(
+    excitation: AnySignal,
+    freq: Operand,
+    decay: Operand = 1.0,
+    brightness: Operand = 0.5,
+    max_delay: int = 4096,
+    min_delay: int = 2,
+) -> AnySignal: ...
+@overload
+def karplus_strong(
+    excitation: Scalar | Signal,
+    freq: Scalar | Signal,
+    decay: Scalar | Signal = 1.0,
+    brightness: Scalar | Signal = 0.5,
+    max_delay: int = 4096,
+    min_delay: int = 2,
+) -> Signal: ...
+@overload
+def karplus_strong(
+    excitation: SignalTensor,
+    freq: Operand,
+    decay: Operand = 1.0,
+    brightness: Operand = 0.5,
+    max_delay: int = 4096,
+    min_delay: int = 2,
+) -> SignalTensor: ...
+@overload
+def karplus_strong(
+    excitation: Operand,
+    freq: Operand,
+    decay: Operand = 1.0,
+    brightness: Operand = 0.5,
+    max_delay: int = 4096,
+    min_delay: int = 2,
+) -> AnySignal: ...
+def spectral_loss(
+    pred: Operand,
+    target: Operand,
+    window_size: int | Sequence[int] = 1024,
+    hop: int | None = None,
+    mag_weight: Operand = 1.0,
+    log_weight: Operand = 1.0,
+    log_eps: float = 0.001,
+) -> Tensor: ...
+def abs(x: V) -> V: ...
+@overload
+def accum(x: AnySignal, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
+@overload
+def accum(
+    x: Scalar | Signal,
+    reset: Scalar | Signal | None = None,
+    min: Scalar | Signal | None = None,
+    max: Scalar | Signal | None = None,
+) -> Signal: ...
+@overload
+def accum(
+    x: SignalTensor, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None
+) -> SignalTensor: ...
+@overload
+def accum(x: Operand, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
+@overload
+def adsr(gate: AnySignal, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand) -> AnySignal: ...
+@overload
+def adsr(
+    gate: Scalar | Signal,
+    attack_ms: Scalar | Signal,
+    decay_ms: Scalar | Signal,
+    sustain: Scalar | Signal,
+    release_ms: Scalar | Signal,
+) -> Signal: ...
+@overload
+def adsr(gate: SignalTensor, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand) -> SignalTensor: ...
+@overload
+def adsr(gate: Operand, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand) -> AnySignal: ...
+@overload
+def atan2(y: Fixed | Nested, x: Fixed | Nested) -> Tensor: ...
+@overload
+def atan2(y: AnySignal, x: Operand | Nested) -> AnySignal: ...
+@overload
+def atan2(y: Scalar | Signal, x: AnySignal) -> AnySignal: ...
+@overload
+def atan2(y: Scalar | Signal, x: Scalar | Signal) -> Signal: ...
+@overload
+def atan2(y: SignalTensor, x: Operand | Nested) -> SignalTensor: ...
+@overload
+def atan2(y: Operand | Nested, x: Operand | Nested) -> AnySignal: ...
+@overload
+def biquad(
+    x: AnySignal,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+    gain_db: Operand = 0.0,
+) -> AnySignal: ...
+@overload
+def biquad(
+    x: Scalar | Signal,
+    cutoff: Scalar | Signal,
+    q: Scalar | Signal = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+    gain_db: Scalar | Signal = 0.0,
+) -> Signal: ...
+@overload
+def biquad(
+    x: SignalTensor,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+    gain_db: Operand = 0.0,
+) -> SignalTensor: ...
+@overload
+def biquad(
+    x: Operand,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+    gain_db: Operand = 0.0,
+) -> AnySignal: ...
+def ceil(x: V) -> V: ...
+@overload
+def change(x: AnySignal) -> AnySignal: ...
+@overload
+def change(x: Signal) -> Signal: ...
+@overload
+def change(x: SignalTensor) -> SignalTensor: ...
+@overload
+def change(x: Lazy) -> AnySignal: ...
+@overload
+def clamp(x: Fixed | Nested, lo: Fixed | Nested = ..., hi: Fixed | Nested = ...) -> Tensor: ...
+@overload
+def clamp(x: AnySignal, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+@overload
+def clamp(x: Scalar | Signal, lo: Scalar | Signal = ..., hi: Scalar | Signal = ...) -> Signal: ...
+@overload
+def clamp(x: SignalTensor, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> SignalTensor: ...
+@overload
+def clamp(x: Operand | Nested, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+@overload
+def compressor(
+    x: AnySignal,
+    threshold_db: Operand = -20.0,
+    ratio: Operand = 4.0,
+    attack_ms: Operand = 10.0,
+    release_ms: Operand = 100.0,
+    knee_db: Operand = 6.0,
+    makeup_db: Operand = 0.0,
+) -> AnySignal: ...
+@overload
+def compressor(
+    x: Scalar | Signal,
+    threshold_db: Scalar | Signal = -20.0,
+    ratio: Scalar | Signal = 4.0,
+    attack_ms: Scalar | Signal = 10.0,
+    release_ms: Scalar | Signal = 100.0,
+    knee_db: Scalar | Signal = 6.0,
+    makeup_db: Scalar | Signal = 0.0,
+) -> Signal: ...
+@overload
+def compressor(
+    x: SignalTensor,
+    threshold_db: Operand = -20.0,
+    ratio: Operand = 4.0,
+    attack_ms: Operand = 10.0,
+    release_ms: Operand = 100.0,
+    knee_db: Operand = 6.0,
+    makeup_db: Operand = 0.0,
+) -> SignalTensor: ...
+@overload
+def compressor(
+    x: Operand,
+    threshold_db: Operand = -20.0,
+    ratio: Operand = 4.0,
+    attack_ms: Operand = 10.0,
+    release_ms: Operand = 100.0,
+    knee_db: Operand = 6.0,
+    makeup_db: Operand = 0.0,
+) -> AnySignal: ...
+@overload
+def concat(xs: Sequence[Fixed], axis: int = 0) -> Tensor: ...
+@overload
+def concat(xs: Sequence[AnySignal], axis: int = 0) -> AnySignal: ...
+@overload
+def concat(xs: Sequence[Scalar | Signal], axis: int) -> AnySignal: ...
+@overload
+def concat(xs: Sequence[Scalar | Signal], axis: int = 0) -> Signal: ...
+@overload
+def concat(xs: Sequence[SignalTensor], axis: int = 0) -> SignalTensor: ...
+@overload
+def concat(xs: Sequence[Operand], axis: int = 0) -> AnySignal: ...
+@overload
+def conv1d(
+    x: Fixed | Nested, kernel: Fixed | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+) -> Tensor: ...
+@overload
+def conv1d(
+    x: AnySignal, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+) -> AnySignal: ...
+@overload
+def conv1d(x: Scalar | Signal, kernel: AnySignal, stride: int, padding: Literal["valid", "same"]) -> AnySignal: ...
+@overload
+def conv1d(
+    x: Scalar | Signal, kernel: Scalar | Signal, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+) -> Signal: ...
+@overload
+def conv1d(
+    x: SignalTensor, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+) -> SignalTensor: ...
+@overload
+def conv1d(
+    x: Operand | Nested, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+) -> AnySignal: ...
+@overload
+def conv2d(
+    x: Fixed | Nested, kernel: Fixed | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+) -> Tensor: ...
+@overload
+def conv2d(
+    x: AnySignal, kernel: Operand | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+) -> AnySignal: ...
+@overload
+def conv2d(
+    x: Scalar | Signal, kernel: AnySignal, stride: int | Sequence[int], padding: Literal["valid", "same"]
+) -> AnySignal: ...
+@overload
+def conv2d(
+    x: Scalar | Signal, kernel: Scalar | Signal, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+) -> Signal: ...
+@overload
+def conv2d(
+    x: SignalTensor, kernel: Operand | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+) -> SignalTensor: ...
+@overload
+def conv2d(
+    x: Operand | Nested, kernel: Operand | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+) -> AnySignal: ...
+def cos(x: V) -> V: ...
+def cumsum(x: V, axis: int = -1) -> V: ...
+@overload
+def delay(x: AnySignal, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal: ...
+@overload
+def delay(x: Scalar | Signal, frames: AnySignal, max_delay: float | None, min_delay: float) -> AnySignal: ...
+@overload
+def delay(x: Scalar | Signal, frames: Scalar | Signal, max_delay: float | None = None, min_delay: float = 0.0) -> Signal: ...
+@overload
+def delay(x: SignalTensor, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> SignalTensor: ...
+@overload
+def delay(x: Operand, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal: ...
+@overload
+def delta(x: AnySignal) -> AnySignal: ...
+@overload
+def delta(x: Signal) -> Signal: ...
+@overload
+def delta(x: SignalTensor) -> SignalTensor: ...
+@overload
+def delta(x: Lazy) -> AnySignal: ...
+def exp(x: V) -> V: ...
+def floor(x: V) -> V: ...
+@overload
+def history(x: AnySignal, init: Operand = 0.0) -> AnySignal: ...
+@overload
+def history(x: Scalar | Signal, init: AnySignal) -> AnySignal: ...
+@overload
+def history(x: Scalar | Signal, init: Scalar | Signal = 0.0) -> Signal: ...
+@overload
+def history(x: SignalTensor, init: Operand = 0.0) -> SignalTensor: ...
+@overload
+def history(x: Operand, init: Operand = 0.0) -> AnySignal: ...
+@overload
+def ladder(x: AnySignal, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> AnySignal: ...
+@overload
+def ladder(
+    x: Scalar | Signal, cutoff: Scalar | Signal, resonance: Scalar | Signal = 0.0, drive: Scalar | Signal = 1.0
+) -> Signal: ...
+@overload
+def ladder(x: SignalTensor, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> SignalTensor: ...
+@overload
+def ladder(x: Operand, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> AnySignal: ...
+@overload
+def latch(x: AnySignal, trigger: Operand) -> AnySignal: ...
+@overload
+def latch(x: Scalar | Signal, trigger: AnySignal) -> AnySignal: ...
+@overload
+def latch(x: Scalar | Signal, trigger: Scalar | Signal) -> Signal: ...
+@overload
+def latch(x: SignalTensor, trigger: Operand) -> SignalTensor: ...
+@overload
+def latch(x: Operand, trigger: Operand) -> AnySignal: ...
+def lfilter(x: Operand, b: Operand | Nested, a: Operand | Nested) -> AnySignal: ...
+def log(x: V) -> V: ...
+def log10(x: V) -> V: ...
+def log_softmax(x: V, axis: int = -1) -> V: ...
+@overload
+def matmul(x: Fixed | Nested, y: Fixed | Nested) -> Tensor: ...
+@overload
+def matmul(x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
+@overload
+def max(x: Fixed | Nested, y: Fixed, axis: None = None) -> Tensor: ...
+@overload
+def max(x: AnySignal, y: Operand, axis: None = None) -> AnySignal: ...
+@overload
+def max(x: Scalar | Signal, y: AnySignal, axis: None = None) -> AnySignal: ...
+@overload
+def max(x: Scalar | Signal, y: Scalar | Signal, axis: None = None) -> Signal: ...
+@overload
+def max(x: SignalTensor, y: Operand, axis: None = None) -> SignalTensor: ...
+@overload
+def max(x: Operand | Nested, y: Operand, axis: None = None) -> AnySignal: ...
+@overload
+def max(x: Tensor, y: None = None, axis: int | Sequence[int] | None = None) -> Tensor: ...
+@overload
+def max(x: Signal | SignalTensor, y: None = None, axis: None = None) -> Signal: ...
+@overload
+def max(x: Signal | SignalTensor, y: None = None, *, axis: int | Sequence[int]) -> AnySignal: ...
+@overload
+def mean(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor: ...
+@overload
+def mean(x: Signal | SignalTensor, axis: None = None) -> Signal: ...
+@overload
+def mean(x: Signal | SignalTensor, axis: int | Sequence[int]) -> AnySignal: ...
+@overload
+def min(x: Fixed | Nested, y: Fixed, axis: None = None) -> Tensor: ...
+@overload
+def min(x: AnySignal, y: Operand, axis: None = None) -> AnySignal: ...
+@overload
+def min(x: Scalar | Signal, y: AnySignal, axis: None = None) -> AnySignal: ...
+@overload
+def min(x: Scalar | Signal, y: Scalar | Signal, axis: None = None) -> Signal: ...
+@overload
+def min(x: SignalTensor, y: Operand, axis: None = None) -> SignalTensor: ...
+@overload
+def min(x: Operand | Nested, y: Operand, axis: None = None) -> AnySignal: ...
+@overload
+def min(x: Tensor, y: None = None, axis: int | Sequence[int] | None = None) -> Tensor: ...
+@overload
+def min(x: Signal | SignalTensor, y: None = None, axis: None = None) -> Signal: ...
+@overload
+def min(x: Signal | SignalTensor, y: None = None, *, axis: int | Sequence[int]) -> AnySignal: ...
+@overload
+def mod(x: Fixed | Nested, y: Fixed | Nested) -> Tensor: ...
+@overload
+def mod(x: AnySignal, y: Operand | Nested) -> AnySignal: ...
+@overload
+def mod(x: Scalar | Signal, y: AnySignal) -> AnySignal: ...
+@overload
+def mod(x: Scalar | Signal, y: Scalar | Signal) -> Signal: ...
+@overload
+def mod(x: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+@overload
+def mod(x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
+@overload
+def mse(pred: Fixed | Nested, target: Fixed | Nested) -> Tensor: ...
+@overload
+def mse(pred: Operand | Nested, target: Operand | Nested) -> Signal: ...
+@overload
+def onepole(x: AnySignal, cutoff: Operand) -> AnySignal: ...
+@overload
+def onepole(x: Scalar | Signal, cutoff: AnySignal) -> AnySignal: ...
+@overload
+def onepole(x: Scalar | Signal, cutoff: Scalar | Signal) -> Signal: ...
+@overload
+def onepole(x: SignalTensor, cutoff: Operand) -> SignalTensor: ...
+@overload
+def onepole(x: Operand, cutoff: Operand) -> AnySignal: ...
+@overload
+def peek_row(x: Fixed | Nested, index: Fixed | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> Tensor: ...
+@overload
+def peek_row(x: AnySignal, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> AnySignal: ...
+@overload
+def peek_row(x: Scalar | Signal, index: AnySignal, mode: Literal["clamp", "wrap"]) -> AnySignal: ...
+@overload
+def peek_row(x: Scalar | Signal, index: Scalar | Signal, mode: Literal["clamp", "wrap"] = "clamp") -> Signal: ...
+@overload
+def peek_row(x: SignalTensor, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> SignalTensor: ...
+@overload
+def peek_row(x: Operand | Nested, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> AnySignal: ...
+@overload
+def pow(x: Fixed | Nested, y: Fixed | Nested) -> Tensor: ...
+@overload
+def pow(x: AnySignal, y: Operand | Nested) -> AnySignal: ...
+@overload
+def pow(x: Scalar | Signal, y: AnySignal) -> AnySignal: ...
+@overload
+def pow(x: Scalar | Signal, y: Scalar | Signal) -> Signal: ...
+@overload
+def pow(x: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+@overload
+def pow(x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
+def relu(x: V) -> V: ...
+@overload
+def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor: ...
+@overload
+def reshape(x: Lazy, shape: int | Sequence[int]) -> AnySignal: ...
+def round(x: V) -> V: ...
+def sigmoid(x: V) -> V: ...
+def sign(x: V) -> V: ...
+def sin(x: V) -> V: ...
+@overload
+def smooth(x: AnySignal, time_ms: Operand = 20.0) -> AnySignal: ...
+@overload
+def smooth(x: Scalar | Signal, time_ms: AnySignal) -> AnySignal: ...
+@overload
+def smooth(x: Scalar | Signal, time_ms: Scalar | Signal = 20.0) -> Signal: ...
+@overload
+def smooth(x: SignalTensor, time_ms: Operand = 20.0) -> SignalTensor: ...
+@overload
+def smooth(x: Operand, time_ms: Operand = 20.0) -> AnySignal: ...
+def softmax(x: V, axis: int = -1) -> V: ...
+def sosfilt(x: Operand, sos: Operand | Nested) -> AnySignal: ...
+def sqrt(x: V) -> V: ...
+@overload
+def stack(xs: Sequence[Fixed], axis: int = 0) -> Tensor: ...
+@overload
+def stack(xs: Sequence[Operand], axis: int = 0) -> AnySignal: ...
+@overload
+def sum(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor: ...
+@overload
+def sum(x: Signal | SignalTensor, axis: None = None) -> Signal: ...
+@overload
+def sum(x: Signal | SignalTensor, axis: int | Sequence[int]) -> AnySignal: ...
+@overload
+def svf(
+    x: AnySignal,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+) -> AnySignal: ...
+@overload
+def svf(
+    x: Scalar | Signal,
+    cutoff: Scalar | Signal,
+    q: Scalar | Signal = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+) -> Signal: ...
+@overload
+def svf(
+    x: SignalTensor,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+) -> SignalTensor: ...
+@overload
+def svf(
+    x: Operand,
+    cutoff: Operand,
+    q: Operand = 0.7071,
+    mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+) -> AnySignal: ...
+def tan(x: V) -> V: ...
+def tanh(x: V) -> V: ...
+def transpose(x: V, axes: Sequence[int] | None = None) -> V: ...
+@overload
+def where(condition: Fixed | Nested, x: Fixed | Nested, y: Fixed | Nested) -> Tensor: ...
+@overload
+def where(condition: AnySignal, x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
+@overload
+def where(condition: Scalar | Signal, x: Scalar | Signal, y: Scalar | Signal) -> Signal: ...
+@overload
+def where(condition: SignalTensor, x: Operand | Nested, y: Operand | Nested) -> SignalTensor: ...
+@overload
+def where(condition: Operand | Nested, x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "ArgumentError",
+    "ArtifactError",
+    "AxisError",
+    "BackendError",
+    "DGen",
+    "DGenError",
+    "InputError",
+    "Optimizer",
+    "Player",
+    "ShapeError",
+    "Signal",
+    "SignalTensor",
+    "Tensor",
+    "accum",
+    "adsr",
+    "allpass",
+    "atan2",
+    "audio",
+    "backward",
+    "biquad",
+    "ceil",
+    "change",
+    "clamp",
+    "comb",
+    "compressor",
+    "concat",
+    "conv1d",
+    "conv2d",
+    "cos",
+    "cumsum",
+    "delay",
+    "delta",
+    "display",
+    "exp",
+    "export",
+    "fdn",
+    "feedback",
+    "floor",
+    "from_jax",
+    "function",
+    "history",
+    "karplus_strong",
+    "ladder",
+    "latch",
+    "lfilter",
+    "load",
+    "load_state",
+    "log",
+    "log10",
+    "log_softmax",
+    "matmul",
+    "mean",
+    "mod",
+    "mse",
+    "onepole",
+    "peek_row",
+    "realize",
+    "relu",
+    "reset",
+    "reshape",
+    "save_state",
+    "sigmoid",
+    "sign",
+    "sin",
+    "smooth",
+    "softmax",
+    "sosfilt",
+    "spectral_loss",
+    "sqrt",
+    "stack",
+    "svf",
+    "tan",
+    "tanh",
+    "transpose",
+    "where",
+]
+
+def __dir__() -> list[str]: ...

@@ -1,0 +1,1400 @@
+# Made by `python tests/stubs.py`; what is changed here is lost.
+# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Self, overload
+
+from .config import Array, Nested, Scalar
+from .graph import Value
+from .lazy import Lazy
+from .ops import Index
+from .values import Signal, SignalTensor, Tensor
+
+Fixed = Array | Tensor
+Operand = Array | Lazy
+
+class AnySignal(Signal, SignalTensor):
+    """A Signal or a SignalTensor: which of the two follows from shapes. For type checkers only, no class of its own."""
+
+class Methods(Value):
+    __array_ufunc__: None
+
+    @overload
+    def __iter__(self: Tensor) -> Iterator[Tensor]: ...
+    @overload
+    def __iter__(self: Signal | SignalTensor) -> Iterator[AnySignal]: ...
+    @overload
+    def __add__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __add__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __add__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __add__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __add__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __add__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __sub__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __sub__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __sub__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __sub__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __sub__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __sub__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __mul__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __mul__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __mul__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __mul__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __mul__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __mul__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __truediv__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __truediv__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __truediv__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __truediv__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __truediv__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __truediv__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __mod__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __mod__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __mod__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __mod__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __mod__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __mod__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __matmul__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __matmul__(self, y: Operand | Nested) -> AnySignal: ...
+    def __neg__(self) -> Self: ...
+    def __abs__(self) -> Self: ...
+    @overload
+    def __gt__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __gt__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __gt__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __gt__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __gt__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __gt__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __ge__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __ge__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __ge__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __ge__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __ge__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __ge__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __lt__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __lt__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __lt__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __lt__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __lt__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __lt__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __le__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __le__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __le__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __le__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __le__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __le__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __pow__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __pow__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __pow__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __pow__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __pow__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __pow__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __getitem__(self: Tensor, index: Index) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: Index) -> AnySignal: ...
+    @overload
+    def __radd__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __radd__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __radd__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __radd__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __radd__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __radd__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rsub__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rsub__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rsub__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rsub__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rsub__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rsub__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rmul__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rmul__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rmul__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rmul__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rmul__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rmul__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rtruediv__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rtruediv__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rtruediv__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rtruediv__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rtruediv__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rtruediv__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rmod__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rmod__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rmod__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rmod__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rmod__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rmod__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rpow__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rpow__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rpow__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rpow__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rpow__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rpow__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rmatmul__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rmatmul__(self, other: Operand | Nested) -> AnySignal: ...
+    def __pos__(self) -> Self: ...
+    def __round__(self, digits: None = None) -> Self: ...
+    def abs(self) -> Self:
+        """Absolute value; the gradient at 0 is 0.
+
+        >>> abs(Tensor([-2.0, 3.0])).realize()
+        array([2., 3.], dtype=float32)
+        """
+    def sign(self) -> Self:
+        """-1, 0 or 1; the gradient is 0.
+
+        >>> Tensor([-2.0, 0.0, 3.0]).sign().realize()
+        array([-1.,  0.,  1.], dtype=float32)
+        """
+    def floor(self) -> Self:
+        """Largest whole number not above `x`; the gradient is 0.
+
+        >>> Tensor([-0.5, 1.5]).floor().realize()
+        array([-1.,  1.], dtype=float32)
+        """
+    def ceil(self) -> Self:
+        """Smallest whole number not below `x`; the gradient is 0.
+
+        >>> Tensor([-0.5, 1.5]).ceil().realize()
+        array([-0.,  2.], dtype=float32)
+        """
+    def round(self) -> Self:
+        """Nearest whole number, half to even; the gradient is 0.
+
+        >>> Tensor([0.5, 1.5, 2.4]).round().realize()
+        array([0., 2., 2.], dtype=float32)
+        """
+    @overload
+    def mod(self: Tensor, y: Fixed | Nested) -> Tensor:
+        """Remainder of the floored division: it has the sign of `y`. The gradient ignores the wrap.
+
+        >>> dg.mod(Tensor([-1.0, 4.0]), 3).realize()
+        array([2., 1.], dtype=float32)
+        """
+    @overload
+    def mod(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def mod(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def mod(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def mod(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def mod(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def clamp(self: Tensor, lo: Fixed | Nested = ..., hi: Fixed | Nested = ...) -> Tensor:
+        """`x` kept inside [lo, hi]. The gradient goes to `x` inside, both ends included, and to the bound outside.
+
+        NaN in any of the three gives NaN.
+
+        >>> dg.clamp(Tensor([-2.0, 0.5, 2.0]), -1, 1).realize()
+        array([-1. ,  0.5,  1. ], dtype=float32)
+        """
+    @overload
+    def clamp(self: AnySignal, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+    @overload
+    def clamp(self: Signal, lo: Scalar | Signal = ..., hi: Scalar | Signal = ...) -> Signal: ...
+    @overload
+    def clamp(self: SignalTensor, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> SignalTensor: ...
+    @overload
+    def clamp(self, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+    def exp(self) -> Self:
+        """e to the power `x`.
+
+        >>> Tensor([0.0, 1.0]).exp().realize()
+        array([1.       , 2.7182817], dtype=float32)
+        """
+    def log(self) -> Self:
+        """Natural logarithm: -inf at 0, NaN below.
+
+        >>> Tensor([1.0, 0.0]).log().realize()
+        array([  0., -inf], dtype=float32)
+        """
+    def log10(self) -> Self:
+        """Logarithm to base 10: -inf at 0, NaN below.
+
+        >>> Tensor([1.0, 0.0]).log10().realize()
+        array([  0., -inf], dtype=float32)
+        """
+    def sqrt(self) -> Self:
+        """Square root: NaN below 0. The gradient at 0 is infinite.
+
+        >>> Tensor([0.0, 9.0]).sqrt().realize()
+        array([0., 3.], dtype=float32)
+        """
+    @overload
+    def pow(self: Tensor, y: Fixed | Nested) -> Tensor:
+        """`x` to the power `y`. A negative `x` with a fractional `y` gives NaN.
+
+        The whole number 2 is special: `x ** 2` becomes `x * x`, which is faster and exact. Any other exponent is data, so
+        that changing it does not compile the program again.
+
+        >>> dg.pow(Tensor([1.0, 4.0]), 0.5).realize()
+        array([1., 2.], dtype=float32)
+        >>> (Tensor([-3.0, 4.0]) ** 2).realize()
+        array([ 9., 16.], dtype=float32)
+        """
+    @overload
+    def pow(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def pow(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def pow(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def pow(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def pow(self, y: Operand | Nested) -> AnySignal: ...
+    def sin(self) -> Self:
+        """Sine; `x` in radians.
+
+        >>> Tensor([0.0, np.pi / 2]).sin().realize()
+        array([0., 1.], dtype=float32)
+        """
+    def cos(self) -> Self:
+        """Cosine; `x` in radians.
+
+        >>> Tensor([0.0]).cos().realize()
+        array([1.], dtype=float32)
+        """
+    def tan(self) -> Self:
+        """Tangent; `x` in radians.
+
+        >>> Tensor([0.0]).tan().realize()
+        array([0.], dtype=float32)
+        """
+    def tanh(self) -> Self:
+        """Hyperbolic tangent, a soft clipper into (-1, 1).
+
+        >>> Tensor([0.0, 100.0]).tanh().realize()
+        array([0., 1.], dtype=float32)
+        """
+    @overload
+    def atan2(self: Tensor, x: Fixed | Nested) -> Tensor:
+        """Angle of the point `(x, y)`, in radians in [-pi, pi].
+
+        >>> dg.atan2(Tensor([0.0]), Tensor([1.0])).realize()
+        array([0.], dtype=float32)
+        """
+    @overload
+    def atan2(self: AnySignal, x: Operand | Nested) -> AnySignal: ...
+    @overload
+    def atan2(self: Signal, x: AnySignal) -> AnySignal: ...
+    @overload
+    def atan2(self: Signal, x: Scalar | Signal) -> Signal: ...
+    @overload
+    def atan2(self: SignalTensor, x: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def atan2(self, x: Operand | Nested) -> AnySignal: ...
+    def relu(self) -> Self:
+        """The larger of `x` and 0; the gradient at 0 is 0.
+
+        >>> Tensor([-1.0, 2.0]).relu().realize()
+        array([0., 2.], dtype=float32)
+        """
+    def sigmoid(self) -> Self:
+        """Logistic function `1 / (1 + exp(-x))`, into (0, 1).
+
+        >>> Tensor([0.0]).sigmoid().realize()
+        array([0.5], dtype=float32)
+        """
+    @overload
+    def min(self: Tensor, y: Fixed, axis: None = None) -> Tensor:
+        """With `y`, the smaller of each pair of elements; without, the smallest over `axis` or over all.
+
+        >>> Tensor([1.0, 5.0]).min(3).realize()
+        array([1., 3.], dtype=float32)
+        >>> Tensor([[1, 2], [3, 0]]).min(axis=0).realize()
+        array([1., 0.], dtype=float32)
+        """
+    @overload
+    def min(self: AnySignal, y: Operand, axis: None = None) -> AnySignal: ...
+    @overload
+    def min(self: Signal, y: AnySignal, axis: None = None) -> AnySignal: ...
+    @overload
+    def min(self: Signal, y: Scalar | Signal, axis: None = None) -> Signal: ...
+    @overload
+    def min(self: SignalTensor, y: Operand, axis: None = None) -> SignalTensor: ...
+    @overload
+    def min(self, y: Operand, axis: None = None) -> AnySignal: ...
+    @overload
+    def min(self: Tensor, y: None = None, axis: int | Sequence[int] | None = None) -> Tensor: ...
+    @overload
+    def min(self: Signal | SignalTensor, y: None = None, axis: None = None) -> Signal: ...
+    @overload
+    def min(self: Signal | SignalTensor, y: None = None, *, axis: int | Sequence[int]) -> AnySignal: ...
+    @overload
+    def max(self: Tensor, y: Fixed, axis: None = None) -> Tensor:
+        """With `y`, the larger of each pair of elements; without, the largest over `axis` or over all.
+
+        >>> Tensor([1.0, 5.0]).max(3).realize()
+        array([3., 5.], dtype=float32)
+        >>> Tensor([[1, 2], [3, 0]]).max().realize()
+        array(3., dtype=float32)
+        """
+    @overload
+    def max(self: AnySignal, y: Operand, axis: None = None) -> AnySignal: ...
+    @overload
+    def max(self: Signal, y: AnySignal, axis: None = None) -> AnySignal: ...
+    @overload
+    def max(self: Signal, y: Scalar | Signal, axis: None = None) -> Signal: ...
+    @overload
+    def max(self: SignalTensor, y: Operand, axis: None = None) -> SignalTensor: ...
+    @overload
+    def max(self, y: Operand, axis: None = None) -> AnySignal: ...
+    @overload
+    def max(self: Tensor, y: None = None, axis: int | Sequence[int] | None = None) -> Tensor: ...
+    @overload
+    def max(self: Signal | SignalTensor, y: None = None, axis: None = None) -> Signal: ...
+    @overload
+    def max(self: Signal | SignalTensor, y: None = None, *, axis: int | Sequence[int]) -> AnySignal: ...
+    @overload
+    def sum(self: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+        """Sum over all elements of a frame, or over `axis`.
+
+        >>> Tensor([[1, 2], [3, 4]]).sum(axis=0).realize()
+        array([4., 6.], dtype=float32)
+        """
+    @overload
+    def sum(self: Signal | SignalTensor, axis: None = None) -> Signal: ...
+    @overload
+    def sum(self: Signal | SignalTensor, axis: int | Sequence[int]) -> AnySignal: ...
+    @overload
+    def mean(self: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+        """Mean over all elements of a frame, or over `axis`. NaN where there are none.
+
+        >>> Tensor([[1, 2], [3, 4]]).mean(axis=1).realize()
+        array([1.5, 3.5], dtype=float32)
+        """
+    @overload
+    def mean(self: Signal | SignalTensor, axis: None = None) -> Signal: ...
+    @overload
+    def mean(self: Signal | SignalTensor, axis: int | Sequence[int]) -> AnySignal: ...
+    def transpose(self, axes: Sequence[int] | None = None) -> Self:
+        """Axes in another order; reversed without `axes`.
+
+        >>> Tensor([[1, 2, 3], [4, 5, 6]]).transpose().shape
+        (3, 2)
+        >>> Tensor.zeros([2, 3, 4]).transpose(axes=[1, 0, 2]).shape
+        (3, 2, 4)
+        """
+    @overload
+    def matmul(self: Tensor, y: Fixed | Nested) -> Tensor:
+        """Matrix product, as NumPy's `@`: vectors, matrices and stacks of matrices.
+
+        Args:
+            x: Shape `(..., n, k)` or `(k,)`.
+            y: Shape `(..., k, m)` or `(k,)`.
+
+        Returns:
+            Shape `(..., n, m)`, without the axis that a vector does not have.
+
+        Raises:
+            ShapeError: the inner dimensions differ, or one of them is a single number.
+
+        >>> (Tensor([[1, 2], [3, 4]]) @ Tensor([1, 1])).realize()
+        array([3., 7.], dtype=float32)
+        """
+    @overload
+    def matmul(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def conv1d(self: Tensor, kernel: Fixed | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid") -> Tensor:
+        """Cross-correlation along the last axis, as in PyTorch: the kernel is not flipped.
+
+        Args:
+            x: Shape `(n,)`, or `(channels_in, n)`.
+            kernel: Shape `(k,)`, or `(channels_out, channels_in, k)`.
+            stride: Distance between outputs.
+            padding: "valid" (none) or "same": zeros, (k - 1) // 2 of them before, so that with stride 1 the length stays.
+
+        Returns:
+            Shape `(m,)`, or `(channels_out, m)`.
+
+        Raises:
+            ShapeError: the ranks or channels do not go together, or the kernel is longer than the input.
+
+        >>> Tensor([1, 2, 3, 4]).conv1d(Tensor([1, 1])).realize()
+        array([3., 5., 7.], dtype=float32)
+        """
+    @overload
+    def conv1d(
+        self: AnySignal, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> AnySignal: ...
+    @overload
+    def conv1d(self: Signal, kernel: AnySignal, stride: int, padding: Literal["valid", "same"]) -> AnySignal: ...
+    @overload
+    def conv1d(
+        self: Signal, kernel: Scalar | Signal, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> Signal: ...
+    @overload
+    def conv1d(
+        self: SignalTensor, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> SignalTensor: ...
+    @overload
+    def conv1d(self, kernel: Operand | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid") -> AnySignal: ...
+    @overload
+    def conv2d(
+        self: Tensor, kernel: Fixed | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> Tensor:
+        """Cross-correlation along the last two axes, as in PyTorch: the kernel is not flipped.
+
+        Args:
+            x: Shape `(h, w)`, or `(channels_in, h, w)`.
+            kernel: Shape `(kh, kw)`, or `(channels_out, channels_in, kh, kw)`.
+            stride: Distance between outputs, one number or one for each axis.
+            padding: "valid" (none) or "same": zeros, (k - 1) // 2 of them before, so that with stride 1 the size stays.
+
+        Returns:
+            Shape `(h', w')`, or `(channels_out, h', w')`.
+
+        Raises:
+            ShapeError: the ranks or channels do not go together, or the kernel is larger than the input.
+
+        >>> Tensor.ones([3, 3]).conv2d(Tensor.ones([2, 2])).realize()
+        array([[4., 4.],
+               [4., 4.]], dtype=float32)
+        """
+    @overload
+    def conv2d(
+        self: AnySignal, kernel: Operand | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> AnySignal: ...
+    @overload
+    def conv2d(
+        self: Signal, kernel: AnySignal, stride: int | Sequence[int], padding: Literal["valid", "same"]
+    ) -> AnySignal: ...
+    @overload
+    def conv2d(
+        self: Signal, kernel: Scalar | Signal, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> Signal: ...
+    @overload
+    def conv2d(
+        self: SignalTensor,
+        kernel: Operand | Nested,
+        stride: int | Sequence[int] = 1,
+        padding: Literal["valid", "same"] = "valid",
+    ) -> SignalTensor: ...
+    @overload
+    def conv2d(
+        self, kernel: Operand | Nested, stride: int | Sequence[int] = 1, padding: Literal["valid", "same"] = "valid"
+    ) -> AnySignal: ...
+    def cumsum(self, axis: int = -1) -> Self:
+        """Running sum along an axis of a frame, the last by default. Over frames: `accum`.
+
+        >>> Tensor([1, 2, 3]).cumsum().realize()
+        array([1., 3., 6.], dtype=float32)
+        """
+    def softmax(self, axis: int = -1) -> Self:
+        """`exp(x)` divided by its sum along `axis`.
+
+        >>> Tensor([0.0, 0.0]).softmax().realize()
+        array([0.5, 0.5], dtype=float32)
+        """
+    def log_softmax(self, axis: int = -1) -> Self:
+        """Logarithm of `softmax`, without its rounding.
+
+        >>> Tensor([0.0, 0.0]).log_softmax().realize()
+        array([-0.6931472, -0.6931472], dtype=float32)
+        """
+    @overload
+    def peek_row(self: Tensor, index: Fixed | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> Tensor:
+        """Row `index` of a table, read between rows by linear interpolation.
+
+        Args:
+            x: The table; rows lie along its first axis, `(rows, *shape)`.
+            index: Which row, from 0; any shape, it may vary per frame.
+            mode: Outside the table, "clamp" gives the first or last row; "wrap" counts modulo the number of rows, and
+                between the last row and the end leads back to the first.
+
+        Returns:
+            Shape `(*index.shape, *shape)`. The gradient goes to the table and to the index.
+
+        Raises:
+            ShapeError: the table is a single number or has no rows.
+
+        >>> Tensor([[0, 10], [1, 20]]).peek_row(0.5).realize()
+        array([ 0.5, 15. ], dtype=float32)
+        """
+    @overload
+    def peek_row(self: AnySignal, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> AnySignal: ...
+    @overload
+    def peek_row(self: Signal, index: AnySignal, mode: Literal["clamp", "wrap"]) -> AnySignal: ...
+    @overload
+    def peek_row(self: Signal, index: Scalar | Signal, mode: Literal["clamp", "wrap"] = "clamp") -> Signal: ...
+    @overload
+    def peek_row(self: SignalTensor, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> SignalTensor: ...
+    @overload
+    def peek_row(self, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> AnySignal: ...
+    @overload
+    def reshape(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
+        """The same elements in another shape, given as one list or as several numbers. One length may be -1.
+
+        >>> Tensor([1, 2, 3, 4]).reshape(2, -1).shape
+        (2, 2)
+        """
+    @overload
+    def reshape(self, *shape: int | Sequence[int]) -> AnySignal: ...
+    @overload
+    def biquad(
+        self: AnySignal,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+        gain_db: Operand = 0.0,
+    ) -> AnySignal:
+        """Second-order filter of the Audio EQ Cookbook, at `DGen.sample_rate`.
+
+        Args:
+            x: Any shape.
+            cutoff: Corner, centre or midpoint frequency in Hz, kept inside (0, sample_rate / 2).
+            q: Quality factor, kept above 0: 0.7071 is the flattest lowpass; the bandwidth of a peak is cutoff / q.
+            mode: "lowpass", "highpass", "bandpass" (0 dB at its peak), "notch", "allpass", "peak", "lowshelf", "highshelf".
+            gain_db: Gain of the last three, in dB.
+
+        All but `mode` may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `x`, `cutoff`, `q` and `gain_db` broadcast.
+
+        Raises:
+            ArgumentError: an unknown mode. ShapeError: shapes that do not broadcast.
+
+        >>> Signal.constant(1.0).biquad(1000, q=0.5, mode="highpass").realize(2)
+        array([0.87122476, 0.6391103 ], dtype=float32)
+
+        Source: R. Bristow-Johnson, Audio EQ Cookbook.
+        """
+    @overload
+    def biquad(
+        self: Signal,
+        cutoff: Scalar | Signal,
+        q: Scalar | Signal = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+        gain_db: Scalar | Signal = 0.0,
+    ) -> Signal: ...
+    @overload
+    def biquad(
+        self: SignalTensor,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+        gain_db: Operand = 0.0,
+    ) -> SignalTensor: ...
+    @overload
+    def biquad(
+        self,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"] = "lowpass",
+        gain_db: Operand = 0.0,
+    ) -> AnySignal: ...
+    @overload
+    def onepole(self: AnySignal, cutoff: Operand) -> AnySignal:
+        """Smoothing filter `y[n] = y[n-1] + cutoff * (x[n] - y[n-1])`.
+
+        Args:
+            x: Any shape.
+            cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing. May vary per frame and lane.
+
+        >>> Signal.constant(1.0).onepole(0.5).realize(3)
+        array([0.5  , 0.75 , 0.875], dtype=float32)
+        """
+    @overload
+    def onepole(self: Signal, cutoff: AnySignal) -> AnySignal: ...
+    @overload
+    def onepole(self: Signal, cutoff: Scalar | Signal) -> Signal: ...
+    @overload
+    def onepole(self: SignalTensor, cutoff: Operand) -> SignalTensor: ...
+    @overload
+    def onepole(self, cutoff: Operand) -> AnySignal: ...
+    def lfilter(self, b: Operand | Nested, a: Operand | Nested) -> AnySignal:
+        """Filter of any order with `scipy.signal.lfilter`'s coefficients, along the frames.
+
+        `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
+        coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable. So where
+        `b` and `a` are numbers, of a stable filter of order 3 or more, they are factored in float64 into second-order sections.
+        Lazy ones are taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+
+        Args:
+            x: Any shape.
+            b, a: Coefficients, `(taps,)` each, or `(taps, *lanes)` for different ones in each lane. May be learned, and may
+                vary per frame.
+
+        Returns:
+            The shape of `x` and the lanes of `b` and `a` broadcast.
+
+        Raises:
+            ShapeError: `b` or `a` is not a list, or the lanes do not broadcast. ArgumentError: `a[0]` is 0.
+
+        >>> Signal.from_samples([1, 0, 0]).lfilter([1, 1], [2, -1]).realize()
+        array([0.5  , 0.75 , 0.375], dtype=float32)
+
+        Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms".
+        """
+    def sosfilt(self, sos: Operand | Nested) -> AnySignal:
+        """Second-order sections in series, with `scipy.signal.sosfilt`'s coefficients, along the frames.
+
+        Args:
+            x: Any shape.
+            sos: `(sections, 6)`, or `(sections, 6, *lanes)` for different ones in each lane: b0, b1, b2, a0, a1, a2 of each
+                section. May be learned, and may vary per frame.
+
+        Returns:
+            The shape of `x` and the lanes of `sos` broadcast.
+
+        Raises:
+            ShapeError: another shape of `sos`, or lanes that do not broadcast. ArgumentError: an a0 is 0.
+
+        >>> sos = [[1, 1, 0, 1, -0.5, 0], [1, 0, 0, 1, 0.5, 0]]  # scipy.signal.butter(6, 0.1, output="sos") gives one
+        >>> Signal.from_samples([1, 0, 0]).sosfilt(sos).realize()
+        array([1.  , 1.  , 0.25], dtype=float32)
+        """
+    @overload
+    def svf(
+        self: AnySignal,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+    ) -> AnySignal:
+        """State-variable filter, second order: the one to sweep, since it stays calm however fast the cutoff moves.
+
+        It is the analog circuit with trapezoidal integrators, its loop without delay solved in each frame. With parameters
+        that do not move it equals `biquad` of the same mode ("peak" apart).
+
+        Args:
+            x: Any shape.
+            cutoff: Corner or centre frequency in Hz, kept inside (0, sample_rate / 2).
+            q: Quality factor, kept above 0: 0.7071 is the flattest lowpass.
+            mode: "lowpass", "highpass", "bandpass" (0 dB at its peak), "notch", "peak" (lowpass less highpass: a resonance
+                of gain `2 q` between two plateaus of gain 1), "allpass".
+
+        `cutoff` and `q` may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `x`, `cutoff` and `q` broadcast.
+
+        Raises:
+            ArgumentError: an unknown mode. ShapeError: shapes that do not broadcast.
+
+        >>> Signal.constant(1.0).svf(1000, q=0.5, mode="highpass").realize(2)
+        array([0.87122476, 0.6391103 ], dtype=float32)
+
+        Source: A. Simper, Linear Trapezoidal Integrated State Variable Filter With Low Noise Optimisation, Cytomic, 2013;
+        V. Zavalishin, The Art of VA Filter Design, chapter 4.
+        """
+    @overload
+    def svf(
+        self: Signal,
+        cutoff: Scalar | Signal,
+        q: Scalar | Signal = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+    ) -> Signal: ...
+    @overload
+    def svf(
+        self: SignalTensor,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+    ) -> SignalTensor: ...
+    @overload
+    def svf(
+        self,
+        cutoff: Operand,
+        q: Operand = 0.7071,
+        mode: Literal["lowpass", "highpass", "bandpass", "notch", "peak", "allpass"] = "lowpass",
+    ) -> AnySignal: ...
+    @overload
+    def ladder(self: AnySignal, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> AnySignal:
+        """Moog's ladder: a lowpass of four poles that saturate, with feedback around them.
+
+        Each pole is a step of Euler's rule, `y += g (tanh(input) - tanh(y))`, and what is fed back is the output of the
+        frame before. `g` and the feedback are chosen so that this delay mistunes nothing: small signals resonate at
+        `cutoff`, and begin to oscillate at `resonance` 1. Nothing is oversampled: hard drive aliases.
+
+        Args:
+            x: Any shape. The saturation is made for signals of size 1.
+            cutoff: Frequency of the resonance in Hz, kept inside (0, sample_rate / 2).
+            resonance: 0 for none, towards 1 for a peak; the filter sings by itself from 1 on. Kept inside [0, 1.1]. Above 1
+                silence is unstable, and so is a gradient through it. As in the circuit, resonance lowers what lies below
+                the cutoff, to about `1 / (1 + 4 resonance)`.
+            drive: How hard the poles saturate: `tanh(drive x) / drive` stands in place of tanh, so that small signals keep
+                their level. Kept above 0; near 0 the filter is linear.
+
+        All but `x` may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `x`, `cutoff`, `resonance` and `drive` broadcast.
+
+        Raises:
+            ShapeError: shapes that do not broadcast.
+
+        >>> Signal.constant(0.5).ladder(5000, resonance=0.8).realize(3)
+        array([0.01298316, 0.04145002, 0.07763252], dtype=float32)
+
+        Source: A. Huovilainen, Non-Linear Digital Implementation of the Moog Ladder Filter, DAFx 2004; T. Stilson and
+        J. O. Smith, Analyzing the Moog VCF with Considerations for Digital Implementation, ICMC 1996.
+        """
+    @overload
+    def ladder(
+        self: Signal, cutoff: Scalar | Signal, resonance: Scalar | Signal = 0.0, drive: Scalar | Signal = 1.0
+    ) -> Signal: ...
+    @overload
+    def ladder(self: SignalTensor, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> SignalTensor: ...
+    @overload
+    def ladder(self, cutoff: Operand, resonance: Operand = 0.0, drive: Operand = 1.0) -> AnySignal: ...
+    @overload
+    def compressor(
+        self: AnySignal,
+        threshold_db: Operand = -20.0,
+        ratio: Operand = 4.0,
+        attack_ms: Operand = 10.0,
+        release_ms: Operand = 100.0,
+        knee_db: Operand = 6.0,
+        makeup_db: Operand = 0.0,
+    ) -> AnySignal:
+        """Turns down what is loud: a feed-forward compressor, its level taken and smoothed in dB.
+
+        Args:
+            x: Any shape; each lane is turned down by itself. 0 dB is an absolute value of 1.
+            threshold_db: Level from which on it works.
+            ratio: By how many dB the input rises for one more at the output, kept at 1 or above; `inf` limits.
+            attack_ms, release_ms: Time constants in milliseconds of turning down and of letting go again: what is gone to
+                1/e. 0 is at once.
+            knee_db: Width of the bend around the threshold; 0 (kept at 0.001 or above) for a corner.
+            makeup_db: Gain of all.
+
+        All may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples([1.0, 1.0, 0.01])
+        >>> x.compressor(threshold_db=-20, ratio=2, attack_ms=0, release_ms=0, knee_db=0).realize()
+        array([0.31622776, 0.31622776, 0.01      ], dtype=float32)
+
+        Source: D. Giannoulis, M. Massberg and J. D. Reiss, Digital Dynamic Range Compressor Design - A Tutorial and Analysis,
+        JAES 60(6), 2012: equation 4 for the knee, 16 for the smooth branching detector, in the log domain.
+        """
+    @overload
+    def compressor(
+        self: Signal,
+        threshold_db: Scalar | Signal = -20.0,
+        ratio: Scalar | Signal = 4.0,
+        attack_ms: Scalar | Signal = 10.0,
+        release_ms: Scalar | Signal = 100.0,
+        knee_db: Scalar | Signal = 6.0,
+        makeup_db: Scalar | Signal = 0.0,
+    ) -> Signal: ...
+    @overload
+    def compressor(
+        self: SignalTensor,
+        threshold_db: Operand = -20.0,
+        ratio: Operand = 4.0,
+        attack_ms: Operand = 10.0,
+        release_ms: Operand = 100.0,
+        knee_db: Operand = 6.0,
+        makeup_db: Operand = 0.0,
+    ) -> SignalTensor: ...
+    @overload
+    def compressor(
+        self,
+        threshold_db: Operand = -20.0,
+        ratio: Operand = 4.0,
+        attack_ms: Operand = 10.0,
+        release_ms: Operand = 100.0,
+        knee_db: Operand = 6.0,
+        makeup_db: Operand = 0.0,
+    ) -> AnySignal: ...
+    @overload
+    def adsr(self: AnySignal, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand) -> AnySignal:
+        """Envelope of a note: attack, decay, sustain, release.
+
+        While `gate > 0` it rises to 1 in a straight line, then falls to `sustain` along an exponential; afterwards it falls to
+        0 along another. A gate that rises again starts a new attack from the level of now.
+
+        Args:
+            gate: On where it is above 0. Any shape.
+            attack_ms: Time in milliseconds of a rise from 0 to 1; 0 is at once.
+            decay_ms, release_ms: Times in milliseconds in which all but a thousandth (60 dB) of the way is gone.
+            sustain: Level that is held, usually in [0, 1].
+
+        All but the gate may be learned, and may vary per frame and per lane. The gradient is that of the levels; the frame in
+        which an attack ends is whole, and has none.
+
+        Returns:
+            The level, the shape of all broadcast.
+
+        Raises:
+            ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     Signal.from_samples([1, 1, 1, 1, 0, 0]).adsr(2, 3, 0.5, 3).realize()
+        array([0.5  , 1.   , 0.55 , 0.505, 0.0505, 0.00505], dtype=float32)
+
+        Source: N. Redmon, Envelope generators - ADSR, EarLevel Engineering, 2013, with a straight attack.
+        """
+    @overload
+    def adsr(
+        self: Signal,
+        attack_ms: Scalar | Signal,
+        decay_ms: Scalar | Signal,
+        sustain: Scalar | Signal,
+        release_ms: Scalar | Signal,
+    ) -> Signal: ...
+    @overload
+    def adsr(
+        self: SignalTensor, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand
+    ) -> SignalTensor: ...
+    @overload
+    def adsr(self, attack_ms: Operand, decay_ms: Operand, sustain: Operand, release_ms: Operand) -> AnySignal: ...
+    @overload
+    def smooth(self: AnySignal, time_ms: Operand = 20.0) -> AnySignal:
+        """Follows a parameter without clicks: a step becomes a glide along an exponential.
+
+        It starts at the first value of `x`, not at 0. Where a parameter is changed between the blocks of a stream, it glides
+        from the old value to the new one.
+
+        Args:
+            x: Any shape, a Tensor or a Signal that does not vary from frame to frame included.
+            time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once.
+
+        Both may be learned, and may vary per frame and per lane.
+
+        Returns:
+            A Signal or SignalTensor, the shape of both broadcast.
+
+        Raises:
+            ShapeError: shapes that do not broadcast.
+
+        >>> gain = Signal.param(1.0)
+        >>> glide = gain.smooth(time_ms=2)
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     before = glide.realize(2, preserve_state=True)
+        ...     gain.value = 0.0
+        ...     np.concatenate([before, glide.realize(3, preserve_state=True)])
+        array([1.   , 1.   , 0.1  , 0.01 , 0.001], dtype=float32)
+        """
+    @overload
+    def smooth(self: Signal, time_ms: AnySignal) -> AnySignal: ...
+    @overload
+    def smooth(self: Signal, time_ms: Scalar | Signal = 20.0) -> Signal: ...
+    @overload
+    def smooth(self: SignalTensor, time_ms: Operand = 20.0) -> SignalTensor: ...
+    @overload
+    def smooth(self, time_ms: Operand = 20.0) -> AnySignal: ...
+    @overload
+    def comb(
+        self: AnySignal,
+        frames: Operand,
+        feedback: Operand = 0.5,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> AnySignal:
+        """Comb filter: an echo that is fed back, `y[n] = x[n] + feedback * lowpass(y[n - frames])`.
+
+        Args:
+            x: Any shape.
+            frames: Delay in frames, from 1, fractions allowed (linear interpolation). A shorter one counts as 1.
+            feedback: Gain of the loop, kept inside [-1, 1].
+            damping: Coefficient of the lowpass in the loop, `s[n] = (1 - damping) y[n - frames] + damping s[n-1]`: 0 for
+                none, towards 1 for duller echoes; kept inside [0, 1].
+            max_delay, min_delay: Bounds of `frames`, as for `delay`: a time that varies or is computed needs the first, and
+                is far faster with the second.
+
+        The gains and the time may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `x`, `frames`, `feedback` and `damping` broadcast.
+
+        Raises:
+            ArgumentError: a time that varies or is computed comes without `max_delay`. ShapeError: shapes that do not
+                broadcast.
+
+        >>> Signal.from_samples([1, 0, 0, 0, 0]).comb(2, feedback=0.5).realize()
+        array([1.  , 0.  , 0.5 , 0.  , 0.25], dtype=float32)
+
+        Source: M. R. Schroeder, Natural Sounding Artificial Reverberation, JAES 10(3), 1962; the lowpass: J. A. Moorer,
+        About This Reverberation Business, Computer Music Journal 3(2), 1979.
+        """
+    @overload
+    def comb(
+        self: Signal,
+        frames: Scalar | Signal,
+        feedback: Scalar | Signal = 0.5,
+        damping: Scalar | Signal = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> Signal: ...
+    @overload
+    def comb(
+        self: SignalTensor,
+        frames: Operand,
+        feedback: Operand = 0.5,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> SignalTensor: ...
+    @overload
+    def comb(
+        self,
+        frames: Operand,
+        feedback: Operand = 0.5,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> AnySignal: ...
+    @overload
+    def allpass(
+        self: AnySignal, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+    ) -> AnySignal:
+        """Schroeder's allpass: echoes without colour, `y[n] = -gain x[n] + x[n - frames] + gain y[n - frames]`.
+
+        Every frequency passes with gain 1 if `frames` is whole; linear interpolation between frames dulls a little.
+
+        Args:
+            x: Any shape.
+            frames: Delay in frames, from 1, fractions allowed. A shorter one counts as 1.
+            gain: Of what is fed back, kept inside [-1, 1].
+            max_delay, min_delay: Bounds of `frames`, as for `delay`: a time that varies or is computed needs the first, and
+                is far faster with the second.
+
+        The gain and the time may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `x`, `frames` and `gain` broadcast.
+
+        Raises:
+            ArgumentError: a time that varies or is computed comes without `max_delay`. ShapeError: shapes that do not
+                broadcast.
+
+        >>> Signal.from_samples([1, 0, 0, 0, 0]).allpass(2, gain=0.5).realize()
+        array([-0.5  ,  0.   ,  0.75 ,  0.   ,  0.375], dtype=float32)
+
+        Source: M. R. Schroeder, Natural Sounding Artificial Reverberation, JAES 10(3), 1962.
+        """
+    @overload
+    def allpass(
+        self: Signal,
+        frames: Scalar | Signal,
+        gain: Scalar | Signal = 0.5,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> Signal: ...
+    @overload
+    def allpass(
+        self: SignalTensor, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+    ) -> SignalTensor: ...
+    @overload
+    def allpass(
+        self, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
+    ) -> AnySignal: ...
+    @overload
+    def fdn(
+        self: AnySignal,
+        frames: Operand | Nested,
+        matrix: Operand | Nested,
+        gain: Operand = 0.9,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> AnySignal:
+        """Feedback delay network: delay lines that feed each other through a matrix, the core of a reverberator.
+
+        `y[n]` are the ends of the lines, one lane each; what enters them is `x[n] + matrix @ (gain * lowpass(y[n]))`.
+
+        Args:
+            x: What enters every line, or `(lines,)` for each its own; more axes before that are lanes.
+            frames: Delay of each line in frames, `(lines,)`, from 1, fractions allowed.
+            matrix: `(lines, lines)`. With an orthogonal one (Hadamard, Householder) sound is lost through `gain` alone.
+            gain: Of what is fed back, `()` or `(lines,)`. For a decay by 60 dB in t seconds it is
+                `10 ** (-3 * frames / (t * sample_rate))`.
+            damping: Coefficient of the lowpass of each line, as in `comb`: 0 for none; kept inside [0, 1].
+            max_delay, min_delay: Bounds of `frames`, as for `delay`: times that vary or are computed need the first, and
+                are far faster with the second.
+
+        All may be learned, and may vary per frame. Nothing keeps the network stable: it is where the matrix is orthogonal
+        and the gain below 1.
+
+        Returns:
+            A SignalTensor `(lines,)`, the ends of the lines; sum them, or mix them to several channels by a `matmul`.
+
+        Raises:
+            ShapeError: `matrix` is not square, or does not fit `frames`. ArgumentError: times that vary or are computed
+                come without `max_delay`.
+
+        >>> impulse = Signal.from_samples([1, 0, 0, 0])
+        >>> impulse.fdn([1, 2], [[0, 1], [1, 0]], gain=0.5).realize()
+        array([[0. , 0. ],
+               [1. , 0. ],
+               [0. , 1. ],
+               [0.5, 0.5]], dtype=float32)
+
+        Source: J.-M. Jot and A. Chaigne, Digital Delay Networks for Designing Artificial Reverberators, AES 90, 1991.
+        """
+    @overload
+    def fdn(
+        self: Signal,
+        frames: Scalar | Signal,
+        matrix: Scalar | Signal,
+        gain: Scalar | Signal = 0.9,
+        damping: Scalar | Signal = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> Signal: ...
+    @overload
+    def fdn(
+        self: SignalTensor,
+        frames: Operand | Nested,
+        matrix: Operand | Nested,
+        gain: Operand = 0.9,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> SignalTensor: ...
+    @overload
+    def fdn(
+        self,
+        frames: Operand | Nested,
+        matrix: Operand | Nested,
+        gain: Operand = 0.9,
+        damping: Operand = 0.0,
+        max_delay: float | None = None,
+        min_delay: float = 1.0,
+    ) -> AnySignal: ...
+    @overload
+    def karplus_strong(
+        self: AnySignal,
+        freq: Operand,
+        decay: Operand = 1.0,
+        brightness: Operand = 0.5,
+        max_delay: int = 4096,
+        min_delay: int = 2,
+    ) -> AnySignal:
+        """Plucked string: what excites it runs round a line one period long, and loses its high frequencies.
+
+        `y[n] = excitation[n] + loss * ((1 - s) y[n - t] + s y[n - t - 1])`, t in fractions of a frame, by linear
+        interpolation, such that the string sounds at `freq`.
+
+        Args:
+            excitation: Any shape: a burst of noise plucks it, any other sound makes it resonate.
+            freq: In Hz. The period is kept inside `[min_delay, max_delay]` frames.
+            decay: Time in seconds in which the lowest partials fall by 60 dB; higher ones fall sooner.
+            brightness: From 0, s = 1/2, the string of Karplus and Strong, to 1, s = 0, where partials last alike; kept there.
+            max_delay: Longest period in frames; 4096 is a lowest note of 10.8 Hz at 44.1 kHz.
+            min_delay: Shortest period in frames. Strings whose frequency moves or is computed are far faster with one.
+
+        `freq`, `decay` and `brightness` may be learned, and may vary per frame and per lane.
+
+        Returns:
+            The shape of `excitation` and the parameters broadcast.
+
+        Raises:
+            ArgumentError: not 2 <= `min_delay` <= `max_delay`, in whole frames. ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=8.0):
+        ...     Signal.from_samples([1, 0, 0, 0, 0, 0]).karplus_strong(2.0, brightness=1.0, decay=1.5).realize()
+        array([1. , 0. , 0. , 0. , 0.1, 0. ], dtype=float32)
+
+        Source: K. Karplus and A. Strong, Digital Synthesis of Plucked-String and Drum Timbres, Computer Music Journal 7(2),
+        1983; D. A. Jaffe and J. O. Smith, Extensions of the Karplus-Strong Plucked-String Algorithm, in the same issue.
+        """
+    @overload
+    def karplus_strong(
+        self: Signal,
+        freq: Scalar | Signal,
+        decay: Scalar | Signal = 1.0,
+        brightness: Scalar | Signal = 0.5,
+        max_delay: int = 4096,
+        min_delay: int = 2,
+    ) -> Signal: ...
+    @overload
+    def karplus_strong(
+        self: SignalTensor,
+        freq: Operand,
+        decay: Operand = 1.0,
+        brightness: Operand = 0.5,
+        max_delay: int = 4096,
+        min_delay: int = 2,
+    ) -> SignalTensor: ...
+    @overload
+    def karplus_strong(
+        self, freq: Operand, decay: Operand = 1.0, brightness: Operand = 0.5, max_delay: int = 4096, min_delay: int = 2
+    ) -> AnySignal: ...
+    @overload
+    def latch(self: AnySignal, trigger: Operand) -> AnySignal:
+        """Sample and hold: takes `x` in each frame where `trigger > 0` and holds it; 0 before the first.
+
+        The gradient of the whole hold goes to the frame that was taken; none goes to `trigger`.
+
+        >>> Signal.from_samples([1, 2, 3, 4]).latch(Signal.from_samples([0, 1, 0, 1])).realize()
+        array([0., 2., 2., 4.], dtype=float32)
+        """
+    @overload
+    def latch(self: Signal, trigger: AnySignal) -> AnySignal: ...
+    @overload
+    def latch(self: Signal, trigger: Scalar | Signal) -> Signal: ...
+    @overload
+    def latch(self: SignalTensor, trigger: Operand) -> SignalTensor: ...
+    @overload
+    def latch(self, trigger: Operand) -> AnySignal: ...
+    @overload
+    def accum(
+        self: AnySignal, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None
+    ) -> AnySignal:
+        """Running sum over frames, this one included.
+
+        Args:
+            x: Any shape.
+            reset: The sum starts again at `x` in each frame where `reset > 0`.
+            min, max: Both or none: the sum wraps into [min, max).
+
+        Raises:
+            ArgumentError: only one bound is given (a sum cannot wrap into a half-line; use `clamp` for a limit), or
+                both are numbers and `min` is not below `max`.
+
+        >>> Signal.constant(1).accum().realize(3)
+        array([1., 2., 3.], dtype=float32)
+        >>> Signal.constant(1).accum(min=0, max=2).realize(4)
+        array([1., 0., 1., 0.], dtype=float32)
+        """
+    @overload
+    def accum(
+        self: Signal,
+        reset: Scalar | Signal | None = None,
+        min: Scalar | Signal | None = None,
+        max: Scalar | Signal | None = None,
+    ) -> Signal: ...
+    @overload
+    def accum(
+        self: SignalTensor, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None
+    ) -> SignalTensor: ...
+    @overload
+    def accum(self, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
+    @overload
+    def delta(self: AnySignal) -> AnySignal:
+        """Difference from the frame before; the value itself at frame 0.
+
+        >>> Signal.from_samples([1, 3, 2]).delta().realize()
+        array([ 1.,  2., -1.], dtype=float32)
+        """
+    @overload
+    def delta(self: Signal) -> Signal: ...
+    @overload
+    def delta(self: SignalTensor) -> SignalTensor: ...
+    @overload
+    def delta(self) -> AnySignal: ...
+    @overload
+    def change(self: AnySignal) -> AnySignal:
+        """Sign of `delta`: -1, 0 or 1; the gradient is 0.
+
+        >>> Signal.from_samples([1, 3, 2, 2]).change().realize()
+        array([ 1.,  1., -1.,  0.], dtype=float32)
+        """
+    @overload
+    def change(self: Signal) -> Signal: ...
+    @overload
+    def change(self: SignalTensor) -> SignalTensor: ...
+    @overload
+    def change(self) -> AnySignal: ...
+    @overload
+    def history(self: AnySignal, init: Operand = 0.0) -> AnySignal:
+        """The value of the frame before; `init` at frame 0.
+
+        Args:
+            x: Any shape.
+            init: Number or Tensor; it must not vary from frame to frame. It may be learned.
+
+        >>> Signal.from_samples([1, 2, 3]).history().realize()
+        array([0., 1., 2.], dtype=float32)
+        """
+    @overload
+    def history(self: Signal, init: AnySignal) -> AnySignal: ...
+    @overload
+    def history(self: Signal, init: Scalar | Signal = 0.0) -> Signal: ...
+    @overload
+    def history(self: SignalTensor, init: Operand = 0.0) -> SignalTensor: ...
+    @overload
+    def history(self, init: Operand = 0.0) -> AnySignal: ...
+    @overload
+    def delay(self: AnySignal, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal:
+        """The signal some frames later, with zeros before its start; between frames, linear interpolation.
+
+        Args:
+            x: Any shape.
+            frames: The delay time in frames, from 0, fractions allowed. A negative time counts as 0.
+            max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
+                own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
+                to 64), or to its `max`.
+            min_delay: Shortest time in frames; shorter ones are clamped to it. A feedback loop through a time that moves
+                is far faster with one.
+
+        Returns:
+            The shape of `x` and `frames` broadcast. The gradient goes to the signal and to the time.
+
+        Raises:
+            ArgumentError: a time that varies or is computed comes without `max_delay`; a bound is negative, or
+                `min_delay` above `max_delay`.
+
+        >>> Signal.from_samples([1, 2, 3]).delay(1).realize()
+        array([0., 1., 2.], dtype=float32)
+        >>> Signal.from_samples([1, 2, 3]).delay(0.5).realize()
+        array([0.5, 1.5, 2.5], dtype=float32)
+        """
+    @overload
+    def delay(self: Signal, frames: AnySignal, max_delay: float | None, min_delay: float) -> AnySignal: ...
+    @overload
+    def delay(self: Signal, frames: Scalar | Signal, max_delay: float | None = None, min_delay: float = 0.0) -> Signal: ...
+    @overload
+    def delay(self: SignalTensor, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> SignalTensor: ...
+    @overload
+    def delay(self, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal: ...
+    @overload
+    def mse(self: Tensor, target: Fixed | Nested) -> Tensor:
+        """Mean of the squared error over the elements of a frame.
+
+        Args:
+            pred, target: Shapes that broadcast.
+
+        Returns:
+            Shape (): of Tensors a Tensor, else a Signal, one error per frame (`backward` takes the mean over frames).
+
+        >>> dg.mse(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).realize()
+        array(2., dtype=float32)
+        >>> dg.mse(Signal.from_samples([1.0, 2.0]), 1.0).realize()
+        array([0., 1.], dtype=float32)
+        """
+    @overload
+    def mse(self, target: Operand | Nested) -> Signal: ...
+    def spectral_loss(
+        self,
+        target: Operand,
+        window_size: int | Sequence[int] = 1024,
+        hop: int | None = None,
+        mag_weight: Operand = 1.0,
+        log_weight: Operand = 1.0,
+        log_eps: float = 0.001,
+    ) -> Tensor:
+        """Distance between the short-time magnitude spectra of two signals, at one resolution or several.
+
+        With A, B the magnitudes of the periodic-Hann-windowed real FFTs, not normalised: `mag_weight * mean|A - B| +
+        log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
+
+        Args:
+            pred, target: Signals, or SignalTensors whose shapes broadcast.
+            window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
+            hop: Distance between windows in frames; a quarter of each window by default.
+            mag_weight, log_weight: Weights of the two distances. They may be learned.
+            log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.
+
+        Returns:
+            A Tensor of shape () for the whole run. Its gradient is finite at silence.
+
+        Raises:
+            ArgumentError: a window under 2, a hop under 1 or `log_eps` not above 0.
+
+        Source: Engel et al., DDSP: Differentiable Digital Signal Processing, "multi-scale spectral loss"; Yamamoto et al.,
+        Parallel WaveGAN, "multi-resolution STFT loss".
+
+        >>> x = Signal.phasor(440.0)
+        >>> dg.spectral_loss(x, x, window_size=[64, 256]).realize(512)
+        array(0., dtype=float32)
+        """
