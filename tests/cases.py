@@ -766,7 +766,7 @@ def table():
 # The public ops: what the package exports and its values have, less what gives no value.
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
-NOT_OPS |= {"save_state", "load_state", "export", "load", "numpy", "item", "tolist"}
+NOT_OPS |= {"save_state", "load_state", "export", "load"}
 NOT_OPS |= {
     "__init__",
     "__getstate__",
@@ -775,8 +775,6 @@ NOT_OPS |= {
     "__bool__",
     "__len__",
     "__iter__",
-    "__array__",
-    "__array_function__",
     "__contains__",
     "__hash__",
     "__float__",

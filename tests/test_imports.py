@@ -23,7 +23,7 @@ ORDER = [
     {"run"},
     {"dsp"},
     {"display"},
-    {"methods"},
+    {"arrays", "methods"},
     {"lazy"},
     {"values"},
     {"train", "ship"},

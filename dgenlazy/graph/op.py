@@ -49,7 +49,7 @@ class Op(abc.ABC):
         own = list(inspect.signature(fn).parameters.values())[skip:]
         kinds = inspect.Parameter
         self.injected: frozenset[str] = frozenset(p.name for p in own if p.name in ("sample_rate", "frame", "parallel", "fft"))
-        own = [p for p in own if p.name not in self.injected]
+        own = [p.replace(annotation=p.empty) for p in own if p.name not in self.injected]
         self.static: frozenset[str] = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
         own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
         self.variadic: bool = any(p.kind is kinds.VAR_POSITIONAL for p in own)
