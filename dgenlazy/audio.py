@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import io
 import math
 import os
-import uuid
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import files
 from .config import real_array, whole_number
 from .errors import ArgumentError, BackendError, InputError, ShapeError
 
-FORMATS = {".wav": {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, ".flac": {16: "PCM_16", 24: "PCM_24"}}
+
+class Format(NamedTuple):
+    """What a kind of file can hold."""
+
+    subtypes: dict[int, str]  # by bits
+    most_channels: int
+    most_hz: int
+    most_bytes: int  # of samples
+
+
+FORMATS = {
+    ".wav": Format({16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, 1024, 2**31 - 1, 2**32 - 2**12),
+    ".flac": Format({16: "PCM_16", 24: "PCM_24"}, 8, 655_350, 2**62),
+}
 
 
 def read(
@@ -49,7 +61,7 @@ def read(
     ...     dg.audio.read(f"{folder}/steps.wav")
     (array([ 0.  ,  0.25, -0.5 ], dtype=float32), 44100)
     """
-    name = f"audio.read: {_path('audio.read', path)}"
+    name = f"audio.read: {files.shown(files.checked_path('audio.read', path))}"
     soundfile = _package("soundfile")
     if sample_rate is not None:
         sample_rate = _rate("audio.read: sample_rate", sample_rate)
@@ -90,16 +102,20 @@ def read(
 def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: int = 16) -> None:
     """Write samples to a WAV or FLAC file. A file that is there already is replaced whole, or on an error not touched.
 
+    Its mode stays, and a link to it. A device or a FIFO is written to, and not replaced.
+
     Args:
         path: Ends in `.wav` or `.flac`. Its folder exists.
         samples: Real numbers of shape `(frames,)` or `(frames, channels)`, at least one frame; for 16 and 24 bits in [-1, 1].
-        sample_rate: In Hz, a whole number.
+            At most 1,024 channels and 4 GB in WAV, 8 channels in FLAC.
+        sample_rate: In Hz, a whole number; in FLAC up to 655,350, and above 65,535 a multiple of 10.
         bits: 16 or 24 for integers, rounded without dither, so that what `read` gave of such a file is written back bit
             for bit; 32 for floating point (WAV only), which takes any range.
 
     Raises:
-        ArgumentError: samples that would clip, NaN or none at all; another ending; a folder that does not exist; `bits`
-            that the format does not have. ShapeError: samples of another rank. BackendError: soundfile is not installed.
+        ArgumentError: samples that would clip, NaN or none at all; another ending; `bits`, a rate or channels that the format
+            does not have; channels first; a folder that does not exist, or whatever else the system does not write to.
+        ShapeError: samples of another rank. BackendError: soundfile is not installed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -108,14 +124,16 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
     ...     dg.audio.read(f"{folder}/tone.flac", frames=3)
     (array([0.        , 0.03132403, 0.06252515], dtype=float32), 44100)
     """
-    name = f"audio.write: {_path('audio.write', path)}"
-    target = Path(os.path.realpath(path))  # through a link, to the file that is to be replaced
+    place = files.checked_path("audio.write", path)
+    name = f"audio.write: {files.shown(place)}"
+    endings = [os.path.splitext(p)[1].lower() for p in (os.path.realpath(place), place)]
+    ending = endings[endings[0] not in FORMATS]  # that of the file that a link leads to, if a device there is not without one
     soundfile = _package("soundfile")
-    subtypes = FORMATS.get(target.suffix.lower())
-    if subtypes is None:
+    if ending not in FORMATS:
         raise ArgumentError(f"{name}: the ending is not one of {', '.join(FORMATS)}")
-    if not isinstance(bits, int) or bits not in subtypes:
-        raise ArgumentError(f"{name}: bits={bits!r} is not one of {', '.join(map(str, subtypes))}")
+    format = FORMATS[ending]
+    if not isinstance(bits, int) or bits not in format.subtypes:
+        raise ArgumentError(f"{name}: bits={bits!r} is not one of {', '.join(map(str, format.subtypes))}")
     rate = _rate(f"{name}: sample_rate", sample_rate)
     if rate != round(rate):
         raise ArgumentError(f"{name}: sample_rate={sample_rate!r} is not a whole number, as files take it; resample() first")
@@ -126,22 +144,24 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
         raise ArgumentError(f"{name}: the samples are not all finite numbers")
     peak = float(np.abs(samples).max())
     if peak > 1 and bits != 32:
-        fix = "make them quieter" + (", or write floating point with bits=32" if 32 in subtypes else "")
+        fix = "make them quieter" + (", or write floating point with bits=32" if 32 in format.subtypes else "")
         raise ArgumentError(f"{name}: samples of up to {peak:.4g} would be clipped to [-1, 1]; {fix}")
-    if not target.parent.is_dir():
-        raise ArgumentError(f"{name}: there is no folder {target.parent}")
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    what = f"{channels} channels of {bits} bits at {rate} Hz"
+    if channels > format.most_channels or rate > format.most_hz:
+        most = f"it holds up to {format.most_channels} channels and {format.most_hz} Hz"
+        raise ArgumentError(f"{name}: {what} cannot be written in this format: {most}")
+    if samples.size * bits // 8 > format.most_bytes:
+        raise ArgumentError(
+            f"{name}: {len(samples)} frames of {what} are more than the 4 GB that WAV holds; write parts, or FLAC"
+        )
+    files.place(name, place)
+    content = io.BytesIO()
     try:
-        with open(unfinished, "xb") as file:
-            soundfile.write(file, samples, int(rate), subtypes[bits], format=target.suffix[1:].upper())
-        os.replace(unfinished, target)
+        soundfile.write(content, samples, int(rate), format.subtypes[bits], format=ending[1:].upper())
     except soundfile.LibsndfileError as e:
-        channels = 1 if samples.ndim == 1 else samples.shape[1]
-        what = f"{channels} channels of {bits} bits at {rate:g} Hz"
         raise ArgumentError(f"{name}: {what} cannot be written in this format: {e.error_string}") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(unfinished)
+    files.replace(name, place, content.getbuffer())
 
 
 def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
@@ -167,13 +187,6 @@ def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
     return _package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
 
 
-def _path(name: str, path: Any) -> str | bytes:
-    try:
-        return os.fspath(path)
-    except TypeError:
-        raise ArgumentError(f"{name}: {path!r} is not a path") from None
-
-
 def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
@@ -187,7 +200,7 @@ def _rate(name: str, value: Any) -> float:
         if isinstance(value, (str, bool)):
             raise TypeError
         rate = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError(f"{name}={value!r} is not a number of Hz") from None
     if not (math.isfinite(rate) and rate > 0):
         raise ArgumentError(f"{name}={value!r} is not above 0 Hz and finite")
@@ -198,4 +211,8 @@ def _samples(name: str, samples: Any) -> np.ndarray:
     array = real_array(name, samples)
     if array.ndim not in (1, 2):
         raise ShapeError(f"{name}: samples of shape {array.shape} are not (frames,) or (frames, channels)")
+    if array.ndim == 2 and array.shape[1] > max(16, 8 * array.shape[0]):
+        a, b = array.shape
+        readings = f"{a} frames of {b} channels, or {b} frames of {a} channels? The first is what it says: channels come last"
+        raise ArgumentError(f"{name}: shape {array.shape}: {readings}; transpose it with .T")
     return array

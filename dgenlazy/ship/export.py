@@ -6,10 +6,8 @@ import contextlib
 import hashlib
 import math
 import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +15,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
+from .. import files
 from ..config import flag, whole_number
 from ..errors import ArgumentError, DGenError
 from ..graph import Data, Recurrence
@@ -46,7 +45,7 @@ def export(
 
     Args:
         outputs: A value, or a dict, list or tuple of values.
-        path: Where to write. Its folder exists.
+        path: Where to write. Its folder exists. A device or a FIFO is written to, and not replaced.
         params: Leaves that stay arguments, by name: Tensors and Signals that hold data. All others become constants.
         inputs: Leaves that are given anew with each block, by name: `{"source": Signal.input(0)}`; a channel number stands
             for its input. By default every channel, by its number.
@@ -73,18 +72,15 @@ def export(
     array([0.5   , 0.75  , 0.875 , 0.9375], dtype=float32)
     """
     artifact.needs_flatbuffers("export")
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise ArgumentError(f"export: there is no folder {target.parent}")
-    if target.is_dir():
-        raise ArgumentError(f"export: {target} is a folder")
+    target = files.checked_path("export", path)
+    files.place("export", target)  # before the work, if there is none to write to
     source = _Source(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
     if flag("export: gradient", gradient) and (not source.params or source.kind != "value" or source.rows[0]["shape"]):
         raise ArgumentError("export: gradient=True takes params, and one output of shape (); take its mean() or sum()")
     data = artifact.pack(*source.written(_platforms(platforms), gradient, tuple(allow)))
     if len(data) > artifact.LARGEST:
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
-    _replace(target, data)
+    files.replace("export", target, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -293,17 +289,3 @@ def _without_paths() -> Iterator[None]:
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-
-
-def _replace(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        with open(unfinished, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(unfinished)

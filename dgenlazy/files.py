@@ -1,0 +1,174 @@
+"""How a file is replaced: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from typing import IO, Any
+
+from .errors import ArgumentError
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # which only Windows has
+
+
+def checked_path(name: str, path: Any) -> str:
+    """`path` as a `str` that the file system takes, or an ArgumentError that names `name`."""
+    try:
+        given = os.fspath(path)
+        encoded = os.fsencode(given)
+    except TypeError:
+        raise ArgumentError(f"{name}: {path!r} is not a path") from None
+    except UnicodeEncodeError:
+        raise ArgumentError(f"{name}: {path!r} holds characters that no file name can have here") from None
+    if b"\0" in encoded:
+        raise ArgumentError(f"{name}: {path!r} holds a NUL, which no file name can have")
+    return os.fsdecode(given)
+
+
+def shown(path: str) -> str:
+    """`path` as text that can be printed: what is no UTF-8 is escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def place(name: str, path: str) -> tuple[str, os.stat_result | None]:
+    """Where a file is to be written, through links, and what is there already.
+
+    Raises:
+        ArgumentError: there is a folder there, or a file that must not be written, or its own folder is missing.
+    """
+    target = os.path.realpath(path)
+    with _told(name):
+        try:
+            old = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            old = None
+    if old and stat.S_ISDIR(old.st_mode):
+        raise ArgumentError(f"{name}: {shown(target)} is a folder")
+    if old and not os.access(path, os.W_OK):
+        raise ArgumentError(f"{name}: {shown(target)} is there, and may not be written")
+    if not old and not os.path.isdir(os.path.dirname(target)):
+        raise ArgumentError(f"{name}: there is no folder {shown(os.path.dirname(target))}")
+    return target, old
+
+
+def replace(name: str, path: str, data: Any) -> None:
+    """Write `data`, bytes or a view of bytes, as the file at `path`. It is replaced whole, or on an error not touched.
+
+    A link stays, and the file that it leads to is replaced; its owner and mode stay as well. What is no file on a disk, like
+    a device or a FIFO, cannot be replaced, and is written to instead. A crash leaves the old file or the new one, and
+    perhaps `.dgenlazy-0.part` beside it, which the next write into that folder removes.
+
+    Raises:
+        ArgumentError: as in `place`, or the system refuses, and what it says.
+    """
+    target, old = place(name, path)
+    with _told(name):
+        if old and not (stat.S_ISREG(old.st_mode) and _is(old, target)):  # the second: a link of /proc to a file without a name
+            with open(os.open(path, os.O_WRONLY), "wb") as special:
+                special.write(data)
+            return
+        folder = os.path.dirname(target)
+        unfinished, file = _unfinished(folder, private=old is not None)
+        with file:
+            try:
+                file.write(data)
+                file.flush()
+                if old:
+                    _like(old, unfinished)
+                os.fsync(file.fileno())
+                if os.name == "posix":  # while it is locked, or another writer could take it for one left by a crash
+                    os.replace(unfinished, target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    if _is(os.fstat(file.fileno()), unfinished):  # not once it is renamed: the name is taken again
+                        os.remove(unfinished)
+                raise
+        if os.name == "posix":
+            _sync_folder(folder)
+        else:  # where an open file can be neither renamed nor removed
+            os.replace(unfinished, target)
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What the system refuses, as an ArgumentError."""
+    try:
+        yield
+    except OSError as e:
+        raise ArgumentError(f"{name}: the system refuses to write there: {e.strerror or e}") from None
+
+
+def _unfinished(folder: str, private: bool) -> tuple[str, IO[bytes]]:
+    """A new file in `folder`, locked. Its name is short, so that the final one may have any length, and is taken again.
+
+    The lock tells a file that is being written from one that a crash left: it ends with its process, however that ended.
+    """
+    for number in itertools.count():
+        path = os.path.join(folder, f".dgenlazy-{number}.part")
+        _remove_abandoned(path)
+        try:
+            file = open(os.open(path, _NEW, 0o600 if private else 0o666), "wb")
+        except FileExistsError:
+            continue
+        _lock(file.fileno(), wait=True)
+        if _is(os.fstat(file.fileno()), path):
+            return path, file
+        file.close()  # another writer removed it, in the moment before it was locked
+    raise AssertionError
+
+
+def _remove_abandoned(path: str) -> None:
+    """Remove a file that nobody is writing any more."""
+    if os.name != "posix":
+        return
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # there is none, or it belongs to somebody else
+        return
+    try:
+        if _lock(file, wait=False) and _is(os.fstat(file), path):
+            os.remove(path)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, wait: bool) -> bool:
+    """Lock a file until it is closed. Whether that worked: not where somebody else has it, or locks are not known."""
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is(about: os.stat_result, path: str) -> bool:
+    """Whether `path` is the name of the file that `about` is about."""
+    try:
+        return os.path.samestat(about, os.stat(path, follow_symlinks=False))
+    except OSError:
+        return False
+
+
+def _like(old: os.stat_result, path: str) -> None:
+    """Give a new file the owner and the mode of the old one."""
+    if os.name == "posix":
+        with contextlib.suppress(PermissionError):  # the files of others cannot be given to them
+            os.chown(path, old.st_uid, old.st_gid)
+    os.chmod(path, stat.S_IMODE(old.st_mode))
+
+
+def _sync_folder(folder: str) -> None:
+    """Have the new name on disk as well; where a file system does not know that, it is as safe as it gets."""
+    with contextlib.suppress(OSError):
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
