@@ -1,18 +1,19 @@
-"""WAV and FLAC files, and resampling. Takes the extra `audio`: soundfile and soxr, imported when they are first needed."""
+"""Audio files, and resampling. Takes the extra `audio`: soundfile and soxr, imported when they are first needed."""
 
 from __future__ import annotations
 
-import importlib
 import io
+import itertools
 import math
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import files
-from .config import real_array, whole_number
-from .errors import ArgumentError, BackendError, InputError, ShapeError
+from . import codec, files
+from .config import flag, real_array, whole_number
+from .errors import ArgumentError, ShapeError
 
 
 class Format(NamedTuple):
@@ -37,7 +38,11 @@ def read(
     start: int = 0,
     frames: int | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Read an audio file: WAV, FLAC and what else libsndfile knows (OGG, AIFF, MP3).
+    """Read an audio file: WAV, FLAC and what else libsndfile knows (MP3, OGG, AIFF, AU, RF64, W64, CAF, ...).
+
+    A file that was cut off is an error. It is read to its end all the same where its header does not know how long it is,
+    as that of a stream, or says too little. Only samples stored as they are, and FLAC, can be entered anywhere: of MP3, OGG
+    and other compressed files, all that comes before `start` is decoded too, so that a part is that part of the whole.
 
     Args:
         path: The file.
@@ -51,8 +56,10 @@ def read(
         rate in Hz of these samples.
 
     Raises:
-        InputError: there is no such file, it is empty, damaged or not audio, holds NaN, or ends before the range.
-        ArgumentError: a rate that is not above 0, a range that is not of whole numbers.
+        InputError: there is no such file, it may not be read, is empty, cut off, damaged or not audio, holds NaN, or ends
+            before the range. A cut is not seen in a few old formats, where it is not looked for: PAF, PVF, IRCAM, AVR, MPC,
+            SDS, XI.
+        ArgumentError: a rate that is not above 0; a range that is not of whole numbers.
         BackendError: soundfile (or, to resample, soxr) is not installed.
 
     >>> import tempfile
@@ -61,42 +68,47 @@ def read(
     ...     dg.audio.read(f"{folder}/steps.wav")
     (array([ 0.  ,  0.25, -0.5 ], dtype=float32), 44100)
     """
-    name = f"audio.read: {files.shown(files.checked_path('audio.read', path))}"
-    soundfile = _package("soundfile")
+    place = files.checked_path("audio.read", path)
+    name = f"audio.read: {files.shown(place)}"
     if sample_rate is not None:
         sample_rate = _rate("audio.read: sample_rate", sample_rate)
+    flag("audio.read: mono", mono)
     start = whole_number("audio.read: start", start)
-    if frames is not None:
-        frames = whole_number("audio.read: frames", frames, least=1)
-    if not os.path.exists(path):
-        raise InputError(f"{name}: there is no such file")
-    if os.path.isdir(path):
-        raise InputError(f"{name}: this is a folder, not a file")
-    if os.path.getsize(path) == 0:
-        raise InputError(f"{name}: the file is empty")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, total = file.samplerate, file.frames
-            wanted = total - start if frames is None else frames
-            if total and not 0 < wanted <= total - start:
-                end = "the end" if frames is None else start + frames
-                raise InputError(f"{name}: frames {start} to {end} were asked for, the file has {total}")
-            file.seek(start)
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as e:
-        raise InputError(f"{name}: not an audio file that can be read: {e.error_string}") from None
-    if not total:
-        raise InputError(f"{name}: the file holds no samples")
-    if len(samples) != wanted:
-        raise InputError(f"{name}: the file is damaged: it announces {total} frames and ends after {start + len(samples)}")
-    if not np.isfinite(samples).all():
-        frame = np.argmin(np.isfinite(samples).all(axis=1))
-        raise InputError(f"{name}: frame {start + frame} is not a finite number")
-    if mono:
-        samples = samples.mean(axis=1)
+    stop = None if frames is None else start + whole_number("audio.read: frames", frames, least=1)
+    found = codec.stretch(name, place, start, stop, codec.BLOCK)
+    pieces, (rate, *_) = zip(*((_mixed(block) if mono else block, rate) for block, rate in found))
+    samples = np.concatenate(pieces)
     if sample_rate is not None and sample_rate != rate:
         return resample(samples, rate, sample_rate), sample_rate
     return samples, rate
+
+
+def blocks(path: str | os.PathLike[str], frames: int = codec.BLOCK) -> tuple[Iterator[np.ndarray], int]:
+    """Read an audio file block by block, for one that is too long to be held at once.
+
+    Args:
+        path: The file; see `read` for what it may be.
+        frames: The length of a block, at least 1. The last one may be shorter, and in a chained OGG file that of each link.
+
+    Returns:
+        `(blocks, sample_rate)`: an iterator of float32 arrays `(frames, channels)`, and the rate of the file in Hz.
+
+    Raises:
+        InputError: as `read` does: at once, or when the iterator comes to what is wrong.
+        ArgumentError: `frames` is not a whole number from 1 on. BackendError: soundfile is not installed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dg.audio.write(f"{folder}/silence.wav", np.zeros((100, 2)), 8000)
+    ...     parts, rate = dg.audio.blocks(f"{folder}/silence.wav", 64)
+    ...     [part.shape for part in parts], rate
+    ([(64, 2), (36, 2)], 8000)
+    """
+    place = files.checked_path("audio.blocks", path)
+    frames = whole_number("audio.blocks: frames", frames, least=1)
+    found = codec.stretch(f"audio.blocks: {files.shown(place)}", place, 0, None, frames)
+    first, rate = next(found)
+    return itertools.chain([first], (block for block, _ in found)), rate
 
 
 def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: int = 16) -> None:
@@ -128,7 +140,7 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
     name = f"audio.write: {files.shown(place)}"
     endings = [os.path.splitext(p)[1].lower() for p in (os.path.realpath(place), place)]
     ending = endings[endings[0] not in FORMATS]  # that of the file that a link leads to, if a device there is not without one
-    soundfile = _package("soundfile")
+    soundfile = codec.package("soundfile")
     if ending not in FORMATS:
         raise ArgumentError(f"{name}: the ending is not one of {', '.join(FORMATS)}")
     format = FORMATS[ending]
@@ -159,8 +171,8 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
     content = io.BytesIO()
     try:
         soundfile.write(content, samples, int(rate), format.subtypes[bits], format=ending[1:].upper())
-    except soundfile.LibsndfileError as e:
-        raise ArgumentError(f"{name}: {what} cannot be written in this format: {e.error_string}") from None
+    except soundfile.SoundFileError as e:
+        raise ArgumentError(f"{name}: {what} cannot be written in this format: {codec.fact(e)}") from None
     files.replace(name, place, content.getbuffer())
 
 
@@ -184,14 +196,12 @@ def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
     samples = _samples("audio.resample", samples)
     if rate_in == rate_out or not samples.size:
         return samples.copy()
-    return _package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
+    return codec.package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
 
 
-def _package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError) as e:  # OSError: soundfile without its libsndfile
-        raise BackendError(f'audio: {name} is not installed ({e}); pip install "dgenlazy[audio]"') from None
+def _mixed(samples: np.ndarray) -> np.ndarray:
+    """Channels mixed to mono. In double precision: the sum of numbers that float32 holds may be one that it does not hold."""
+    return samples.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
 def _rate(name: str, value: Any) -> float:
