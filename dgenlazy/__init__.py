@@ -14,6 +14,7 @@ from .errors import (
     BackendError as BackendError,
     DGenError as DGenError,
     InputError as InputError,
+    OutOfMemoryError as OutOfMemoryError,
     ShapeError as ShapeError,
 )
 from .lazy import backward as backward, load_state as load_state, realize as realize, reset as reset, save_state as save_state
@@ -99,6 +100,7 @@ __all__ = [
     "DGenError",
     "InputError",
     "Optimizer",
+    "OutOfMemoryError",
     "Player",
     "ShapeError",
     "Signal",

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import codec, files
 from .config import flag, real_array, whole_number
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, OutOfMemoryError, ShapeError
 
 
 class Format(NamedTuple):
@@ -29,6 +29,7 @@ FORMATS = {
     ".wav": Format({16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, 1024, 2**31 - 1, 2**32 - 2**12),
     ".flac": Format({16: "PCM_16", 24: "PCM_24"}, 8, 655_350, 2**62),
 }
+MOST_RATIO = 100_000  # of two rates: filters of soxr grow with it; from about a million on, it does not return
 
 
 def read(
@@ -59,7 +60,7 @@ def read(
         InputError: there is no such file, it may not be read, is empty, cut off, damaged or not audio, holds NaN, or ends
             before the range. A cut is not seen in a few old formats, where it is not looked for: PAF, PVF, IRCAM, AVR, MPC,
             SDS, XI.
-        ArgumentError: a rate that is not above 0; a range that is not of whole numbers.
+        ArgumentError: a rate that is not above 0, or 100,000 times that of the file; a range that is not of whole numbers.
         BackendError: soundfile (or, to resample, soxr) is not installed.
 
     >>> import tempfile
@@ -180,28 +181,54 @@ def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:
     """The same sound at another sample rate, band-limited and with no delay.
 
     Args:
-        samples: Real numbers of shape `(frames,)` or `(frames, channels)`.
-        rate_in, rate_out: In Hz, above 0.
+        samples: Real numbers of shape `(frames,)` or `(frames, channels)`, all finite.
+        rate_in, rate_out: In Hz, above 0; neither more than 100,000 times the other.
 
     Returns:
         float32, `frames * rate_out / rate_in` frames, rounded. What lies above half of the lower rate is removed.
 
     Raises:
-        ArgumentError: a rate that is not above 0. ShapeError: samples of another rank. BackendError: soxr is not installed.
+        ArgumentError: a rate that is not above 0, two that are too far apart; samples that are not finite, or would not be any
+            more in float32; channels first. OutOfMemoryError: more frames than this machine can hold.
+        ShapeError: samples of another rank. BackendError: soxr is not installed.
 
     >>> dg.audio.resample(np.ones(44100), 44100, 16000).shape
     (16000,)
     """
     rate_in, rate_out = _rate("audio.resample: rate_in", rate_in), _rate("audio.resample: rate_out", rate_out)
     samples = _samples("audio.resample", samples)
+    rates = f"{rate_in} to {rate_out} Hz"
+    ratio = rate_out / rate_in
+    if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
+        raise ArgumentError(f"audio.resample: from {rates} is a ratio beyond {MOST_RATIO:,}")
+    if not np.isfinite(samples).all():
+        raise ArgumentError("audio.resample: the samples are not all finite numbers")
     if rate_in == rate_out or not samples.size:
         return samples.copy()
-    return codec.package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
+    size, memory = 4 * samples.size * ratio, _memory()
+    if size > memory:
+        what = f"{len(samples)} frames from {rates} would be {size / 1e9:.3g} GB"
+        raise OutOfMemoryError(f"audio.resample: {what}, more than the {memory / 1e9:.3g} GB of this machine")
+    try:
+        out = codec.package("soxr").resample(samples, rate_in, rate_out, quality="VHQ")
+    except MemoryError:
+        raise OutOfMemoryError(f"audio.resample: there is no memory for {size / 1e9:.3g} GB of samples") from None
+    if not np.isfinite(out).all():
+        raise ArgumentError(f"audio.resample: samples of up to {np.abs(samples).max():.4g} become more than float32 holds")
+    return out
 
 
 def _mixed(samples: np.ndarray) -> np.ndarray:
     """Channels mixed to mono. In double precision: the sum of numbers that float32 holds may be one that it does not hold."""
     return samples.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _memory() -> int:
+    """The bytes of this machine's memory, as far as it says."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows, and systems that do not tell
+        return 2**36
 
 
 def _rate(name: str, value: Any) -> float:

@@ -62,3 +62,12 @@ class BackendError(DGenError, RuntimeError):
 
 class ArtifactError(DGenError, ValueError):
     """An exported file that is damaged, foreign or not allowed to run."""
+
+
+class OutOfMemoryError(DGenError, MemoryError):
+    """A result that this machine cannot hold.
+
+    >>> dg.audio.resample(np.zeros(2**22), 1, 100_000)
+    Traceback (most recent call last):
+    dgenlazy.errors.OutOfMemoryError: audio.resample: 4194304 frames ... would be ... GB, more than ...
+    """

@@ -2,13 +2,14 @@
 
 import os
 import sys
+import time
 
 import numpy as np
 import pytest
 import scipy.signal
 import soundfile
 
-from dgenlazy import ArgumentError, BackendError, InputError, ShapeError, audio
+from dgenlazy import ArgumentError, BackendError, DGenError, InputError, OutOfMemoryError, ShapeError, audio
 
 
 @pytest.fixture
@@ -61,6 +62,12 @@ def test_full_scale_of_an_integer_file_is_one(tmp_path, subtype, least):
 def test_mono_is_the_mean_of_the_channels(tmp_path, stereo):
     audio.write(tmp_path / "a.wav", stereo, 8000, bits=32)
     np.testing.assert_allclose(audio.read(tmp_path / "a.wav")[0], stereo.mean(axis=1), atol=1e-7)
+
+
+def test_loud_channels_are_mixed_to_what_float32_holds(tmp_path):
+    loud = np.float32([[3e38, 3e38], [-3e38, -3e38], [3e38, -3e38], [3.4e38, 3.4e38]])
+    audio.write(tmp_path / "a.wav", loud, 8000, bits=32)
+    np.testing.assert_array_equal(audio.read(tmp_path / "a.wav")[0], np.float32([3e38, -3e38, 0, 3.4e38]))
 
 
 def test_a_range_is_read_at_the_rate_of_the_file(tmp_path, noise):
@@ -121,6 +128,44 @@ def test_reading_at_a_rate_is_reading_and_resampling(tmp_path, noise):
     np.testing.assert_array_equal(samples, audio.resample(noise, 44100, 16000))
 
 
+@pytest.mark.parametrize("rates", [(44100, 44101), (44100.1, 48000.37), (44100, 1), (1, 50_000), (1e-3, 3e-3), (192_000, 8000)])
+def test_any_two_rates_within_reason_are_resampled_soon(rates):
+    begun = time.perf_counter()
+    y = audio.resample(np.ones(1000), *rates)
+    assert time.perf_counter() - begun < 10
+    assert len(y) == round(1000 * rates[1] / rates[0])
+    if len(y) > 900:
+        np.testing.assert_allclose(y[len(y) // 4 : -len(y) // 4], 1, atol=0.01)
+
+
+@pytest.mark.parametrize("rates", [(1, 1e6), (1, 100_001), (1e6, 1), (1e-300, 1e300), (5e-324, 1)])
+def test_rates_too_far_apart_are_an_argument_error_at_once(tmp_path, noise, rates):
+    with pytest.raises(ArgumentError, match="is a ratio beyond 100,000"):
+        audio.resample(noise, *rates)
+
+
+def test_reading_at_a_rate_too_far_from_that_of_the_file_is_an_argument_error(tmp_path, noise):
+    audio.write(tmp_path / "a.wav", noise, 1)
+    with pytest.raises(ArgumentError, match="from 1 to 1000000 Hz is a ratio beyond 100,000"):
+        audio.read(tmp_path / "a.wav", 1_000_000)
+
+
+def test_more_samples_than_memory_holds_are_an_out_of_memory_error_before_any_work(monkeypatch):
+    monkeypatch.setattr(audio, "_memory", lambda: 10**6)
+    for error in (OutOfMemoryError, MemoryError, DGenError):
+        with pytest.raises(error, match=r"1000 frames from 1 to 1000 Hz would be 0\.008 GB, more than the 0\.001 GB"):
+            audio.resample(np.zeros((1000, 2)), 1, 1000)
+    assert audio.resample(np.zeros((1000, 2)), 1, 100).shape == (100_000, 2)
+
+
+def test_what_resampling_would_make_infinite_is_an_argument_error(tmp_path):
+    square = np.float32(3e38) * np.sign(np.sin(np.arange(1000)))
+    with pytest.raises(ArgumentError, match="become more than float32 holds"):
+        audio.resample(square, 44100, 48000)
+    with pytest.raises(ArgumentError, match="not all finite"):
+        audio.resample([0.0, np.nan], 44100, 48000)
+
+
 def test_resampling_nothing_gives_nothing():
     assert audio.resample(np.zeros(0), 44100, 16000).shape == (0,)
     assert audio.resample(np.zeros((0, 2)), 44100, 16000).shape == (0, 2)
@@ -165,7 +210,9 @@ def test_a_range_beyond_the_end_is_an_input_error_with_both_lengths(tmp_path, no
         audio.read(tmp_path / "a.wav", **span)
 
 
-@pytest.mark.parametrize("wrong", [{"start": -1}, {"frames": 0}, {"frames": 1.5}, {"sample_rate": 0}, {"sample_rate": "44100"}])
+@pytest.mark.parametrize(
+    "wrong", [{"start": -1}, {"frames": 0}, {"frames": 1.5}, {"sample_rate": 0}, {"sample_rate": "44100"}, {"mono": 3}]
+)
 def test_a_bad_argument_of_read_is_an_argument_error(tmp_path, noise, wrong):
     audio.write(tmp_path / "a.wav", noise, 8000)
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
@@ -184,7 +231,18 @@ def test_a_bad_argument_of_read_is_an_argument_error(tmp_path, noise, wrong):
         ("a.wav", [0.0], {"bits": 8}, "16, 24, 32"),
         ("a.flac", [0.0], {"bits": 32}, "16, 24"),
         ("a.wav", [0.0], {"sample_rate": 44100.5}, "whole"),
-        ("a.wav", [0.0], {"sample_rate": -1}, "above 0"),
+        *(("a.wav", [0.0], {"sample_rate": rate}, "above 0") for rate in (-1, 0, np.nan, np.inf, -np.inf)),
+        *(("a.wav", [0.0], {"sample_rate": rate}, "up to 1024 channels and 2147483647 Hz") for rate in (2**31, 2.0**40)),
+        ("a.flac", [0.0], {"sample_rate": 655_351}, "up to 8 channels and 655350 Hz"),
+        ("a.flac", [0.0], {"sample_rate": 65_537}, "cannot be written in this format"),
+        *(("a.wav", [0.0], {"sample_rate": rate}, "sample_rate=") for rate in (10**400, "44100", None, [1, 2], True, 1j)),
+        ("a.wav", np.zeros((2000, 1025)), {}, "1025 channels .* up to 1024 channels"),
+        *(
+            ("a.wav", np.zeros(shape), {"bits": bits}, rf"{a} frames of {b} channels, or {b} frames of {a} channels")
+            for shape in ((2, 1000), (1, 1000), (1, 17), (6, 100), (2, 2000))
+            for (a, b), bits in ((shape, 16), (shape, 32))
+        ),
+        ("a.flac", np.zeros((2, 1000)), {}, "channels come last"),
         ("a.flac", [0.0], {"sample_rate": 2_000_000}, "cannot be written in this format"),
         ("a.flac", np.zeros((5, 9)), {}, "9 channels .* cannot be written"),
         ("no/a.wav", [0.0], {}, "no folder"),
@@ -195,6 +253,30 @@ def test_what_cannot_be_written_is_an_argument_error_and_leaves_nothing(tmp_path
     with pytest.raises(ArgumentError, match=says):
         audio.write(tmp_path / file, samples, **{"sample_rate": 44100, **arguments})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 8), (2, 16), (100, 64), (1000, 1024)])
+def test_few_frames_of_many_channels_are_written(tmp_path, shape):
+    audio.write(tmp_path / "a.wav", np.zeros(shape), 8000)
+    assert audio.read(tmp_path / "a.wav", mono=False)[0].shape == shape
+
+
+def test_channels_first_are_an_argument_error_of_resample_too():
+    with pytest.raises(ArgumentError, match="2 frames of 1000 channels, or 1000 frames of 2 channels"):
+        audio.resample(np.zeros((2, 1000)), 44100, 48000)
+
+
+def test_the_highest_rate_of_a_format_is_written_and_read(tmp_path):
+    for file, rate in (("a.wav", 2**31 - 1), ("a.flac", 655_350), ("a.flac", 65_535)):
+        audio.write(tmp_path / file, [0.0, 0.5], rate)
+        assert audio.read(tmp_path / file)[1] == rate
+
+
+def test_more_samples_than_a_format_holds_are_an_argument_error(tmp_path, noise, monkeypatch):
+    monkeypatch.setitem(audio.FORMATS, ".wav", audio.FORMATS[".wav"]._replace(most_bytes=2000))
+    audio.write(tmp_path / "a.wav", noise, 8000)
+    with pytest.raises(ArgumentError, match=r"1000 frames of 1 channels of 24 bits .* more than the 4 GB"):
+        audio.write(tmp_path / "a.wav", noise, 8000, bits=24)
 
 
 def test_samples_of_another_rank_are_a_shape_error(tmp_path):
