@@ -14,12 +14,9 @@ import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
+from workbench import Refused
 
 LATEST, PREVIOUS, BEST = "latest.safetensors", "previous.safetensors", "best.safetensors"
-
-
-class Refused(Exception):
-    """A run cannot begin or go on; the message says why."""
 
 
 class Damaged(Refused):

@@ -13,6 +13,7 @@ time that blocks took; with underruns, take a larger `--block`, or more of them 
 """
 
 import argparse
+import functools as ft
 import itertools
 import queue
 import sys
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import workbench
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor, audio
@@ -140,25 +142,13 @@ def play(sounddevice, blocks, frames, ahead):
     return underruns
 
 
-def whole(least, most, text):
-    number = int(text)
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text} is not in {least} to {most}")
-    return number
-
-
-def seconds(text):
-    number = float(text)
-    if not 0 < number <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 3600")
-    return number
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    seconds = ft.partial(workbench.above_zero, most=3600)
+    block, ahead = ft.partial(workbench.whole, least=16, most=4096), ft.partial(workbench.whole, most=1000)
     parser.add_argument("--seconds", type=seconds, default=20.0, help="how long it plays (default: 20)")
-    parser.add_argument("--block", type=lambda s: whole(16, 4096, s), default=256, help="frames of a block (default: 256)")
-    parser.add_argument("--ahead", type=lambda s: whole(1, 1000, s), default=4, help="blocks computed ahead (default: 4)")
+    parser.add_argument("--block", type=block, default=256, help="frames of a block (default: 256)")
+    parser.add_argument("--ahead", type=ahead, default=4, help="blocks computed ahead (default: 4)")
     parser.add_argument("--out", type=Path, help="write a WAV file instead of playing")
     args = parser.parse_args()
 
@@ -186,5 +176,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except dg.DGenError as error:
+    except (dg.DGenError, OSError) as error:
         sys.exit(f"live: {error}")

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import workbench
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
@@ -71,18 +72,11 @@ def train(sound, weights, steps, lr=0.02):
     progress = tqdm(range(steps), desc="training")
     for step in progress:
         opt.lr = lr * np.cos(np.pi / 2 * step / steps) ** 2  # long steps to get there, short ones to settle
-        losses.append(loss.backward())
+        losses.append(workbench.finite(loss.backward(), step + 1))
         opt.step()
         opt.zero_grad()
         progress.set_postfix_str(f"loss {losses[-1]:.3f}")
     return losses
-
-
-def magnitudes(samples, size=2048):
-    """Short-time spectrum, shape `(windows, bins)`; a full-scale sine has magnitude 1."""
-    padded = np.pad(samples, (size // 2, size))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 8]
-    return np.abs(np.fft.rfft(windows * np.hanning(size))) * 4 / size
 
 
 def plot(file, target, result, amplitudes, f0, losses):
@@ -92,48 +86,26 @@ def plot(file, target, result, amplitudes, f0, losses):
     axes = figure.subplot_mosaic([["loss", "amplitudes"], ["target", "result"]], height_ratios=[1, 1.3])
     seconds = len(target) / DGen.sample_rate
 
-    axes["loss"].semilogy(losses)
-    axes["loss"].set(title="Loss", xlabel="step", ylabel="spectral loss")
-    axes["loss"].grid(alpha=0.3, which="both")
+    workbench.plot_losses(axes["loss"], losses)
 
     axes["amplitudes"].plot(np.linspace(0, seconds, CONTROL_FRAMES), amplitudes[:, :6], label=range(1, 7))
     axes["amplitudes"].set(title="Amplitudes learned", xlabel="time (s)", ylabel="amplitude")
     axes["amplitudes"].legend(title="harmonic", ncols=2)
     axes["amplitudes"].grid(alpha=0.3)
 
-    spectra = {"target": 20 * np.log10(magnitudes(target) + 1e-6), "result": 20 * np.log10(magnitudes(result) + 1e-6)}
-    top = spectra["target"].max()
-    for name, title in (("target", "Target"), ("result", "Synthesis")):
-        extent = (0, seconds, 0, DGen.sample_rate / 2000)
-        look = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": top - 80, "vmax": top, "extent": extent}
-        image = axes[name].imshow(spectra[name].T, **look)
-        axes[name].set(title=title, xlabel="time (s)", ylabel="frequency (kHz)")
-        axes[name].set_ylim(0, min(1.2 * HARMONICS * f0, DGen.sample_rate / 2) / 1000)
-    figure.colorbar(image, ax=[axes["target"], axes["result"]], label="magnitude (dB)")
+    sounds = {"Target": target, "Synthesis": result}
+    highest = 1.2 * HARMONICS * f0
+    workbench.plot_spectra(figure, [axes["target"], axes["result"]], sounds, DGen.sample_rate, highest=highest)
     figure.savefig(file, dpi=120)
-
-
-def above_zero(text):
-    number = float(text)
-    if not 0 < number < np.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def count(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", type=Path, help="recording of one note (WAV, FLAC, ...)")
-    parser.add_argument("--f0", type=above_zero, help="its pitch in Hz (220 for the generated note)")
+    parser.add_argument("--f0", type=workbench.above_zero, help="its pitch in Hz (220 for the generated note)")
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for the results")
-    parser.add_argument("--steps", type=count, default=400, help="steps of training (default: 400)")
-    parser.add_argument("--frames", type=count, help="use only so many frames of the target (default: all)")
+    parser.add_argument("--steps", type=workbench.whole, default=400, help="steps of training (default: 400)")
+    parser.add_argument("--frames", type=workbench.whole, help="use only so many frames of the target (default: all)")
     args = parser.parse_args()
     if args.target and not args.f0:
         parser.error("--target takes --f0, the pitch of the note in Hz")
@@ -145,9 +117,7 @@ def main():
         target, rate = audio.read(args.target)
     if f0 >= rate / 2:
         parser.error(f"--f0 {f0:g} is not below half of the sample rate, {rate / 2:g} Hz")
-    target = target[: args.frames]
-    if not target.any():
-        parser.error("--target is silent")
+    target = workbench.not_silent("--target", target[: args.frames])
 
     DGen.sample_rate = rate
     DGen.default_frame_count = len(target)
@@ -161,7 +131,7 @@ def main():
     audio.write(args.output / "synthesis.wav", result, rate, bits=32)
     plot(args.output / "synthesis.png", target, result, amplitudes.realize(), f0, losses)
 
-    wanted, got = magnitudes(target), magnitudes(result)
+    wanted, got = workbench.magnitudes(target), workbench.magnitudes(result)
     off = np.linalg.norm(got - wanted) / np.linalg.norm(wanted)
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, spectrum off by {off:.1%}; see synthesis.png and .wav in {args.output}/")
 
@@ -169,5 +139,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except dg.DGenError as error:
+    except (workbench.Refused, dg.DGenError, OSError) as error:
         sys.exit(f"neural_synthesis: {error}")

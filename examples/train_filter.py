@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import workbench
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
@@ -42,7 +43,7 @@ def train(x, target, cutoff, q, steps):
     progress = tqdm(range(steps), desc="training")
     for step in progress:
         opt.lr = 0.1 * np.cos(np.pi / 2 * step / steps) ** 2  # long steps to get there, short ones to settle
-        losses.append(loss.backward(inputs={0: x, 1: target}))
+        losses.append(workbench.finite(loss.backward(inputs={0: x, 1: target}), step + 1))
         opt.step()
         opt.zero_grad()
         path.append((2 ** float(octaves.value), 2 ** float(sharpness.value)))
@@ -82,8 +83,7 @@ def plot(file, x, target, path, losses):
     figure.suptitle(f"Lowpass found: cutoff {cutoff:.1f} Hz, q {q:.3f}", fontweight="bold")
     axes = figure.subplot_mosaic([["loss", "cutoff", "q"], ["response"] * 3], height_ratios=[1, 1.3])
 
-    axes["loss"].semilogy(losses, color="C0")
-    axes["loss"].set(title="Loss", ylabel="squared error / power of target")
+    workbench.plot_losses(axes["loss"], losses, "squared error / power of target")
     for name, values, label in (("cutoff", path[:, 0], "Cutoff (Hz)"), ("q", path[:, 1], "q")):
         axes[name].plot(values, color="C0")
         axes[name].axhline(values[-1], color="C0", linewidth=0.8, linestyle=":")
@@ -108,42 +108,21 @@ def plot(file, x, target, path, losses):
     figure.savefig(file, dpi=120)
 
 
-def above_zero(text):
-    number = float(text)
-    if not 0 < number < np.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def count(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, help="the recording before the filter (WAV, FLAC, ...)")
     parser.add_argument("--target", type=Path, help="the recording after it")
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for the results")
-    parser.add_argument("--cutoff", type=above_zero, default=1000.0, help="first guess, in Hz (default: 1000)")
-    parser.add_argument("--q", type=above_zero, default=0.7071, help="first guess (default: 0.7071)")
-    parser.add_argument("--steps", type=count, default=400, help="steps of training (default: 400)")
-    parser.add_argument("--frames", type=count, help="train on the loudest stretch of this many frames (default: 10 seconds)")
+    parser.add_argument("--cutoff", type=workbench.above_zero, default=1000.0, help="first guess, in Hz (default: 1000)")
+    parser.add_argument("--q", type=workbench.above_zero, default=0.7071, help="first guess (default: 0.7071)")
+    parser.add_argument("--steps", type=workbench.whole, default=400, help="steps of training (default: 400)")
+    parser.add_argument("--frames", type=workbench.whole, help="train on the loudest so many frames (default: 10 seconds)")
     args = parser.parse_args()
     if (args.input is None) != (args.target is None):
         parser.error("--input and --target belong together: give both, or neither")
 
-    x, rate = audio.read(args.input or DATA / "speech.wav")
-    target, target_rate = audio.read(args.target or DATA / "speech-lowpass.wav")
-    if rate != target_rate:
-        parser.error(f"--input has {rate} Hz, --target {target_rate} Hz; give the recordings at one rate (see audio.resample)")
-    if len(x) != len(target):
-        print(f"--input has {len(x)} frames, --target {len(target)}; the shorter decides")
-        x, target = (samples[: min(len(x), len(target))] for samples in (x, target))
-    if not target.any():
-        parser.error("--target is silent")
+    files = args.input or DATA / "speech.wav", args.target or DATA / "speech-lowpass.wav"
+    x, target, rate = workbench.pair(("--input", "--target"), files)
     if not (20 <= args.cutoff <= 0.49 * rate and 0.05 <= args.q <= 50):
         parser.error(f"the first guess is outside of 20 to {0.49 * rate:.0f} Hz, or its q outside of 0.05 to 50")
 
@@ -159,7 +138,7 @@ def main():
 
     cutoff, q = path[-1]
     print(f"cutoff {cutoff:.1f} Hz, q {q:.3f}, error {error_db:.1f} dB; see {args.output}/filter.png and filtered.wav")
-    if error_db > -20:
+    if not error_db <= -20:
         print("An error above -20 dB is more than a lowpass explains: is there another filter, a gain or a delay?")
         print("If not, training may have got stuck: begin nearer to the filter, with --cutoff and --q.")
 
@@ -167,5 +146,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except dg.DGenError as error:
+    except (workbench.Refused, dg.DGenError, OSError) as error:
         sys.exit(f"train_filter: {error}")

@@ -115,6 +115,11 @@ def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
         ("train_filter.py", ["--input", "tone.wav", "--target", "silence.wav"], "--target is silent"),
         ("train_filter.py", ["--steps", "0"], "--steps: 0 is not at least 1"),
         ("train_filter.py", ["--cutoff", "20000"], "the first guess is outside of 20 to 10804 Hz"),
+        ("train_filter.py", ["--input", "far.wav", "--target", "far.wav", "--steps", "3"], "the loss is nan in step 1"),
+        ("train_filter.py", ["--output", "text.wav", "--steps", "1"], "train_filter: [Errno 17] File exists"),
+        ("train_filter.py", ["--q", "nan"], "--q: nan is not above 0"),
+        ("train_filter.py", ["--steps", "many"], "--steps: many is not a whole number"),
+        ("neural_synthesis.py", ["--target", "farther.wav", "--f0", "100", "--steps", "3"], "the loss is "),
         ("neural_synthesis.py", ["--target", "tone.wav"], "--target takes --f0"),
         ("neural_synthesis.py", ["--f0", "-1"], "--f0: -1 is not above 0"),
         ("neural_synthesis.py", ["--f0", "22050"], "not below half of the sample rate"),
@@ -127,6 +132,8 @@ def test_a_wrong_argument_is_one_clear_line(tmp_path, script, arguments, says):
     audio.write(tmp_path / "tone.wav", tone, 44100)
     audio.write(tmp_path / "slow.wav", tone, 22050)
     audio.write(tmp_path / "silence.wav", 0 * tone, 44100)
+    audio.write(tmp_path / "far.wav", 1e30 * tone, 44100, bits=32)  # its square is beyond float32
+    audio.write(tmp_path / "farther.wav", 6e38 * tone, 44100, bits=32)  # its spectrum is, too
     (tmp_path / "text.wav").write_text("not audio" * 100)
     made = {p.name for p in tmp_path.iterdir()}
     _, stderr = run(script, *[str(tmp_path / a) if a in made else a for a in arguments], succeeds=False)
