@@ -32,9 +32,9 @@ import numpy as np
 import optax
 import voice_data
 import voice_model
-from checkpoints import Refused
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
+from workbench import Refused, above_zero, finite, plot_losses, plot_spectra, whole
 
 import dgenlazy as dg
 from dgenlazy import DGen, audio
@@ -61,6 +61,7 @@ class Run:
         optimizer = optax.adam(self.rate_at)
         self.update, self.losses = compiled(self.voice, optimizer)
         self.learned = {"params": self.voice.params, "optimizer": optimizer.init(self.voice.params)}
+        self.judged = False  # whether the parameters were validated
         self.state = {"step": 0, "epoch": 0, "position": 0, "best": None, "versions": versions(args)}
 
     def resume(self):
@@ -76,11 +77,15 @@ class Run:
             if before != here[name]:
                 complain(f"{name} was {before}, and is {here[name]}: results may differ in their last digits")
         self.state["versions"] = here
+        self.judged, best = True, self.state["best"]
+        if best is None or not np.isfinite(best["validation"]):
+            self.state["best"] = None
+            return
         try:
             checkpoints.load(self.args.out / checkpoints.BEST, self.learned)
         except checkpoints.Damaged as error:
             complain(f"{error}; looking for a best one again, from step {self.state['step']} on")
-            self.state["best"] = None
+            self.judged, self.state["best"] = False, None
 
     def batch(self, step):
         """The examples of a step, and its epoch."""
@@ -90,15 +95,17 @@ class Run:
     def step(self, batch):
         """One step of training. Returns its loss."""
         params, optimizer, loss = self.update(self.learned["params"], self.learned["optimizer"], batch)
-        if not np.isfinite(loss):
-            raise Refused(f"the loss is {loss} in step {self.state['step'] + 1}; try a lower --lr")
+        loss = finite(float(loss), self.state["step"] + 1)
         self.learned = {"params": params, "optimizer": optimizer}
         self.state["step"] += 1
         self.state["epoch"], self.state["position"] = divmod(self.state["step"] * self.args.batch, len(self.training))
-        return float(loss)
+        return loss
 
     def validate(self):
-        """The mean loss over held-out segments. If it is the lowest so far, this is saved as the best checkpoint."""
+        """The mean loss over held-out segments. If it is the lowest so far, this is saved as the best checkpoint.
+
+        What is not finite is lower than nothing, and nothing would be lower than it: it is told, and does not count.
+        """
         found, size = [], self.args.batch
         chosen = np.unique(np.linspace(0, len(self.held_out) - 1, MOST_VALIDATED).round().astype(int))
         for i in range(0, len(chosen), size):
@@ -107,7 +114,9 @@ class Run:
             losses = self.losses(self.learned["params"], voice_data.load_batch(full, self.frames, self.args.rate))
             found += np.asarray(losses).tolist()[: len(part)]
         loss, best = float(np.mean(found)), self.state["best"]
-        if best is None or loss < best["validation"]:
+        if not np.isfinite(loss):
+            complain(f"validation is {loss} at step {self.state['step']}, and does not count")
+        elif best is None or loss < best["validation"]:
             # Saved before the latest checkpoint tells of it: after a crash in between, the run comes here again.
             self.state["best"] = {"step": self.state["step"], "validation": loss}
             checkpoints.save(self.args.out, self.learned, self.state, best=True)
@@ -149,7 +158,7 @@ def train(run):
             os.fsync(log.fileno())
             checkpoints.save(args.out, run.learned, state)
 
-        if state["best"] is None:
+        if not run.judged:
             validate()
             save()
         following = reader.submit(run.batch, state["step"])
@@ -159,7 +168,8 @@ def train(run):
             following = reader.submit(run.batch, state["step"] + 1)
             loss = run.step(batch)
             write(started, epoch=epoch, loss=loss, lr=lr)
-            progress.set_postfix_str(f"loss {loss:.3f}, best validation {state['best']['validation']:.3f}", refresh=False)
+            best = f"{state['best']['validation']:.3f}" if state["best"] else "none yet"
+            progress.set_postfix_str(f"loss {loss:.3f}, best validation {best}", refresh=False)
             progress.update()
             last = state["step"] == args.steps
             if last or state["step"] % args.validate_every == 0:
@@ -206,22 +216,14 @@ def plot(file, log, original, voice, rate):
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     figure.suptitle("A voice learns to sound like recordings", fontweight="bold")
     axes = figure.subplot_mosaic([["loss", "loss"], ["original", "voice"]], height_ratios=[1, 1.3])
-    for name, look in (("loss", {"linewidth": 0.8, "color": "C0"}), ("validation", {"marker": "o", "color": "C1"})):
+    losses = {}
+    for name in ("loss", "validation"):
         entries = [entry for entry in log if name in entry]
-        axes["loss"].semilogy([e["step"] for e in entries], [e[name] for e in entries], label=name, **look)
-    axes["loss"].set(title="Loss", xlabel="step", ylabel="spectral loss")
-    axes["loss"].legend()
-    axes["loss"].grid(alpha=0.3, which="both")
-
+        losses[name] = [e["step"] for e in entries], [e[name] for e in entries]
+    plot_losses(axes["loss"], losses)
+    sounds = {"Original": original, "Voice": voice}
     size = 2 * round(0.016 * rate)
-    for name, samples in (("original", original), ("voice", voice)):
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, size // 2), size)[:: size // 4]
-        level_db = 20 * np.log10(np.abs(np.fft.rfft(windows * np.hanning(size))) * 4 / size + 1e-6)
-        extent = (0, len(samples) / rate, 0, rate / 2000)
-        look = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": -90, "vmax": -10, "extent": extent}
-        image = axes[name].imshow(level_db.T, **look)
-        axes[name].set(title=name.capitalize(), xlabel="time (s)", ylabel="frequency (kHz)")
-    figure.colorbar(image, ax=[axes["original"], axes["voice"]], label="magnitude (dB)")
+    plot_spectra(figure, [axes["original"], axes["voice"]], sounds, rate, size, top_db=-10)
     figure.savefig(file, dpi=120)
 
 
@@ -247,22 +249,8 @@ def complain(message):
     tqdm.write(f"train_voice: {message}", file=sys.stderr)
 
 
-def above_zero(text):
-    number = float(text)
-    if not 0 < number < np.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def count(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
 def sample_rate(text):
-    rate = count(text)
+    rate = whole(text)
     if rate < 4000 or rate % voice_data.CONTROL_RATE:
         raise argparse.ArgumentTypeError(f"{text} is not a multiple of {voice_data.CONTROL_RATE} Hz from 4000 Hz on")
     return rate
@@ -273,14 +261,14 @@ def arguments():
     parser.add_argument("--data", type=Path, default=DATA, help="folder of recordings, searched in depth (examples/data)")
     parser.add_argument("--out", type=Path, default=Path("output/voice"), help="folder of the run (output/voice)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; start it if there is none")
-    parser.add_argument("--steps", type=count, default=500, help="where to stop; a resumed run may go further (500)")
-    parser.add_argument("--batch", type=count, default=8, help="segments in a step (8)")
+    parser.add_argument("--steps", type=whole, default=500, help="where to stop; a resumed run may go further (500)")
+    parser.add_argument("--batch", type=whole, default=8, help="segments in a step (8)")
     parser.add_argument("--seconds", type=above_zero, default=0.5, help="length of a segment (0.5)")
     parser.add_argument("--rate", type=sample_rate, default=16000, help="sample rate to train at, in Hz (16000)")
     parser.add_argument("--lr", type=above_zero, default=3e-3, help=f"learning rate; halved every {HALF_LIFE} steps (0.003)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, noise and the order of segments (0)")
-    parser.add_argument("--checkpoint-every", type=count, default=100, metavar="STEPS", help="how often to save (100)")
-    parser.add_argument("--validate-every", type=count, default=50, metavar="STEPS", help="how often to validate (50)")
+    parser.add_argument("--checkpoint-every", type=whole, default=100, metavar="STEPS", help="how often to save (100)")
+    parser.add_argument("--validate-every", type=whole, default=50, metavar="STEPS", help="how often to validate (50)")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="where to run (auto)")
     return parser.parse_args()
 
@@ -304,6 +292,11 @@ def main():
         complain(f"stopped after step {run.state['step']}, which is saved; --resume goes on")
         sys.exit(128 + stopped_by)
 
+    if run.state["best"] is None:
+        found = [entry for entry in checkpoints.read_log(run.log) if "validation" in entry]
+        seen = ", ".join(f"{entry['validation']} at step {entry['step']}" for entry in found[:3])
+        more = ", ..." if len(found) > 3 else ""
+        raise Refused(f"no validation gave a finite loss ({seen}{more}), so there is no best voice")
     learned, state = checkpoints.load(args.out / checkpoints.BEST, run.learned)
     original, voice = resynthesis(run, learned["params"])
     audio.write(args.out / "original.wav", original, args.rate, bits=32)

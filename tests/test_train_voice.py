@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from dgenlazy import audio
 
 checkpoints = pytest.importorskip("checkpoints", reason="the extra `train` is not installed")
 voice_data = pytest.importorskip("voice_data", reason="the extra `train` is not installed")
+train_voice = pytest.importorskip("train_voice", reason="the extra `train` is not installed")
 soundfile = pytest.importorskip("soundfile", reason="the extra `train` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `train` is not installed")
 
@@ -211,6 +213,69 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_leads_to_the_same_e
     assert "latest.safetensors" in printed
     assert "going on from previous.safetensors" in printed
     assert_same_run(out, short_run[0])
+
+
+# Validations that are no numbers.
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """Runs 12 steps, of which none changes anything, with the losses of the validations of steps 0, 6 and 12 as given."""
+
+    def run(validations, *arguments, out="run"):
+        left = list(validations)
+
+        def pretended(voice, optimizer):
+            return lambda *learned_and_batch: (*learned_and_batch[:2], 1.0), lambda _, batch: np.full(
+                len(batch["audio"]), left[0]
+            )
+
+        validate = train_voice.Run.validate
+
+        def judged(self):
+            loss = validate(self)
+            left.pop(0)
+            return loss
+
+        command = ["train_voice.py", "--backend", "cpu", *TINY, "--out", tmp_path / out, "--steps", 12, *arguments]
+        with monkeypatch.context() as patch:
+            patch.setattr(train_voice, "compiled", pretended)
+            patch.setattr(train_voice.Run, "validate", judged)
+            patch.setattr(train_voice, "resynthesis", lambda run, params: (noise(RATE), noise(RATE)))
+            patch.setattr(sys, "argv", [*map(str, command)])
+            train_voice.main()
+        return tmp_path / out
+
+    before = jax.config.jax_default_device
+    yield run
+    jax.config.update("jax_default_device", before)
+
+
+@pytest.mark.parametrize(
+    ("validations", "best"),
+    [([np.nan, 0.5, 0.7], 6), ([np.nan, np.inf, 0.5], 12), ([0.5, np.nan, 0.4], 12), ([0.5, -np.inf, np.nan], 0)],
+)
+def test_a_validation_that_is_no_number_is_never_the_best_and_blocks_no_other(trained, capsys, validations, best):
+    out = trained(validations)
+    seen = capsys.readouterr()
+    for step, loss in zip((0, 6, 12), validations):
+        assert (f"validation is {loss} at step {step}, and does not count" in seen.err) == (not np.isfinite(loss))
+    assert f"at step {best}; see" in seen.out
+    with checkpoints.safe_open(out / checkpoints.BEST, framework="numpy") as file:
+        assert json.loads(file.metadata()["run"])["state"]["best"] == {"step": best, "validation": validations[best // 6]}
+
+
+def test_a_run_without_any_validation_that_is_a_number_fails_and_says_at_which_steps(trained):
+    with pytest.raises(checkpoints.Refused, match=r"no validation .* \(nan at step 0, inf at step 6, nan at step 12\)"):
+        trained([np.nan, np.inf, np.nan])
+
+
+def test_a_run_is_resumed_whose_best_validation_is_none_or_no_number(trained, tmp_path, capsys):
+    with pytest.raises(checkpoints.Refused, match="no validation"):
+        trained([np.nan] * 3)
+    trained([0.25], "--resume", "--steps", 13)
+    assert "at step 13; see" in capsys.readouterr().out
+    assert [e["step"] for e in log_of(tmp_path / "run") if "validation" in e] == [0, 6, 12, 13]
 
 
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings of ../shared/audio are not here")
@@ -448,6 +513,7 @@ def test_files_that_are_no_recordings_are_named_once_and_left_out(tmp_path, comp
     found = voice_data.find_recordings(tmp_path, complaints.append)
     assert [(r.name, r.frames) for r in found] == [("Good.WAV", 1000), ("deep/er/good.flac", 1000), ("streamed.wav", 1000)]
     named = sorted(line.split(" is left out")[0] for line in complaints)
+    assert all("broken.wav: frame 7 is not a finite number" in line for line in complaints if line.startswith("broken"))
     assert named == ["broken.wav", "cut.flac", "empty.wav", "nothing.wav", "stopped.wav", "text.wav"]
 
 
