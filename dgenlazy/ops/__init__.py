@@ -26,11 +26,8 @@ from .filter import (
     onepole as onepole,
     sosfilt as sosfilt,
 )
-from .index import getitem as getitem, peek_row as peek_row, where as where
+from .index import Index as Index, detach as detach, getitem as getitem, peek_row as peek_row, where as where
 from .loss import alike as alike, mse as mse
-from .index import detach as detach, getitem as getitem, peek_row as peek_row, where as where
-from .index import Index as Index, getitem as getitem, peek_row as peek_row, where as where
-from .loss import mse as mse
 from .math import (
     abs as abs,
     add as add,

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 import numpy.typing as npt
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
