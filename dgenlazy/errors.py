@@ -64,6 +64,15 @@ class ArtifactError(DGenError, ValueError):
     """An exported file that is damaged, foreign or not allowed to run."""
 
 
+class FileError(ArgumentError, OSError):
+    """A file that the system does not let us write: no room, no permission, no such folder.
+
+    >>> dg.audio.write("/no/such/folder/tone.wav", [0.0], 44100)
+    Traceback (most recent call last):
+    dgenlazy.errors.FileError: audio.write: ...
+    """
+
+
 class OutOfMemoryError(DGenError, MemoryError):
     """A result that this machine cannot hold.
 

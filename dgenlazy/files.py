@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
-from .errors import ArgumentError
+from .errors import ArgumentError, FileError
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # which only Windows has
 
@@ -46,11 +46,11 @@ def place(name: str, path: str) -> tuple[str, os.stat_result | None]:
         except (FileNotFoundError, NotADirectoryError):
             old = None
     if old and stat.S_ISDIR(old.st_mode):
-        raise ArgumentError(f"{name}: {shown(target)} is a folder")
+        raise FileError(f"{name}: {shown(target)} is a folder")
     if old and not os.access(path, os.W_OK):
-        raise ArgumentError(f"{name}: {shown(target)} is there, and may not be written")
+        raise FileError(f"{name}: {shown(target)} is there, and may not be written")
     if not old and not os.path.isdir(os.path.dirname(target)):
-        raise ArgumentError(f"{name}: there is no folder {shown(os.path.dirname(target))}")
+        raise FileError(f"{name}: there is no folder {shown(os.path.dirname(target))}")
     return target, old
 
 
@@ -98,7 +98,7 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        raise ArgumentError(f"{name}: the system refuses to write there: {e.strerror or e}") from None
+        raise FileError(f"{name}: the system refuses to write there: {e.strerror or e}") from None
 
 
 def _unfinished(folder: str, private: bool) -> tuple[str, IO[bytes]]:

@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
@@ -153,7 +154,7 @@ def test_the_gradient_is_that_of_finite_differences(graph, seed):
 
         @jax.jit
         def loss(step):
-            moved = [d if s is None else d + step * s for d, s in zip(data, slopes)]
+            moved = [jnp.asarray(d) if s is None else d + step * s for d, s in zip(data, slopes)]
             ctx = Context(1000.0, FRAMES, np.uint32(0))
             (out,), _ = run(program, ctx, moved, initial_state(program, ctx, moved))
             return (out * weights).sum()
