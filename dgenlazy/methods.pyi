@@ -1,5 +1,5 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
-# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false
+# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self, overload
@@ -19,6 +19,7 @@ class AnySignal(Signal, SignalTensor):
 class Methods(Value):
     __array_ufunc__: None
 
+    def __hash__(self) -> int: ...
     @overload
     def __iter__(self: Tensor) -> Iterator[Tensor]: ...
     @overload
@@ -71,6 +72,18 @@ class Methods(Value):
     def __truediv__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
     @overload
     def __truediv__(self, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __floordiv__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __floordiv__(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __floordiv__(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def __floordiv__(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def __floordiv__(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __floordiv__(self, y: Operand | Nested) -> AnySignal: ...
     @overload
     def __mod__(self: Tensor, y: Fixed | Nested) -> Tensor: ...
     @overload
@@ -154,6 +167,30 @@ class Methods(Value):
     @overload
     def __getitem__(self, index: Index) -> AnySignal: ...
     @overload
+    def __eq__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __eq__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __eq__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __eq__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __eq__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __eq__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __ne__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __ne__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __ne__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __ne__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __ne__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __ne__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
     def __radd__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
     @overload
     def __radd__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
@@ -201,6 +238,18 @@ class Methods(Value):
     def __rtruediv__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
     @overload
     def __rtruediv__(self, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rfloordiv__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
+    @overload
+    def __rfloordiv__(self: AnySignal, other: Operand | Nested) -> AnySignal: ...
+    @overload
+    def __rfloordiv__(self: Signal, other: AnySignal) -> AnySignal: ...
+    @overload
+    def __rfloordiv__(self: Signal, other: Scalar | Signal) -> Signal: ...
+    @overload
+    def __rfloordiv__(self: SignalTensor, other: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def __rfloordiv__(self, other: Operand | Nested) -> AnySignal: ...
     @overload
     def __rmod__(self: Tensor, other: Fixed | Nested) -> Tensor: ...
     @overload
@@ -263,7 +312,7 @@ class Methods(Value):
         """
     @overload
     def mod(self: Tensor, y: Fixed | Nested) -> Tensor:
-        """Remainder of the floored division: it has the sign of `y`. The gradient ignores the wrap.
+        """Remainder of the floored division: it has the sign of `y`. The gradient ignores the wrap. NaN where `y` is 0.
 
         >>> dg.mod(Tensor([-1.0, 4.0]), 3).realize()
         array([2., 1.], dtype=float32)
@@ -282,7 +331,7 @@ class Methods(Value):
     def clamp(self: Tensor, lo: Fixed | Nested = ..., hi: Fixed | Nested = ...) -> Tensor:
         """`x` kept inside [lo, hi]. The gradient goes to `x` inside, both ends included, and to the bound outside.
 
-        NaN in any of the three gives NaN.
+        NaN in any of the three gives NaN. Where `lo` is above `hi`, the result is `hi`.
 
         >>> dg.clamp(Tensor([-2.0, 0.5, 2.0]), -1, 1).realize()
         array([-1. ,  0.5,  1. ], dtype=float32)
@@ -295,6 +344,40 @@ class Methods(Value):
     def clamp(self: SignalTensor, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> SignalTensor: ...
     @overload
     def clamp(self, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+    @overload
+    def clip(self: Tensor, lo: Fixed | Nested = ..., hi: Fixed | Nested = ...) -> Tensor:
+        """`x` kept inside [lo, hi]. The gradient goes to `x` inside, both ends included, and to the bound outside.
+
+        NaN in any of the three gives NaN. Where `lo` is above `hi`, the result is `hi`.
+
+        >>> dg.clamp(Tensor([-2.0, 0.5, 2.0]), -1, 1).realize()
+        array([-1. ,  0.5,  1. ], dtype=float32)
+        """
+    @overload
+    def clip(self: AnySignal, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+    @overload
+    def clip(self: Signal, lo: Scalar | Signal = ..., hi: Scalar | Signal = ...) -> Signal: ...
+    @overload
+    def clip(self: SignalTensor, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> SignalTensor: ...
+    @overload
+    def clip(self, lo: Operand | Nested = ..., hi: Operand | Nested = ...) -> AnySignal: ...
+    @overload
+    def floor_divide(self: Tensor, y: Fixed | Nested) -> Tensor:
+        """Floored quotient, `x // y`: how often `y` fits into `x`; the gradient is 0.
+
+        >>> (Tensor([-1.0, 4.0]) // 3).realize()
+        array([-1.,  1.], dtype=float32)
+        """
+    @overload
+    def floor_divide(self: AnySignal, y: Operand | Nested) -> AnySignal: ...
+    @overload
+    def floor_divide(self: Signal, y: AnySignal) -> AnySignal: ...
+    @overload
+    def floor_divide(self: Signal, y: Scalar | Signal) -> Signal: ...
+    @overload
+    def floor_divide(self: SignalTensor, y: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def floor_divide(self, y: Operand | Nested) -> AnySignal: ...
     def exp(self) -> Self:
         """e to the power `x`.
 
@@ -302,19 +385,21 @@ class Methods(Value):
         array([1.       , 2.7182817], dtype=float32)
         """
     def log(self) -> Self:
-        """Natural logarithm: -inf at 0, NaN below.
+        """Natural logarithm: -inf at 0, NaN below. The gradient at 0 is 8.5e37, which `where` can leave out.
 
         >>> Tensor([1.0, 0.0]).log().realize()
         array([  0., -inf], dtype=float32)
         """
     def log10(self) -> Self:
-        """Logarithm to base 10: -inf at 0, NaN below.
+        """Logarithm to base 10: -inf at 0, NaN below. The gradient at 0 is 8.5e37, which `where` can leave out.
 
         >>> Tensor([1.0, 0.0]).log10().realize()
         array([  0., -inf], dtype=float32)
         """
     def sqrt(self) -> Self:
-        """Square root: NaN below 0. The gradient at 0 is infinite.
+        """Square root: NaN below 0. The gradient at 0, infinite in mathematics, counts as 0.
+
+        So a norm or a level has a gradient at silence, 0: `(x * x).sum().sqrt()`.
 
         >>> Tensor([0.0, 9.0]).sqrt().realize()
         array([0., 3.], dtype=float32)
@@ -325,6 +410,9 @@ class Methods(Value):
 
         The whole number 2 is special: `x ** 2` becomes `x * x`, which is faster and exact. Any other exponent is data, so
         that changing it does not compile the program again.
+
+        `x ** 0` is 1 and its gradient 0, also at 0. Gradients that are infinite or not real count as 0: to `x` at 0 where `y < 1`
+        (of a root, of a pole), to `y` where `x <= 0`.
 
         >>> dg.pow(Tensor([1.0, 4.0]), 0.5).realize()
         array([1., 2.], dtype=float32)
@@ -354,10 +442,22 @@ class Methods(Value):
         array([1.], dtype=float32)
         """
     def tan(self) -> Self:
-        """Tangent; `x` in radians.
+        """Tangent; `x` in radians. No float32 is a pole: the largest value next to one is about 2e7.
 
         >>> Tensor([0.0]).tan().realize()
         array([0.], dtype=float32)
+        """
+    def sinh(self) -> Self:
+        """Hyperbolic sine.
+
+        >>> Tensor([0.0]).sinh().realize()
+        array([0.], dtype=float32)
+        """
+    def cosh(self) -> Self:
+        """Hyperbolic cosine.
+
+        >>> Tensor([0.0]).cosh().realize()
+        array([1.], dtype=float32)
         """
     def tanh(self) -> Self:
         """Hyperbolic tangent, a soft clipper into (-1, 1).
@@ -367,7 +467,7 @@ class Methods(Value):
         """
     @overload
     def atan2(self: Tensor, x: Fixed | Nested) -> Tensor:
-        """Angle of the point `(x, y)`, in radians in [-pi, pi].
+        """Angle of the point `(x, y)`, in radians in [-pi, pi]. The gradient at the origin, which has no angle, is 0.
 
         >>> dg.atan2(Tensor([0.0]), Tensor([1.0])).realize()
         array([0.], dtype=float32)
@@ -394,9 +494,52 @@ class Methods(Value):
         >>> Tensor([0.0]).sigmoid().realize()
         array([0.5], dtype=float32)
         """
+    def softplus(self) -> Self:
+        """Smooth `relu`: `log(1 + exp(x))`, above 0.
+
+        >>> Tensor([0.0, 100.0]).softplus().realize()
+        array([  0.6931472, 100.       ], dtype=float32)
+        """
+    def softsign(self) -> Self:
+        """`x / (1 + |x|)`, into (-1, 1), nearing its ends slowly.
+
+        >>> Tensor([0.0, 1.0, -3.0]).softsign().realize()
+        array([ 0.  ,  0.5 , -0.75], dtype=float32)
+        """
+    @overload
+    def leaky_relu(self: Tensor, slope: Fixed = 0.01) -> Tensor:
+        """`x` above 0 and `slope` times `x` below; the gradient at 0 is `slope`. `slope` may be learned.
+
+        >>> Tensor([-1.0, 2.0]).leaky_relu(0.25).realize()
+        array([-0.25,  2.  ], dtype=float32)
+        """
+    @overload
+    def leaky_relu(self: AnySignal, slope: Operand = 0.01) -> AnySignal: ...
+    @overload
+    def leaky_relu(self: Signal, slope: AnySignal) -> AnySignal: ...
+    @overload
+    def leaky_relu(self: Signal, slope: Scalar | Signal = 0.01) -> Signal: ...
+    @overload
+    def leaky_relu(self: SignalTensor, slope: Operand = 0.01) -> SignalTensor: ...
+    @overload
+    def leaky_relu(self, slope: Operand = 0.01) -> AnySignal: ...
+    def gelu(self) -> Self:
+        """`x` times the share of a normal distribution below it, by the exact error function, as PyTorch's default.
+
+        >>> Tensor([0.0, 1.0]).gelu().realize()
+        array([0.        , 0.84134...], dtype=float32)
+        """
+    def isfinite(self) -> Self:
+        """1 where `x` is neither infinite nor NaN, else 0; the gradient is 0.
+
+        >>> Tensor([1.0, np.inf, np.nan]).isfinite().realize()
+        array([1., 0., 0.], dtype=float32)
+        """
     @overload
     def min(self: Tensor, y: Fixed, axis: None = None) -> Tensor:
         """With `y`, the smaller of each pair of elements; without, the smallest over `axis` or over all.
+
+        Where several are the smallest, they share the gradient in equal parts: halves, of a pair.
 
         >>> Tensor([1.0, 5.0]).min(3).realize()
         array([1., 3.], dtype=float32)
@@ -422,6 +565,8 @@ class Methods(Value):
     @overload
     def max(self: Tensor, y: Fixed, axis: None = None) -> Tensor:
         """With `y`, the larger of each pair of elements; without, the largest over `axis` or over all.
+
+        Where several are the largest, they share the gradient in equal parts: halves, of a pair. `relu` and `clamp` do not.
 
         >>> Tensor([1.0, 5.0]).max(3).realize()
         array([3., 5.], dtype=float32)
@@ -474,6 +619,18 @@ class Methods(Value):
         >>> Tensor.zeros([2, 3, 4]).transpose(axes=[1, 0, 2]).shape
         (3, 2, 4)
         """
+    @overload
+    def flip(self: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+        """The elements of a frame in reverse order, along all axes or along `axis`.
+
+        >>> Tensor([[1, 2], [3, 4]]).flip(axis=1).realize()
+        array([[2., 1.],
+               [4., 3.]], dtype=float32)
+        """
+    @overload
+    def flip(self: Signal | SignalTensor, axis: None = None) -> Signal: ...
+    @overload
+    def flip(self: Signal | SignalTensor, axis: int | Sequence[int]) -> AnySignal: ...
     @overload
     def matmul(self: Tensor, y: Fixed | Nested) -> Tensor:
         """Matrix product, as NumPy's `@`: vectors, matrices and stacks of matrices.
@@ -602,7 +759,8 @@ class Methods(Value):
                 between the last row and the end leads back to the first.
 
         Returns:
-            Shape `(*index.shape, *shape)`. The gradient goes to the table and to the index.
+            Shape `(*index.shape, *shape)`. At a whole index it is that row, whatever its neighbours are. The gradient goes to
+            the table and to the index: there the slope to the next row, at the last of "clamp" from the row before; outside 0.
 
         Raises:
             ShapeError: the table is a single number or has no rows.
@@ -620,6 +778,15 @@ class Methods(Value):
     def peek_row(self: SignalTensor, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> SignalTensor: ...
     @overload
     def peek_row(self, index: Operand | Nested, mode: Literal["clamp", "wrap"] = "clamp") -> AnySignal: ...
+    def detach(self) -> Self:
+        """The same value, through which no gradient goes.
+
+        >>> w = Tensor([3.0], requires_grad=True)
+        >>> (w * w.detach()).sum().backward()
+        9.0
+        >>> w.grad.value
+        array([3.], dtype=float32)
+        """
     @overload
     def reshape(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
         """The same elements in another shape, given as one list or as several numbers. One length may be -1.
@@ -689,7 +856,8 @@ class Methods(Value):
 
         Args:
             x: Any shape.
-            cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing. May vary per frame and lane.
+            cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing; beyond, its gradient is 0. May vary
+                per frame and lane.
 
         >>> Signal.constant(1.0).onepole(0.5).realize(3)
         array([0.5  , 0.75 , 0.875], dtype=float32)
@@ -809,7 +977,8 @@ class Methods(Value):
         Args:
             x: Any shape. The saturation is made for signals of size 1.
             cutoff: Frequency of the resonance in Hz, kept inside (0, sample_rate / 2).
-            resonance: 0 for none, towards 1 for a peak; the filter sings by itself from 1 on. Kept inside [0, 1.1]. Above 1
+            resonance: 0 for none, towards 1 for a peak; the filter sings by itself from 1 on. Kept inside [0, 1.1]: at a
+                bound the gradient is the slope towards the inside, beyond it 0, as for all that is kept inside. Above 1
                 silence is unstable, and so is a gradient through it. As in the circuit, resonance lowers what lies below
                 the cutoff, to about `1 / (1 + 4 resonance)`.
             drive: How hard the poles saturate: `tanh(drive x) / drive` stands in place of tanh, so that small signals keep
@@ -854,7 +1023,7 @@ class Methods(Value):
             threshold_db: Level from which on it works.
             ratio: By how many dB the input rises for one more at the output, kept at 1 or above; `inf` limits.
             attack_ms, release_ms: Time constants in milliseconds of turning down and of letting go again: what is gone to
-                1/e. 0 is at once.
+                1/e. 0 is at once, and flat: its gradient is 0.
             knee_db: Width of the bend around the threshold; 0 (kept at 0.001 or above) for a corner.
             makeup_db: Gain of all.
 
@@ -912,7 +1081,7 @@ class Methods(Value):
 
         Args:
             gate: On where it is above 0. Any shape.
-            attack_ms: Time in milliseconds of a rise from 0 to 1; 0 is at once.
+            attack_ms: Time in milliseconds of a rise from 0 to 1; 0 is at once, and its gradient 0.
             decay_ms, release_ms: Times in milliseconds in which all but a thousandth (60 dB) of the way is gone.
             sustain: Level that is held, usually in [0, 1].
 
@@ -954,7 +1123,8 @@ class Methods(Value):
 
         Args:
             x: Any shape, a Tensor or a Signal that does not vary from frame to frame included.
-            time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once.
+            time_ms: Time in milliseconds in which all but a hundredth of a step is gone; 0 or less is at once,
+                and flat: its gradient is 0.
 
         Both may be learned, and may vary per frame and per lane.
 
@@ -1320,7 +1490,7 @@ class Methods(Value):
 
         Args:
             x: Any shape.
-            frames: The delay time in frames, from 0, fractions allowed. A negative time counts as 0.
+            frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
             max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
                 own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
                 to 64), or to its `max`.
@@ -1328,11 +1498,12 @@ class Methods(Value):
                 is far faster with one.
 
         Returns:
-            The shape of `x` and `frames` broadcast. The gradient goes to the signal and to the time.
+            The shape of `x` and `frames` broadcast. At a whole time it is that frame, whatever its neighbours are. The gradient
+            goes to the signal and to the time: there the slope to a longer time, at the longest from a shorter; outside 0.
 
         Raises:
-            ArgumentError: a time that varies or is computed comes without `max_delay`; a bound is negative, or
-                `min_delay` above `max_delay`.
+            ArgumentError: a constant time is negative or not finite; one that varies or is computed comes without
+                `max_delay`; a bound is negative, or `min_delay` above `max_delay`.
 
         >>> Signal.from_samples([1, 2, 3]).delay(1).realize()
         array([0., 1., 2.], dtype=float32)
@@ -1352,10 +1523,14 @@ class Methods(Value):
         """Mean of the squared error over the elements of a frame.
 
         Args:
-            pred, target: Shapes that broadcast.
+            pred, target: Of equal shapes, or one of shape (), a number or one per frame. Beside a Signal, an array is to say what
+                it holds: `Signal.from_samples(array)` one value per frame, `Tensor(array)` lanes, the same in every frame.
 
         Returns:
             Shape (): of Tensors a Tensor, else a Signal, one error per frame (`backward` takes the mean over frames).
+
+        Raises:
+            ShapeError: the shapes differ, or an array with axes stands beside a Signal.
 
         >>> dg.mse(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).realize()
         array(2., dtype=float32)
@@ -1379,17 +1554,18 @@ class Methods(Value):
         log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
 
         Args:
-            pred, target: Signals, or SignalTensors whose shapes broadcast.
+            pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor.
             window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
             hop: Distance between windows in frames; a quarter of each window by default.
             mag_weight, log_weight: Weights of the two distances. They may be learned.
             log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.
 
         Returns:
-            A Tensor of shape () for the whole run. Its gradient is finite at silence.
+            A Tensor of shape () for the whole run. Its gradient is finite at silence, and 0 where both are the same.
 
         Raises:
-            ArgumentError: a window under 2, a hop under 1 or `log_eps` not above 0.
+            ArgumentError: a window under 2, a hop under 1, `log_eps` not above 0, or two Tensors, which have no frames.
+            ShapeError: as for `mse`.
 
         Source: Engel et al., DDSP: Differentiable Digital Signal Processing, "multi-scale spectral loss"; Yamamoto et al.,
         Parallel WaveGAN, "multi-resolution STFT loss".

@@ -99,7 +99,7 @@ def rule_of(*ops: Any) -> str:
 # What ops take.
 
 
-ARITHMETIC = ("math", "tensor", "index", "loss", "methods")  # the modules of it
+ARITHMETIC = ("math", "comparison", "tensor", "index", "loss", "methods")  # the modules of it
 
 
 class Argument(NamedTuple):
@@ -233,7 +233,7 @@ def quoted(doc: str) -> str:
 # The files.
 
 MADE = """# Made by `python tests/stubs.py`; what is changed here is lost.
-# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false
+# pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 """
 
 METHODS = '''
@@ -259,6 +259,7 @@ class AnySignal(Signal, SignalTensor):
 class Methods(Value):
     __array_ufunc__: None
 
+    def __hash__(self) -> int: ...
     @overload
     def __iter__(self: Tensor) -> Iterator[Tensor]: ...
     @overload
@@ -277,7 +278,7 @@ from .methods import AnySignal, Fixed, Operand
 
 def methods() -> str:
     """The stub of `Methods`."""
-    skipped = {"__iter__", "__array_ufunc__"}
+    skipped = {"__iter__", "__array_ufunc__", "__hash__"}
     ops = {name: op for name, op in vars(Methods).items() if callable(op) and name not in skipped}
     texts = [signatures(name, op, True) for name, op in ops.items()]
     return MADE + METHODS + "".join(f"{textwrap.indent(text, '    ')}\n" for text in texts)

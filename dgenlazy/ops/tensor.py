@@ -78,7 +78,7 @@ def transpose(x, *, axes: Sequence[int] | None = None):
 
 
 @pointwise
-def flip(x, *, axis=None):
+def flip(x, *, axis: int | Sequence[int] | None = None):
     """The elements of a frame in reverse order, along all axes or along `axis`.
 
     >>> Tensor([[1, 2], [3, 4]]).flip(axis=1).realize()
