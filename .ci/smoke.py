@@ -1,4 +1,4 @@
-"""What an installed package does at least: it is typed, sounds, learns and tells its version. Run it outside a checkout."""
+"""What an installed package does at least: it is typed, sounds, learns and tells its version. To be run outside a checkout."""
 
 import importlib.metadata
 from pathlib import Path
