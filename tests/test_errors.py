@@ -137,10 +137,10 @@ CALLS = [
     ("dg.stack([t3, t2])", ShapeError, r"stack: cannot combine \(3,\) with \(2,\)"),
     ("dg.stack([t3, t3], axis=3)", AxisError, "stack: .*axis 3 is out of range for 2 axes"),
     # Indices.
+    ("s[0]", AxisError, r"getitem: 1 indices for shape \(\); frames are no axis of it: index what realize\(\) gives"),
     ("t23[2]", AxisError, "getitem: index 2 is out of range for axis 0 of length 2"),
     ("t23[0, -4]", AxisError, "getitem: index -4 is out of range for axis 1 of length 3"),
     ("t23[0, 0, 0]", AxisError, r"getitem: 3 indices for shape \(2, 3\)"),
-    ("s[0]", AxisError, r"getitem: 1 indices for shape \(\)"),
     ("s[[0]]", AxisError, "getitem: a single number has no rows"),
     ("t23[[0, 2]]", AxisError, "getitem: rows 0 to 2 are out of range for 2 rows"),
     ("t23[np.array([True])]", ShapeError, r"getitem: a mask of shape \(1,\) for 2 rows"),

@@ -55,7 +55,8 @@ def getitem(x: Any, index: Index) -> Any:
     shape, picked = x.spec.shape, []
     taken = sum(i is not None and i is not Ellipsis for i in index)
     if taken > len(shape):
-        raise AxisError(f"getitem: {taken} indices for shape {shape}")
+        hint = "; frames are no axis of it: index what realize() gives" if x.spec.signal and not shape else ""
+        raise AxisError(f"getitem: {taken} indices for shape {shape}{hint}")
     axis = 0
     for i in index:
         if isinstance(i, slice):
