@@ -28,7 +28,7 @@ class AsArray(Value):
 
         >>> (Tensor([1.0, 2.0]) * 2).numpy()
         array([2., 4.], dtype=float32)
-        >>> np.mean(Tensor([1.0, 2.0])), np.asarray(Signal.param(440.0))
+        >>> float(np.mean(Tensor([1.0, 2.0]))), np.asarray(Signal.param(440.0))
         (1.5, array(440., dtype=float32))
         """
         return self._at_once("numpy")

@@ -69,7 +69,7 @@ def linear():
 def echo():
     """Noise, and a loop that runs in blocks."""
     gain = Signal.param(0.7)
-    return dg.mse(dg.feedback(lambda y: Signal.noise() + Signal.input(0) + gain * y.delay(99.5)), Signal.input(1))
+    return dg.mse(dg.feedback(lambda y: Signal.noise(seed=1) + Signal.input(0) + gain * y.delay(99.5)), Signal.input(1))
 
 
 def spectrum():
