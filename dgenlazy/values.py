@@ -224,7 +224,7 @@ class Signal(Lazy):
         array([[1., 2.],
                [2., 4.],
                [3., 6.]], dtype=float32)
-        >>> stereo = np.float32([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> stereo = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
         >>> Signal.input(0, shape=(2,)).mean().realize(inputs={0: stereo})
         array([1.5, 3.5, 5.5], dtype=float32)
         """
