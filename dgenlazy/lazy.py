@@ -189,6 +189,24 @@ class Lazy(Methods, AsArray):
     def _repr_html_(self) -> str:
         return display.html(type(self).__name__, self.node)
 
+    @property
+    def hop(self) -> int | None:
+        """Frames from one value to the next: 1 at audio rate, None where it does not vary.
+
+        >>> Signal.from_samples([0.0, 1.0], hop=64).hop
+        64
+        """
+        return self.node.spec.hop
+
+    @property
+    def latency(self) -> int:
+        """How many frames late a stream of it is: the most that any way to it looks ahead. A whole run is not late.
+
+        >>> Signal.input(0).stft(1024).istft().latency
+        1023
+        """
+        return runtime.staged([self.node]).program.latency
+
     def program(self) -> Program:
         """The staged program: print it to see every op, its inputs and what varies per frame.
 

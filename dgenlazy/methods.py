@@ -8,7 +8,7 @@ from typing import Any
 from .dsp import losses, reverb
 from .errors import ArgumentError
 from .graph import Value, comparable
-from .ops import activation, comparison, dynamics, filter, index, loss, math, resonator, signal, tensor
+from .ops import activation, comparison, dynamics, filter, index, loss, math, rate, resonator, signal, spectrum, tensor, window
 
 
 class Methods(Value):
@@ -135,6 +135,10 @@ class Methods(Value):
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change
     history, delay = signal.history, signal.delay
+
+    upsample, downsample = rate.upsample, rate.downsample
+    windows, overlap_add = window.windows, window.overlap_add
+    rfft, irfft, stft = spectrum.rfft, spectrum.irfft, spectrum.stft
 
     mse = loss.mse
     spectral_loss = losses.spectral_loss

@@ -1518,6 +1518,151 @@ class Methods(Value):
     def delay(self: SignalTensor, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> SignalTensor: ...
     @overload
     def delay(self, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal: ...
+    def upsample(self, method: Literal["hold", "linear", "window", "cubic", "cubic-ddsp"] = "linear") -> Self:
+        """A value in every frame, from one every `x.hop` frames. At its ticks it is `x`.
+
+        Before the second tick and behind the last one, what lies beyond is taken to be as the nearest tick.
+
+        Args:
+            x: A Signal or SignalTensor at a hop. At hop 1, and where it does not vary, it is returned as it is.
+            method: "hold" keeps each value until the next. "linear" draws lines. "window" fades from one to the next by the halves
+                of a Hann window. "cubic" draws a smooth curve, which keeps straight lines (Keys, A = -0.5); "cubic-ddsp" is that
+                of TensorFlow (A = -0.75), for models trained with it.
+
+        Returns:
+            The same shape, at hop 1. In a stream it is later by what it looks ahead: "hold" 0 frames, "linear" and "window"
+            `hop - 1`, both cubics `2 * hop - 1`.
+
+        Raises:
+            ArgumentError: another method.
+
+        Source: R. Keys, Cubic convolution interpolation for digital image processing; Engel et al., DDSP.
+
+        >>> Signal.from_samples([0.0, 4.0, 2.0], hop=4).upsample().realize()
+        array([0. , 1. , 2. , 3. , 4. , 3.5, 3. , 2.5, 2. , 2. , 2. , 2. ],
+              dtype=float32)
+        """
+    def downsample(self, hop: int) -> Self:
+        """The value at every `hop`-th frame: nothing is filtered, nothing is averaged.
+
+        Args:
+            x: A Signal or SignalTensor.
+            hop: In frames, at least 1; a multiple of `x.hop`.
+
+        Returns:
+            The same shape, at `hop`. It looks nothing ahead.
+
+        Raises:
+            ArgumentError: a hop below 1, or no multiple of that of `x`.
+
+        >>> Signal.from_samples([0.0, 1.0, 2.0, 3.0, 4.0]).downsample(2).realize()
+        array([0., 2., 4.], dtype=float32)
+        """
+    def windows(self, size: int, hop: int, align: Literal["centre", "start", "end"] | int = "centre") -> AnySignal:
+        """Stretches of a signal: `size` frames of it every `hop` frames, zeros where it has not begun.
+
+        Args:
+            x: A Signal or SignalTensor at hop 1.
+            size: Frames of each window, at least 1.
+            hop: Frames from one window to the next, at least 1.
+            align: Where the tick of a window lies in it: "centre" from `k hop - size // 2` on, "start" from `k hop` on, "end" up to
+                and including `k hop`; or how many of its frames come before the tick, under `size`.
+
+        Returns:
+            `(*shape, size)` at `hop`. In a stream it is later by the frames of a window that come after its tick.
+
+        Raises:
+            ArgumentError: another `align`, a tick outside its window, a size or hop under 1, a value that is at a hop already.
+
+        >>> Signal.from_samples([1.0, 2.0, 3.0, 4.0]).windows(3, 2).realize()
+        array([[0., 1., 2.],
+               [2., 3., 4.]], dtype=float32)
+        """
+    @overload
+    def overlap_add(self: Tensor, align: Literal["centre", "start", "end"] | int = "centre") -> Tensor:
+        """The signal that windows make up, each added at its place.
+
+        Args:
+            w: A SignalTensor at a hop, whose last axis is the window: `(*shape, size)`.
+            align: Where in a window its tick lies, as for `windows`.
+
+        Returns:
+            `shape`, at hop 1. In a stream it is later by the frames of a window that come before its tick.
+
+        Raises:
+            ArgumentError: another `align`, or a value that does not vary. ShapeError: a value without a last axis.
+
+        >>> w = Signal.from_samples([1.0, 2.0, 3.0, 4.0]).windows(2, 2, align="start")
+        >>> w.overlap_add(align="start").realize()
+        array([1., 2., 3., 4.], dtype=float32)
+        """
+    @overload
+    def overlap_add(self, align: Literal["centre", "start", "end"] | int = "centre") -> AnySignal: ...
+    def rfft(self, size: int | None = None) -> Self:
+        """Real and imaginary part of the spectrum of the last axis, as `numpy.fft.rfft` has them, not normalised.
+
+        Args:
+            x: `(*shape, n)`.
+            size: Cut, or pad with zeros, to so many elements first; at least 1. By default n.
+
+        Returns:
+            Two values `(*shape, size // 2 + 1)`.
+
+        Raises:
+            ShapeError: no last axis. ArgumentError: a size under 1.
+
+        >>> real, imag = Tensor([1.0, 0.0, 0.0, 0.0]).rfft()
+        >>> real.realize(), imag.realize()
+        (array([1., 1., 1.], dtype=float32), array([0., 0., 0.], dtype=float32))
+        """
+    @overload
+    def irfft(self: Tensor, im: Fixed = 0.0, size: int | None = None) -> Tensor:
+        """What has the spectrum `re + i im`, as `numpy.fft.irfft` gives it.
+
+        Args:
+            re, im: `(*shape, bins)`; they broadcast.
+            size: Elements of the result, at least 1. By default `2 * (bins - 1)`; say it where it is odd.
+
+        Returns:
+            `(*shape, size)`.
+
+        Raises:
+            ShapeError: no last axis, or shapes that do not broadcast. ArgumentError: a size under 1.
+
+        >>> dg.irfft(*Tensor([1.0, 2.0, 3.0]).rfft(), size=3).realize()
+        array([1., 2., 3.], dtype=float32)
+        """
+    @overload
+    def irfft(self: AnySignal, im: Operand = 0.0, size: int | None = None) -> AnySignal: ...
+    @overload
+    def irfft(self: Signal, im: AnySignal, size: int | None) -> AnySignal: ...
+    @overload
+    def irfft(self: Signal, im: Scalar | Signal = 0.0, size: int | None = None) -> Signal: ...
+    @overload
+    def irfft(self: SignalTensor, im: Operand = 0.0, size: int | None = None) -> SignalTensor: ...
+    @overload
+    def irfft(self, im: Operand = 0.0, size: int | None = None) -> AnySignal: ...
+    def stft(
+        self, size: int = 1024, hop: int | None = None, align: Literal["centre", "start", "end"] | int = "centre"
+    ) -> AnySignal:
+        """Short-time spectra under periodic Hann windows, not normalised.
+
+        Args:
+            x: A Signal or SignalTensor at hop 1.
+            size: Of the windows in frames, at least 2; any, a power of 2 is fastest.
+            hop: From one to the next in frames; by default a quarter of the size.
+            align: As for `windows`; "centre" by default, as librosa's `center=True` with zeros.
+
+        Returns:
+            A `Spectrum`. In a stream it is later by the frames of a window that come after its tick.
+
+        Raises:
+            ArgumentError: a size under 2, or a hop that leaves frames which no window covers.
+
+        >>> x = Signal.from_samples(np.sin(np.arange(32)))
+        >>> np.abs(x.stft(16).istft().realize() - x.realize()).max() < 1e-6
+        True
+        """
     @overload
     def mse(self: Tensor, target: Fixed | Nested) -> Tensor:
         """Mean of the squared error over the elements of a frame.
@@ -1552,10 +1697,11 @@ class Methods(Value):
 
         With A, B the magnitudes of the periodic-Hann-windowed real FFTs, not normalised: `mag_weight * mean|A - B| +
         log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
+        Windows are centred at 0, hop, 2 hop, ..., `ceil(frames / hop)` of them, with zeros outside of the run: every frame is seen.
 
         Args:
             pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor.
-            window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
+            window_size: In frames, at least 2; a number or a list of them. A run may be shorter.
             hop: Distance between windows in frames; a quarter of each window by default.
             mag_weight, log_weight: Weights of the two distances. They may be learned.
             log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.

@@ -39,6 +39,9 @@ def _number(name: str, value: Any) -> float:
     return float(array)
 
 
+_LONGEST_HOP = 2**29 - 1  # frames
+
+
 @final
 class Tensor(Lazy):
     """An array that does not vary from frame to frame.
@@ -208,7 +211,7 @@ class Signal(Lazy):
         return promoted(_parameter("Signal.param", x, True, min, max, batched))
 
     @staticmethod
-    def input(channel: int = 0, shape: Any = ()) -> Any:
+    def input(channel: int = 0, shape: Any = (), *, hop: int = 1) -> Any:
         """An audio input. Its samples come with `realize(inputs={channel: samples})` or from `DGen.inputs[channel]`.
 
         Args:
@@ -229,7 +232,8 @@ class Signal(Lazy):
         array([1.5, 3.5, 5.5], dtype=float32)
         """
         channel = whole_number("Signal.input: channel", channel)
-        return promoted(Input(Spec(_shape("Signal.input", shape), True, 1), channel))
+        hop = whole_number("Signal.input: hop", hop, 1, _LONGEST_HOP)
+        return promoted(Input(Spec(_shape("Signal.input", shape), True, hop), channel))
 
     @overload
     @staticmethod
@@ -288,7 +292,7 @@ class Signal(Lazy):
         return promoted(oscillator.noise(leaf, shape=shape))
 
     @staticmethod
-    def from_samples(array: Numbers, requires_grad: bool = False, *, batched: bool = False) -> AnySignal:
+    def from_samples(array: Numbers, requires_grad: bool = False, *, batched: bool = False, hop: int = 1) -> AnySignal:
         """Samples, one per frame: `(frames,)` gives a Signal, `(frames, *shape)` a SignalTensor.
 
         With `batched` another axis, the first, is a batch: samples for each example.
@@ -303,7 +307,7 @@ class Signal(Lazy):
         shape = _of_one(name, samples, batched)
         if not shape:
             raise ShapeError(f"{name}: takes (frames,) or (frames, *shape), got one number; use Signal.constant")
-        spec = Spec(shape[1:], True, 1)
+        spec = Spec(shape[1:], True, whole_number(f"{name}: hop", hop, 1, _LONGEST_HOP))
         return promoted(Data(spec, samples, requires_grad=requires_grad))
 
 

@@ -33,10 +33,13 @@ class Drawn:
     shape: tuple[int, ...] = ()
     low: float = -2.0
     high: float = 2.0
+    hop: int = 1
 
     def draw(self, random):
-        size = (FRAMES, *self.shape) if self.kind in ("Signal", "SignalTensor") else self.shape
+        size = (-(-FRAMES // self.hop), *self.shape) if self.kind in ("Signal", "SignalTensor") else self.shape
         data = random.uniform(self.low, self.high, size)
+        if self.hop > 1 and self.kind != "Tensor":
+            return Signal.from_samples(data, hop=self.hop)
         make = {"Tensor": Tensor, "constant": Signal}.get(self.kind, Signal.from_samples)
         return make(data)
 
@@ -47,6 +50,10 @@ def tensor(*shape, low=-2.0, high=2.0):
 
 def signal(*shape, low=-2.0, high=2.0):
     return Drawn("SignalTensor" if shape else "Signal", shape, low, high)
+
+
+def ticks(hop, *shape):
+    return Drawn("SignalTensor" if shape else "Signal", shape, hop=hop)
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class Case:
 def describe(x):
     match x:
         case Drawn():
-            return f"{x.kind}{list(x.shape) if x.shape else ''}"
+            return f"{x.kind}{list(x.shape) if x.shape else ''}{f' every {x.hop}' if x.hop > 1 else ''}"
         case list():
             return f"[{', '.join(map(describe, x))}]"
         case Lazy():
@@ -760,7 +767,54 @@ def table():
         *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (2, 3)),
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_, rows=ROWS[:3] + ROWS[4:]),
         *spectra(),
+        # Rates.
+        *rates(),
     ]
+
+
+def rates():
+    """Changes of rate, windows, and their spectra: the shapes of what a hop makes of twelve frames, odd ones among them."""
+
+    def case(op, inputs, reference, call=None, note="", **params):
+        return Case(op, inputs, reference, params, {"signal": True, "eps": 1e-4}, note, call)
+
+    both = lambda pair: dg.stack(list(pair))  # noqa: E731
+    parts = lambda z: np.stack([z.real, z.imag], 1)  # noqa: E731
+    of_frame = lambda re, im, size=None: np.fft.irfft(re + 1j * im, size)  # noqa: E731
+    aligned = [
+        ("centre", 6, 4),
+        ("start", 6, 4),
+        ("end", 5, 3),
+        (2, 5, 7),
+        ("centre", 1, 1),
+        ("start", 3, 12),
+    ]
+    found = [case(dg.windows, (x,), ref.windows, size=n, hop=h, align=a) for a, n, h in aligned for x in (signal(), signal(2))]
+    found += [
+        case(dg.overlap_add, (ticks(h, *shape, n),), ref.overlap_add(h), align=a)
+        for a, n, h in aligned
+        if h not in (1, 7)
+        for shape in ((), (2,))
+    ]
+    methods, hops = ("hold", "linear", "window", "cubic", "cubic-ddsp"), ((4, ()), (3, (2,)), (12, ()))
+    found += [case(dg.upsample, (ticks(h, *s),), ref.upsample(h), method=m) for m in methods for h, s in hops]
+    found += [case(dg.upsample, (signal(),), lambda x: x), case(dg.downsample, (signal(2),), lambda x, hop: x[::hop], hop=3)]
+    found += [case(dg.downsample, (ticks(2),), lambda x, hop: x[:: hop // 2], hop=h) for h in (2, 4, 6)]
+    found += [
+        case(dg.rfft, (signal(n),), lambda x, size: parts(np.fft.rfft(x, size)), lambda x, size: both(dg.rfft(x, size)), size=s)
+        for n, s in ((6, 6), (5, 5), (5, 8), (6, 3), (1, 1))
+    ]
+    found += [case(dg.irfft, (ticks(3, 4), ticks(3, 4)), of_frame, size=s) for s in (6, 7, 4)]
+    spectra = [(8, 2, "centre"), (7, 3, "centre"), (6, 3, "end"), (8, 4, "start"), (2, 1, "centre")]
+    found += [
+        case(dg.stft, (signal(),), ref.stft, lambda x, **how: both((dg.stft(x, **how).real, dg.stft(x, **how).imag)),
+             size=n, hop=h, align=a)
+        for n, h, a in spectra
+    ]  # fmt: skip
+    there_and_back = lambda x, **how: dg.stft(x, **how).istft()  # noqa: E731
+    found += [case(dg.stft, (x,), lambda x, **how: x, there_and_back, "and back", size=n, hop=h, align=a)
+              for n, h, a in spectra if a != "start" for x in (signal(), signal(2))]  # fmt: skip
+    return found
 
 
 # The public ops: what the package exports and its values have, less what gives no value.

@@ -339,10 +339,76 @@ def smooth(x, time_ms, sample_rate):
 
 
 def magnitudes(x, size, hop):
-    """Spectra of windows at 0, hop, 2 hop, ... while they fit; a short run is padded to one. One lane."""
-    x = np.concatenate([x, np.zeros(max(size - len(x), 0))])
+    """Spectra of windows centred at 0, hop, 2 hop, ... while there are frames, zeros outside of them. One lane."""
     hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / size) for n in range(size)])
-    return np.array([np.abs(np.fft.rfft(x[at : at + size] * hann)) for at in range(0, len(x) - size + 1, hop)])
+    padded = np.concatenate([np.zeros(size // 2), x, np.zeros(size)])
+    return np.array([np.abs(np.fft.rfft(padded[at : at + size] * hann)) for at in range(0, len(x), hop)])
+
+
+# Rates.
+
+
+def before(align, size):
+    return {"centre": size // 2, "start": 0, "end": size - 1}.get(align, align)
+
+
+def windows(x, size, hop, align):
+    """A window at every hop-th frame, element by element."""
+    out = np.zeros((-(-len(x) // hop), *x.shape[1:], size))
+    for k in range(len(out)):
+        for i in range(size):
+            n = k * hop - before(align, size) + i
+            if 0 <= n < len(x):
+                out[k, ..., i] = x[n]
+    return out
+
+
+def overlap_add(hop, frames=12):
+    """Each window laid at its place; behind the last tick it comes again, as far as that reaches back into the run."""
+
+    def laid(w, align):
+        size = w.shape[-1]
+        ahead = before(align, size)
+        y = np.zeros((frames, *w.shape[1:-1]))
+        for k in range(-(-(frames + ahead) // hop)):
+            for i in range(size):
+                n = k * hop - ahead + i
+                if 0 <= n < frames:
+                    y[n] += w[min(k, len(w) - 1)][..., i]
+        return y
+
+    return laid
+
+
+def upsample(hop, frames=12):
+    """Between ticks, of one, two or four of them; beyond the ends they are as there."""
+
+    def interpolated(x, method):
+        out = []
+        for n in range(frames):
+            k, u = n // hop, n % hop / hop
+            p = [x[min(max(k + j, 0), len(x) - 1)] for j in (-1, 0, 1, 2)]
+            if method == "cubic-ddsp":
+                u = round(1024 * u) / 1024
+            a = -0.75 if method == "cubic-ddsp" else -0.5
+            near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: B023, E731
+            far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: B023, E731
+            fade = 0.5 - 0.5 * math.cos(math.pi * u)
+            out.append({
+                "hold": lambda p=p: p[1],
+                "linear": lambda p=p, u=u: p[1] + (p[2] - p[1]) * u,
+                "window": lambda p=p, fade=fade: p[1] + (p[2] - p[1]) * fade,
+            }.get(method, lambda p=p, u=u: far(u + 1) * p[0] + near(u) * p[1] + near(1 - u) * p[2] + far(2 - u) * p[3])())  # noqa: B023  # fmt: skip
+        return np.array(out)
+
+    return interpolated
+
+
+def stft(x, size, hop, align):
+    """Real and imaginary parts under a periodic Hann window."""
+    hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / size) for n in range(size)])
+    spectra = np.fft.rfft(windows(x, size, hop, align) * hann)
+    return np.stack([spectra.real, spectra.imag], 1)
 
 
 def fdn(x, frames, matrix, gain, damping):

@@ -39,7 +39,7 @@ def refused(nodes, platform, frames=FRAMES):
 
 
 def refused_program(program, platform, frames, sample_rate=cases.RATE):
-    given = [jax.ShapeDtypeStruct((frames,) * s.varies + s.shape, s.dtype) for s in program.leaves]
+    given = [jax.ShapeDtypeStruct((-(-frames // s.every),) * s.varies + s.shape, s.dtype) for s in program.leaves]
     learned = [i for i in range(program.numbers, len(given)) if given[i].dtype == FLOAT]
 
     def outputs(start, leaves):

@@ -2,80 +2,29 @@
 
 from __future__ import annotations
 
-import functools as ft
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
 from ..config import real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import block, composite, lift
-from ..ops import add, alike, getitem, magnitude, mul
-
-
-def _windows(x: Any, size: int, hop: int) -> Any:
-    """`(lanes, frames)` -> `(lanes, windows, size)`: windows start at 0, hop, 2 hop, ... while they fit.
-
-    A window is put together from chunks of `hop` frames, so that its gradient is a sum of blocks and not a scatter.
-    """
-    lanes, frames = x.shape
-    count = 1 + max(frames - size, 0) // hop
-    chunks = -(-size // hop)
-    needed = (count + chunks - 1) * hop
-    x = jnp.pad(x[:, :needed], ((0, 0), (0, max(needed - frames, 0)))).reshape(lanes, count + chunks - 1, hop)
-    return jnp.concatenate([x[:, k : k + count] for k in range(chunks)], axis=2)[:, :, :size]
+from ..ops import add, alike, framed, getitem, hann, hypot, magnitude, mul, real_dft
 
 
 def _magnitudes(x: Any, size: int, hop: int, fft: bool) -> Any:
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    windows = _windows(x, size, hop) * hann.astype(x.dtype)
-    return jnp.abs(jnp.fft.rfft(windows)) if fft else _hypot(*_real_dft(windows))
-
-
-def _real_dft(x: Any) -> tuple[Any, Any]:
-    """Real and imaginary parts of `rfft` along the last axis, by products of real matrices.
-
-    One step of Cooley and Tukey: a length `a * b` takes matrices of `a * a` and `b * b` numbers, which are 80 kB for 4,096
-    frames, where a single matrix would have 67 MB. A prime length does take the single one.
-    """
-    size = x.shape[-1]
-    a = max(k for k in range(1, math.isqrt(size) + 1) if size % k == 0)
-    b, bins = size // a, size // 2 + 1
-
-    def turned(re, im, rows, columns, cycle, product):
-        """The numbers turned back by `rows * columns / cycle` of a circle."""
-        angle = 2 * np.pi / cycle * (np.outer(np.arange(rows), np.arange(columns)) % cycle)
-        cos, sin = np.cos(angle).astype(x.dtype), -np.sin(angle).astype(x.dtype)
-        if im is None:
-            return product(re, cos), product(re, sin)
-        return product(re, cos) - product(im, sin), product(re, sin) + product(im, cos)
-
-    matmul = ft.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-    re, im = turned(x.reshape(*x.shape[:-1], a, b), None, a, a, a, lambda x, basis: matmul(basis, x))
-    re, im = turned(re, im, a, b, size, jnp.multiply)
-    re, im = turned(re, im, b, -(-bins // a), b, matmul)
-    re, im = (jnp.swapaxes(y, -1, -2).reshape(*x.shape[:-1], -1)[..., :bins] for y in (re, im))
-    return re, im
-
-
-def _hypot(x: Any, y: Any) -> Any:
-    """`sqrt(x**2 + y**2)` of any size, with a gradient of 0 at 0, where the square root has none."""
-    size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))
-    silent = size == 0
-    size = jnp.where(silent, 1, size)
-    square = (x / size) ** 2 + (y / size) ** 2
-    return jnp.where(silent, 0, size * jnp.sqrt(jnp.where(silent, 1, square)))
+    """`(frames, lanes)` -> `(windows, lanes, bins)`: of windows centred at 0, hop, ... while there are frames."""
+    windows = framed(x, size, hop, max(-(-x.shape[0] // hop), 1), -(size // 2)) * hann(size).astype(x.dtype)
+    return jnp.abs(jnp.fft.rfft(windows)) if fft else hypot(*real_dft(windows))
 
 
 @block
 def spectral_distances(pred, target, *, window_size, hop, log_eps, fft):
     """Mean distance of magnitudes and of their logarithms, averaged over window sizes: shape (2,)."""
-    pred, target = (x.reshape(x.shape[0], math.prod(x.shape[1:])).T for x in jax.vmap(jnp.broadcast_arrays)(pred, target))
+    pred, target = (x.reshape(x.shape[0], math.prod(x.shape[1:])) for x in jax.vmap(jnp.broadcast_arrays)(pred, target))
     out = []
     for size in window_size:
         step = hop or max(size // 4, 1)
@@ -102,10 +51,11 @@ def spectral_loss(
 
     With A, B the magnitudes of the periodic-Hann-windowed real FFTs, not normalised: `mag_weight * mean|A - B| +
     log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
+    Windows are centred at 0, hop, 2 hop, ..., `ceil(frames / hop)` of them, with zeros outside of the run: every frame is seen.
 
     Args:
         pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor.
-        window_size: In frames, at least 2; a number or a list of them. A shorter run is padded with zeros to one window.
+        window_size: In frames, at least 2; a number or a list of them. A run may be shorter.
         hop: Distance between windows in frames; a quarter of each window by default.
         mag_weight, log_weight: Weights of the two distances. They may be learned.
         log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.

@@ -21,16 +21,19 @@ from .node import (
     toposort as toposort,
 )
 from .op import (
-    Block as Block,
+    EVERY as EVERY,
     Context as Context,
+    Op as Op,
     Params as Params,
     Pointwise as Pointwise,
     Recurrence as Recurrence,
-    block as block,
     infer as infer,
     outputs_of as outputs_of,
     pick as pick,
     pointwise as pointwise,
     recurrence as recurrence,
+    varying as varying,
     zeros as zeros,
 )
+from .rated import Clock as Clock, Rated as Rated, beside as beside
+from .whole import Block as Block, block as block

@@ -38,6 +38,11 @@ class Spec:
     def varies(self) -> bool:
         return self.hop is not None
 
+    @property
+    def every(self) -> int:
+        """Frames from one value to the next, as a number also where it does not vary."""
+        return self.hop or 1
+
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Node:
@@ -92,8 +97,8 @@ class Data(Leaf):
 
     @property
     def frames(self) -> int:
-        """How many there are, of samples."""
-        return self.array.shape[self.array.ndim - len(self.spec.shape) - 1]
+        """How many there are, of samples: each lasts until the next."""
+        return self.array.shape[self.array.ndim - len(self.spec.shape) - 1] * self.spec.every
 
 
 def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:

@@ -21,7 +21,8 @@ from ..errors import ArgumentError, DGenError, ShapeError
 from .composite import wrapped
 from .node import Leaf, Node, Spec, Value, lift
 
-Params = tuple[tuple[str, Hashable], ...]
+Params = tuple[tuple[str, Any], ...]  # hashable
+EVERY = "every"  # a parameter that staging adds: frames from one step to the next of what the op computes for
 
 
 class Context(NamedTuple):
@@ -34,6 +35,8 @@ class Context(NamedTuple):
     fft: bool = True  # whether the backend has one, and complex numbers
     examples: int = 1  # of the batch that the run is mapped over, as far as that is known
     one_device: bool = True  # whether all examples of a batch are sure to be on one
+    hop: int = 1  # frames from one value to the next, of what is computed
+    ahead: int | None = None  # of a whole run: how many frames it looks beyond its end; None for a block of a stream
 
 
 class Op(abc.ABC):
@@ -117,8 +120,9 @@ class Op(abc.ABC):
     def given(self, params: Params, ctx: Context, frame: Any = 0) -> dict[str, Any]:
         """The keyword arguments of `fn`: the static parameters, and what the stager fills in."""
         kwargs: dict[str, Any] = dict(params)
+        every = kwargs.pop(EVERY, 1)
         if "sample_rate" in self.injected:
-            kwargs["sample_rate"] = ctx.sample_rate
+            kwargs["sample_rate"] = ctx.sample_rate / every
         if "frame" in self.injected:
             kwargs["frame"] = frame
         if "parallel" in self.injected:
@@ -126,6 +130,10 @@ class Op(abc.ABC):
         if "fft" in self.injected:
             kwargs["fft"] = ctx.fft
         return kwargs
+
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
+        """How many frames of the future it needs."""
+        return 0
 
     def inside(self) -> list[str]:
         """Text of the program that it runs, line by line, if there is one."""
@@ -158,8 +166,15 @@ _PROBE = Context(sample_rate=44100.0, frames=1)
 
 
 def varying(inputs: Sequence[Spec]) -> int | None:
-    """The hop of a value computed from `inputs` alone."""
-    return min((i.hop for i in inputs if i.hop is not None), default=None)
+    """The hop of a value computed from `inputs` alone: that of the fastest. Slower ones are held until their next value."""
+    hops = sorted({i.hop for i in inputs if i.hop is not None})
+    wrong = next((h for h in hops if h % hops[0]), None)
+    if wrong is not None:
+        raise ShapeError(
+            f"a value every {hops[0]} frames does not go with one every {wrong}: one hop must divide the other; "
+            f"upsample() one of them"
+        )
+    return hops[0] if hops else None
 
 
 @ft.lru_cache(maxsize=4096)
@@ -183,7 +198,8 @@ class Pointwise(Op):
     """The same function at every frame; no memory."""
 
     def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
-        return any(i.signal for i in inputs) or "frame" in self.injected, 1 if "frame" in self.injected else varying(inputs)
+        counts = "frame" in self.injected
+        return any(i.signal for i in inputs) or counts, varying(inputs) or (1 if counts else None)
 
     def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return state, self.fn(*inputs, **self.given(params, ctx, ctx.start))
@@ -192,7 +208,7 @@ class Pointwise(Op):
         """Every frame at once; what does not vary is computed once."""
         axes = [0 if s.varies else None for s in specs]
         if "frame" in self.injected:
-            frame = jnp.uint32(ctx.start) + jnp.arange(ctx.frames, dtype=jnp.uint32)
+            frame = jnp.uint32(ctx.start) + jnp.arange(ctx.frames, dtype=jnp.uint32) * np.uint32(ctx.hop)
             return jax.vmap(lambda frame, *xs: self.fn(*xs, **self.given(params, ctx, frame)), [0, *axes])(frame, *inputs)
         fn = ft.partial(self.fn, **self.given(params, ctx))
         return jax.vmap(fn, axes)(*inputs) if any(a == 0 for a in axes) else fn(*inputs)
@@ -227,11 +243,15 @@ class Recurrence(Op):
     """`fn(state, *values, **static) -> (state, output)`, one frame after another.
 
     `init(*values, **static)` makes the state before the first frame from the values of one frame (zeros for those
-    that vary); without it, zeros of the shape that all values broadcast to.
+    that vary); without it, zeros of the shape that all values broadcast to. It steps once for each value of the fastest of its
+    inputs, or with `every_frame` once a frame, whatever they are.
     """
 
-    def __init__(self, fn: Callable[..., Any], init: Callable[..., Any] | None = None):
+    fusible = True  # whether it may compute the pointwise ops that only it needs
+
+    def __init__(self, fn: Callable[..., Any], init: Callable[..., Any] | None = None, every_frame: bool = False):
         super().__init__(fn, skip=1)
+        self.every_frame = every_frame
         self._init = init or (lambda *values, **static: zeros(*values))
         self.block_form: Callable[..., Any] | None = None
         self.takes_blocks: Callable[..., bool] = _on_parallel_backends
@@ -261,34 +281,13 @@ class Recurrence(Op):
         return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **self.given(params, ctx))
 
     def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
-        return True, 1
+        return True, 1 if self.every_frame else varying(inputs) or 1
 
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
-        return self._init(*inputs, **dict(params))
+        return self._init(*inputs, **{name: value for name, value in params if name != EVERY})
 
     def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return self.fn(state, *inputs, **self.given(params, ctx, ctx.start))
-
-
-class Block(Op):
-    """Sees every frame at once, `(frames, *shape)`, and gives one value for the whole run. It takes at least one Signal."""
-
-    def node(self, *inputs, params=()):
-        if not any(i.spec.signal for i in inputs):
-            given = ", ".join(str(i.spec.shape) for i in inputs)
-            fix = "Signal.from_samples(...) makes a Signal of samples"
-            raise ArgumentError(f"{self.__name__}: it sees all frames of a run, and what it is given, {given}, has none; {fix}")
-        return super().node(*inputs, params=params)
-
-    def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
-        return False, None
-
-    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
-        return state, self.fn(*[x[None] for x in inputs], **self.given(params, ctx))
-
-    def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
-        blocks = [x if s.varies else jnp.broadcast_to(x, (ctx.frames, *s.shape)) for x, s in zip(inputs, specs)]
-        return self.fn(*blocks, **self.given(params, ctx))
 
 
 def _blocks(inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Any]:
@@ -306,14 +305,11 @@ def pointwise(fn: Callable[..., Any]) -> Pointwise:
     return Pointwise(fn)
 
 
-def block(fn: Callable[..., Any]) -> Block:
-    """Decorator that makes a Block of a function of whole blocks."""
-    return Block(fn)
-
-
-def recurrence(fn: Callable[..., Any] | None = None, *, init: Callable[..., Any] | None = None) -> Any:
+def recurrence(
+    fn: Callable[..., Any] | None = None, *, init: Callable[..., Any] | None = None, every_frame: bool = False
+) -> Any:
     """Decorator that makes a Recurrence of a step function."""
-    return Recurrence(fn, init) if fn else ft.partial(Recurrence, init=init)
+    return Recurrence(fn, init, every_frame) if fn else ft.partial(Recurrence, init=init, every_frame=every_frame)
 
 
 def zeros(*values: Any) -> Any:

@@ -9,10 +9,13 @@ from . import (
     loss as loss,
     math as math,
     oscillator as oscillator,
+    rate as rate,
     resonator as resonator,
     signal as signal,
     slopes as slopes,
+    spectrum as spectrum,
     tensor as tensor,
+    window as window,
 )
 from .activation import gelu as gelu, leaky_relu as leaky_relu, softplus as softplus, softsign as softsign
 from .comparison import isfinite as isfinite
@@ -57,6 +60,14 @@ from .math import (
     tanh as tanh,
     tanh_of as tanh_of,
 )
+from .rate import (
+    clock as clock,
+    downsample as downsample,
+    hold as hold,
+    late as late,
+    resample as resample,
+    upsample as upsample,
+)
 from .resonator import ladder as ladder, svf as svf
 from .signal import (
     accum as accum,
@@ -69,6 +80,7 @@ from .signal import (
     latch as latch,
 )
 from .slopes import between as between, magnitude as magnitude, within as within
+from .spectrum import Spectrum as Spectrum, hypot as hypot, irfft as irfft, real_dft as real_dft, rfft as rfft, stft as stft
 from .tensor import (
     concat as concat,
     conv1d as conv1d,
@@ -87,3 +99,4 @@ from .tensor import (
     sum as sum,
     transpose as transpose,
 )
+from .window import framed as framed, hann as hann, overlap_add as overlap_add, windows as windows

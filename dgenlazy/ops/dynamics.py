@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..graph import composite, lift, pointwise, recurrence, zeros
+from ..graph import composite, lift, pointwise, recurrence, varying, zeros
+from .comparison import greater
 from .filter import above, first_order
 from .index import where
 from .math import sub
@@ -183,6 +184,13 @@ def smooth(x: Any, time_ms: Any = 20.0) -> Any:
     ...     np.concatenate([before, glide.realize(3, preserve_state=True)])
     array([1.   , 1.   , 0.1  , 0.01 , 0.001], dtype=float32)
     """
-    share = share_per_frame(lift(time_ms, "smooth: time_ms"), left=1e-2)
-    first = previous(lift(0.0), lift(1.0))  # not the count of frames, which comes back to 0 after a day
-    return first_order(lift(x, "smooth: x"), where(first, lift(1.0), share))
+    x, share = lift(x, "smooth: x"), share_per_frame(lift(time_ms, "smooth: time_ms"), left=1e-2)
+    first = previous(_zero_at_the_rate_of(x, share), lift(1.0))  # not the count of frames, which comes back to 0 after a day
+    return first_order(x, where(first, lift(1.0), share))
+
+
+def _zero_at_the_rate_of(*nodes: Any) -> Any:
+    """0, once for each value of the fastest of what varies: where all are slow, what follows is not to run at every frame."""
+    hop = varying([node.spec for node in nodes])
+    fastest = next((node for node in nodes if node.spec.varies and node.spec.hop == hop), None)
+    return lift(0.0) if fastest is None or hop == 1 else greater(fastest, fastest)

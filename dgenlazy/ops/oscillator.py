@@ -80,7 +80,7 @@ def _ramp_init(high, low, cycles, reset):
     return jnp.zeros_like(drift, jnp.uint32), jnp.zeros_like(drift, jnp.uint32), drift
 
 
-@recurrence(init=_ramp_init)
+@recurrence(init=_ramp_init, every_frame=True)
 def ramp(state, high, low, cycles, reset):
     """Running sum of the increment `(high, low)`, modulo one cycle.
 

@@ -70,7 +70,7 @@ def fuse(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Seque
         op, args, params = lines[i - leaves]
         owners = {owner.get(u, -1) for u in users.get(i, ())}
         if isinstance(op, Recurrence):
-            if op.block_form is None and not op.block_frames:
+            if op.fusible and op.block_form is None and not op.block_frames:
                 owner[i] = i
         elif len(owners) == 1 and -1 not in owners and _fits(op, args, params, specs, i):
             of = owners.pop()

@@ -3,8 +3,8 @@
 from . import backend as backend, runtime as runtime, samples as samples
 from .feedback import close as close
 from .plan import Plans as Plans, plans as plans
+from .program import Program as Program
 from .stage import (
-    Program as Program,
     Staged as Staged,
     initial_state as initial_state,
     restage as restage,

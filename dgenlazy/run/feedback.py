@@ -12,10 +12,26 @@ import numpy as np
 from jax import lax
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Block, Context, Hole, Leaf, Node, Params, Recurrence, Spec, lift, outputs_of, toposort
+from ..graph import (
+    EVERY,
+    Block,
+    Context,
+    Hole,
+    Leaf,
+    Node,
+    Params,
+    Rated,
+    Recurrence,
+    Spec,
+    lift,
+    outputs_of,
+    toposort,
+    varying,
+)
 from ..ops import delay_line
 from ..recurrence import scan
-from .stage import Program, initial_state, number, run_line, step
+from .program import Program, flat, run_line
+from .stage import initial_state, number, step
 
 PLANS = ("auto", "scan", "blocks", "linear", "newton")
 _MOST_ROUNDS = 8  # of a body that is traced again because its output is wider than what it was fed
@@ -54,7 +70,7 @@ class Feedback(Recurrence):
         return Feedback, self.key
 
     def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
-        return tuple(Spec(shape, True, 1) for shape in self.key[1])
+        return tuple(Spec(shape, True, varying(inputs) or 1) for shape in self.key[1])
 
     def inside(self) -> list[str]:
         return str(self.key[0]).splitlines()
@@ -66,6 +82,8 @@ class Feedback(Recurrence):
         return "blocks", f"what is fed back is delayed by {least} frames or more, which are run at once"
 
     def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
+        given: dict[str, Any] = dict(params)
+        ctx = ctx._replace(sample_rate=ctx.sample_rate / given.get(EVERY, 1))  # the body's ops are not told themselves
         frames, size = ctx.frames, min(self.reach.frames, ctx.frames)
         moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
 
@@ -81,7 +99,7 @@ class Feedback(Recurrence):
             return end, tuple(jnp.concatenate(pair) for pair in zip(y, rest))
 
         def frame_by_frame():
-            return scan(ft.partial(self.step, ctx._replace(frames=1), params), state, inputs, specs, frames)
+            return scan(ft.partial(self.step, ctx._replace(frames=1), ()), state, inputs, specs, frames)
 
         if not self.reach.unsure:
             return blocks()
@@ -167,9 +185,9 @@ def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any
     for start in starts:
         if start.spec.varies:
             raise ArgumentError("feedback: init varies from frame to frame; it must be a number, an array or a Tensor")
-    shapes = [start.spec.shape for start in starts]
+    shapes, hop = [start.spec.shape for start in starts], 1
     for _ in range(_MOST_ROUNDS):
-        holes = [Hole(Spec(shape, True, 1)) for shape in shapes]
+        holes = [Hole(Spec(shape, True, hop)) for shape in shapes]
         outputs, given = jax.tree.flatten(fn(structure.unflatten([wrap(hole) for hole in holes])))
         if given != structure:
             raise ArgumentError(f"feedback: the body returns {given}, init is {structure}; the two must be alike")
@@ -180,10 +198,22 @@ def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any
             made = ", ".join(str(node.spec.shape) for node in nodes)
             was = ", ".join(map(str, shapes))
             raise ShapeError(f"feedback: the body turns {was} into {made}; the shape must stay") from None
-        if wider == shapes:
+        slower = _slowest(holes, nodes) if hop == 1 else hop
+        if wider == shapes and slower == hop:
             return structure.unflatten([wrap(node) for node in _loop(starts, holes, nodes, plan)])
-        shapes = wider
+        shapes, hop = wider, slower
     raise ShapeError(f"feedback: the output grows each time it is fed back, to {shapes[0]} so far; the shape must stay")
+
+
+def _slowest(holes: list[Any], outputs: list[Any]) -> int:
+    """The hop at which a loop can run: that of the fastest of what enters it."""
+    inside, entering = set(holes), []
+    for node in toposort(outputs):
+        if isinstance(node, Node) and any(i in inside for i in node.inputs):
+            inside.add(node)
+            entering += [s for i in node.inputs if i not in inside for s in flat([i.spec])]
+    entering += [node.spec for node in outputs if node not in inside]
+    return varying(entering) or 1
 
 
 def _loop(starts: list[Any], holes: list[Any], outputs: list[Any], plan: str) -> list[Node]:
@@ -194,6 +224,10 @@ def _loop(starts: list[Any], holes: list[Any], outputs: list[Any], plan: str) ->
         if isinstance(node, Node) and any(i in inside for i in node.inputs):
             if isinstance(node.op, Block):
                 raise ArgumentError(f"feedback: {node.op.__name__} sees the whole run and cannot be inside a loop")
+            if isinstance(node.op, Rated):
+                raise ArgumentError(
+                    f"feedback: {node.op.__name__} changes the rate or looks ahead, and cannot be inside a loop"
+                )
             if "frame" in node.op.injected:
                 raise ArgumentError(f"feedback: {node.op.__name__} counts frames and cannot depend on the loop")
             inside.add(node)

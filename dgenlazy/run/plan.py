@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..graph import Context, Recurrence
+from ..graph import Context, Rated, Recurrence
+from ..ops import clock
 from ..recurrence import choose
-from .stage import Program, initial_state
+from .program import Program, flat
+from .stage import initial_state
 
 
 class Row(NamedTuple):
@@ -52,24 +54,28 @@ class Plans:
     __repr__ = __str__
 
 
-def plans(program: Program, ctx: Context, platform: str) -> Plans:
+def plans(program: Program, whole: Context, platform: str) -> Plans:
     """The plan of each recurrence of `program`."""
 
     def shapes(specs: Sequence[Any]) -> list[Any]:
         return [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in specs]
 
-    leaves = [jax.ShapeDtypeStruct((ctx.frames,) * s.varies + s.shape, s.dtype) for s in program.leaves]
-    states = iter(jax.eval_shape(lambda leaves: initial_state(program, ctx, leaves), leaves))
+    leaves = [jax.ShapeDtypeStruct((-(-whole.frames // (s.hop or 1)),) * s.varies + s.shape, s.dtype) for s in program.leaves]
+    states = iter(jax.eval_shape(lambda leaves: initial_state(program, whole, leaves), leaves))
     rows = []
-    for op, args, params in program.lines:
+    for at, (op, args, params) in enumerate(program.lines, len(leaves)):
         if isinstance(op, Recurrence):
             specs, state = [program.specs[a] for a in args], next(states)
+            if isinstance(op, Rated) or op is clock:
+                continue
+            hop = next((s.hop for s in flat([program.specs[at]]) if s.varies), None) or 1
+            ctx = whole._replace(frames=-(-whole.frames // hop))
             plan = choose(op, ctx, params, state, shapes(specs), specs)
             size = sum(x.size for x in jax.tree.leaves(state))
             at_once = op.takes_blocks(False, *specs)
             depth = 1 if plan.name == "parallel form" and at_once else _depth(plan.name, op, ctx.frames)
             rows.append(Row(op.__name__, plan.name, size, depth, plan.why))
-    return Plans(platform, ctx.frames, tuple(rows))
+    return Plans(platform, whole.frames, tuple(rows))
 
 
 def _depth(name: str, op: Recurrence, frames: int) -> int:

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from ..config import DGen, Inputs, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend, samples
+from .latency import came
 from .plan import Plans, plans
-from .stage import Program, Staged, initial_state, run, staged
+from .program import Program
+from .stage import Staged, initial_state, run, staged
 from .stream import Stream
 from .terms import staged_terms
 
@@ -57,13 +58,14 @@ def _collect(
     """The data of every leaf, for the frames from `start` on."""
     numbers = stream.numbers if stream else {}
     out: list[Any] = []
+    latency = graph.program.latency
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
             if leaf.spec.varies:
-                samples.inside(leaf, start, frames)
+                samples.inside(leaf, start, frames, latency if stream else 0)
             out.append(_given(leaf, where, start))
         elif isinstance(leaf, Input):
-            out.append(samples.block(leaf, frames, start, inputs, DGen.inputs))
+            out.append(samples.block(leaf, frames, start, inputs, DGen.inputs, 0 if stream else latency))
         elif isinstance(leaf, Seed):
             out.append(key(leaf, DGen.seed, numbers.get(leaf, leaf.number)))
         else:
@@ -102,7 +104,9 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
     for leaf in graph.arrays:
         if isinstance(leaf, Input) and leaf.channel in {*(inputs or ()), *DGen.inputs}:
             array, axis, first = samples.found(leaf, start, inputs, DGen.inputs)
-            lengths.append(samples.rest(f"Signal.input({leaf.channel})", array.shape[axis], first))
+            lengths.append(
+                samples.rest(f"Signal.input({leaf.channel})", array.shape[axis] * leaf.spec.every, first * leaf.spec.every)
+            )
         elif isinstance(leaf, Data) and leaf.spec.varies:
             lengths.append(samples.rest("Signal.from_samples", leaf.frames, start))
     return min(lengths, default=DGen.default_frame_count)
@@ -111,28 +115,23 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
 # Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
 
 
-def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) -> list[Any]:
-    """The leaves of `program` in order. Samples longer than the block are cut to it."""
-    out = [numbers[i] for i in range(program.numbers)]
-    for spec, array in zip(program.leaves[program.numbers :], arrays):
-        if spec.varies and array.shape[0] != ctx.frames:
-            array = lax.dynamic_slice_in_dim(array, jnp.asarray(ctx.start, jnp.int32), ctx.frames)
-        out.append(array)
-    return out
-
-
-def context(sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None) -> Context:
+def context(
+    sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None, ahead: int | None = None
+) -> Context:
+    """Of a block of a stream, or where `ahead` says how far it looks beyond its end, of a whole run."""
     parallel, fft = where.platform != "cpu", where.platform not in backend.WITHOUT_FFT
-    return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1)
+    return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1, ahead=ahead)
 
 
 @ft.lru_cache(maxsize=1024)
-def _compiled(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
+def _compiled(
+    program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None, aligned: bool = False
+) -> Any:
     """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
     def fn(numbers, arrays, start, state):
-        ctx = context(sample_rate, frames, start, where, batch)
-        leaves = unpack(program, ctx, numbers, arrays)
+        ctx = context(sample_rate, frames, start, where, batch, program.latency if aligned else None)
+        leaves = samples.unpack(program, ctx, numbers, arrays)
         state = initial_state(program, ctx, leaves) if state is None else state
         outputs, state = run(program, ctx, leaves, state)
         return whole(program, outputs, frames), state
@@ -145,7 +144,7 @@ def _compiled(program: Program, frames: int, sample_rate: float, where: Any, bat
 def _compiled_state(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
     def fn(numbers, arrays, start):
         ctx = context(sample_rate, frames, start, where)
-        return initial_state(program, ctx, unpack(program, ctx, numbers, arrays))
+        return initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays))
 
     fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
     place = SingleDeviceSharding(where)
@@ -168,8 +167,8 @@ def _compiled_gradient(
         arrays = list(arrays)
         for i, p in zip(learned, parameters):
             arrays[i] = p
-        ctx = context(sample_rate, frames, np.uint32(0), where, batch)
-        leaves = unpack(program, ctx, numbers, arrays)
+        ctx = context(sample_rate, frames, np.uint32(0), where, batch, program.latency)
+        leaves = samples.unpack(program, ctx, numbers, arrays)
         terms, _ = run(program, ctx, leaves, initial_state(program, ctx, leaves))
         reduce = jnp.sum if total else jnp.mean
         return sum(reduce(t) for t in terms)
@@ -196,7 +195,8 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     count = _frame_count(graph, frames, start, inputs)
     arrays = _collect(graph, count, start, inputs, where, stream)
     batch = batch_of(graph.arrays, arrays, graph.batched)
-    key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch else ()))
+    aligned = graph.program.rated and not stream
+    key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch or aligned else ()))
     first = np.uint32(start % 2**32)
     state = None
     if stream:
@@ -206,9 +206,11 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
             state = _compiled_state(*key)(graph.numbers, arrays, first)
         if stream.where is not where:
             state = jax.device_put(state, where)
-    outputs, state = _compiled(*key)(graph.numbers, arrays, first, state)
+    outputs, state = _compiled(*key, *((True,) if aligned else ()))(graph.numbers, arrays, first, state)
     outputs = [np.array(y) for y in outputs]
     if stream:
+        if graph.program.rated:
+            outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
         stream.go_to(state, start + count, where, batch.size if batch else None)
     return outputs
 

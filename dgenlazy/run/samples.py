@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from ..errors import ArgumentError, InputError
-from ..graph import Data, Input
+from ..graph import Context, Data, Input, Spec
+from .program import Program
 
 _LONG = 8  # times as many examples as frames are taken for a mistake
 
 
-def inside(leaf: Data, start: int, frames: int) -> None:
-    """Raise an InputError where samples end before a block does."""
-    if start + frames > leaf.frames:
+def inside(leaf: Data, start: int, frames: int, beyond: int = 0) -> None:
+    """Raise an InputError where samples end before a block does; `beyond` frames may be missing, to flush what is late."""
+    if start + frames > leaf.frames + beyond:
         asked = f"frames {start} to {start + frames} were asked for"
         raise InputError(f"Signal.from_samples: {leaf.frames} frames of samples, but {asked}")
 
@@ -44,7 +47,7 @@ Channels = Mapping[int, Any]
 
 
 def found(leaf: Input, start: int, call: Channels | None, session: Channels) -> tuple[np.ndarray, int, int]:
-    """The samples of a channel, which axis of them is the frames, and at which of these a block from `start` on begins.
+    """The samples of a channel, which axis of them is the frames (or ticks), and at which a block from `start` on begins.
 
     Those given to the call go before those of the session, and begin with the block.
     """
@@ -59,14 +62,47 @@ def found(leaf: Input, start: int, call: Channels | None, session: Channels) -> 
         raise ArgumentError(f"inputs[{channel}]: shape {samples.shape} is not {', nor '.join(layouts(shape))} for a batch")
     if not shape and not start:  # a stream that goes on knows
         one_reading(f"Signal.input({channel})", samples.shape)
-    return samples, axis, 0 if given else start
+    return samples, axis, 0 if given else -(-start // leaf.spec.every)
 
 
-def block(leaf: Input, frames: int, start: int, call: Channels | None, session: Channels) -> np.ndarray:
-    """The samples of a channel for the frames from `start` on."""
+def block(leaf: Input, frames: int, start: int, call: Channels | None, session: Channels, beyond: int = 0) -> np.ndarray:
+    """The samples of a channel for the frames from `start` on; of a whole run, `beyond` frames more where there are.
+
+    Of ticks it gives as many as the frames may hold: where they hold one less, the last is not used.
+    """
     samples, axis, first = found(leaf, start, call, session)
+    hop = leaf.spec.every
+    slots, frames = -(-frames // hop), -(-(start + frames) // hop) - -(-start // hop)
     if samples.shape[axis] < first + frames:
-        at, has = f" from frame {first} on" if first else "", f"channel {leaf.channel} has {samples.shape[axis]}"
+        unit = "frame" if hop == 1 else "tick"
+        at, has = f" from {unit} {first} on" if first else "", f"channel {leaf.channel} has {samples.shape[axis]}"
         fix = f"ask for fewer frames, or give channel {leaf.channel} longer samples"
-        raise InputError(f"Signal.input({leaf.channel}): {frames} frames{at} were asked for, {has}; {fix}")
-    return samples[:, first : first + frames] if axis else samples[first : first + frames]
+        raise InputError(f"Signal.input({leaf.channel}): {frames} {unit}s{at} were asked for, {has}; {fix}")
+    part = slice(first, first + frames + -(-beyond // hop))
+    rows = samples[:, part] if axis else samples[part]
+    return np.pad(rows, [(0, (slots - frames) * (i == axis)) for i in range(rows.ndim)]) if frames < slots else rows
+
+
+def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) -> list[Any]:
+    """The leaves of `program` in order. Samples longer than the block are cut to it."""
+    out = [numbers[i] for i in range(program.numbers)]
+    for spec, array in zip(program.leaves[program.numbers :], arrays):
+        if spec.varies:
+            array = _of_block(spec, ctx, array)
+        out.append(array)
+    return out
+
+
+def _of_block(spec: Spec, ctx: Context, array: Any) -> Any:
+    """Samples cut to the block. Where it looks beyond their end, frames are 0, and ticks the last again."""
+    rows, hop = array.shape[0], spec.every
+    wanted = -(-(ctx.frames + (ctx.ahead or 0)) // hop)
+    if ctx.ahead is None and rows == wanted:
+        return array
+    missing = wanted if ctx.ahead is None else max(wanted - rows, 0)
+    last = array[-1:] if hop > 1 and rows else jnp.zeros((1, *array.shape[1:]), array.dtype)
+    longer = jnp.concatenate([array, jnp.broadcast_to(last, (missing, *array.shape[1:]))]) if missing else array
+    if ctx.ahead is not None:
+        return longer[:wanted]
+    first = (jnp.asarray(ctx.start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)
+    return lax.dynamic_slice_in_dim(longer, jnp.minimum(first, np.uint32(rows)).astype(jnp.int32), wanted)

@@ -12,7 +12,8 @@ import numpy as np
 from ..config import seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Context, Recurrence, Seed
-from .stage import Program, initial_state
+from .program import Program
+from .stage import initial_state
 
 
 @final

@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import ArgumentError
 from ..graph import Leaf, Node, Recurrence, lift, pick, toposort
 from ..ops import index, math, tensor
-from .stage import Staged, flat, restage
+from .program import flat
+from .stage import Staged, restage
 
 # Linear in all inputs together; in one, if the others do not vary; in some, if the others do not vary.
 _LINEAR = {

@@ -64,6 +64,7 @@ class Function:
             leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given
         ]
         self._compiled = jax.jit(self._run, static_argnums=2)
+        self._compiled_whole = jax.jit(self._run_whole, static_argnums=1)
 
     def __repr__(self) -> str:
         """The names of what it takes and gives, with shapes."""
@@ -106,6 +107,34 @@ class Function:
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state)))
         return (self._run if traced else self._compiled)(arrays, state, count)
 
+    def whole(self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None) -> Any:
+        """The outputs of a whole run, as `realize` gives them: not late, whatever looks ahead, and with no state. For training.
+
+        Takes what a call takes; an input may go on beyond `frames`, for what looks ahead.
+
+        >>> fn = dg.function(Signal.input(0).windows(2, 1, align="start").sum())
+        >>> print(fn(inputs={0: np.ones(3, np.float32)})[0], fn.whole(inputs={0: np.ones(3, np.float32)}))
+        [0. 1. 2.] [2. 2. 1.]
+        """
+        bound = self.bound(params, inputs)
+        count = self._frames(bound, frames, 0, whole=True)
+        arrays = self.arrays(bound)
+        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arrays))
+        return (self._run_whole if traced else self._compiled_whole)(arrays, count)
+
+    @property
+    def latency(self) -> int:
+        """How many frames late the outputs of a call are: what the graph looks ahead. Those of `whole` are not.
+
+        >>> dg.function(Signal.input(0).stft(64).istft()).latency
+        63
+        """
+        return self.graph.program.latency
+
+    def _run_whole(self, arrays: list[Any], count: int) -> Any:
+        run, fresh = _pure(self.graph, self.settings, arrays, count, np.uint32(0), ahead=self.latency)
+        return self.structure.unflatten(run(fresh())[0])
+
     def _run(self, arrays: list[Any], state: Any, count: int) -> tuple[Any, Any]:
         run, fresh = self.block(arrays, None if state is None else state["position"], count, self.settings)
         start = jnp.uint32(0) if state is None else jnp.asarray(state["position"], jnp.uint32)
@@ -116,7 +145,9 @@ class Function:
     def block(self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings) -> tuple[Any, Any]:
         """`state -> (outputs, state)` for the frames from `start` on, None for the first, and what makes the first state."""
         own = [leaf in self.samples for leaf in self.graph.arrays]
-        arrays = [_cut(x, leaf, start, count) if o else x for x, leaf, o in zip(arrays, self.graph.arrays, own)]
+        beyond = self.latency
+        arrays = [_cut(x, leaf, start, count, beyond) if o else x for x, leaf, o in zip(arrays, self.graph.arrays, own)]
+        arrays = [_filled(x, leaf, count) for x, leaf in zip(arrays, self.graph.arrays)]
         return _pure(self.graph, settings, arrays, count, jnp.uint32(0) if start is None else start)
 
     def initial_state(
@@ -156,22 +187,33 @@ class Function:
                 bound[leaf] = _fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
         return bound
 
-    def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any) -> int:
-        """How many frames a block has. Whether there are samples for it is checked as far as its position is known."""
-        start = None if isinstance(position, jax.core.Tracer) else int(position)
+    def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any, whole: bool = False) -> int:
+        """How many frames a call is of. Inputs at a hop have a row for each tick; in a whole run inputs may be longer.
+
+        Whether there are samples for it is checked as far as its position is known.
+        """
+        start = 0 if isinstance(position, jax.core.Tracer) else int(position)
+        asked = None if frames is None else whole_number("function: frames", frames)
         moving = [(leaf, x) for leaf, x in bound.items() if leaf.spec.varies and leaf not in self.samples]
-        lengths = {x.shape[x.ndim - len(leaf.spec.shape) - 1] for leaf, x in moving}
-        if len(lengths) > 1:
-            raise InputError(f"function: inputs have {' and '.join(map(str, sorted(lengths)))} frames; they must be as long")
-        if frames is None and not lengths and self.graph.program.varies:
-            if not self.samples:
-                raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
-            return min(samples.rest("function: Signal.from_samples", leaf.frames, start or 0) for leaf in self.samples)
-        count = next(iter(lengths), 1) if frames is None else whole_number("function: frames", frames)
-        if lengths and count != next(iter(lengths)):
-            raise InputError(f"function: frames={count}, but the inputs have {next(iter(lengths))}")
+        rows = [(leaf.spec.every, x.shape[x.ndim - len(leaf.spec.shape) - 1]) for leaf, x in moving]
+        lengths = sorted({n for hop, n in rows if hop == 1})
+        if len(lengths) > 1 and not (whole and asked is not None):
+            raise InputError(f"function: inputs have {' and '.join(map(str, lengths))} frames; they must be as long")
+        if asked is None and not rows and self.graph.program.varies and not self.samples:
+            raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
+        told = lengths or [n * hop for hop, n in rows]
+        if asked is None and not told:
+            told = [samples.rest("function: Signal.from_samples", leaf.frames, start) for leaf in self.samples] or [1]
+        count = min(told) if asked is None else asked
+        if lengths and (count > lengths[0] if whole else count != lengths[0]):
+            raise InputError(f"function: frames={count}, but the inputs have {lengths[0]}")
+        for hop, n in rows:
+            least, most = count // hop, -(-count // hop)
+            if not (n >= most if whole else least <= n <= most):
+                held = f"{most} ticks" if least == most else f"{least} or {most} ticks"
+                raise InputError(f"function: an input with a value every {hop} frames has {n}; {count} frames hold {held}")
         for leaf in self.samples:
-            samples.inside(leaf, start or 0, count)
+            samples.inside(leaf, start, count, 0 if whole else self.latency)
         return count
 
 
@@ -248,12 +290,27 @@ def _state(state: Any, fresh: Callable[[], Any]) -> Any:
     return state["recurrences"]
 
 
-def _cut(samples: Any, leaf: Leaf, start: Any, count: Any) -> Any:
-    """The samples of a block. Past their end there is nothing to play, and no error to raise where `start` is traced: NaN."""
-    axis = samples.ndim - len(leaf.spec.shape) - 1
-    if start is None and isinstance(count, int):
-        return jax.lax.slice_in_dim(samples, 0, count, axis=axis)
-    at = jnp.asarray(0 if start is None else start, jnp.uint32) + jnp.arange(count, dtype=jnp.uint32)
+def _filled(rows: Any, leaf: Leaf, count: Any) -> Any:
+    """Ticks of a block, and one more that is not used where it holds one less than it could: all blocks are one program."""
+    if not (leaf.spec.varies and isinstance(count, int)) or leaf.spec.hop == 1:
+        return rows
+    axis = rows.ndim - len(leaf.spec.shape) - 1
+    missing = -(-count // leaf.spec.every) - rows.shape[axis]
+    return jnp.pad(rows, [(0, max(missing, 0) * (i == axis)) for i in range(rows.ndim)]) if missing > 0 else rows
+
+
+def _cut(samples: Any, leaf: Leaf, start: Any, count: Any, beyond: int) -> Any:
+    """The samples of a block. For `beyond` frames past their end they are 0, or the last tick again; then there is nothing to
+    play, and no error to raise where `start` is traced: NaN."""
+    hop, axis = leaf.spec.every, samples.ndim - len(leaf.spec.shape) - 1
+    slots, rows = -(-count // hop), samples.shape[axis]
+    if start is None and isinstance(slots, int) and slots <= rows:
+        return jax.lax.slice_in_dim(samples, 0, slots, axis=axis)
+    first = (jnp.asarray(0 if start is None else start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)
+    at = first + jnp.arange(slots, dtype=jnp.uint32)
+    if beyond:
+        size = [(0, -(-beyond // hop) * (i == axis)) for i in range(samples.ndim)]
+        samples = jnp.pad(samples, size, mode="edge") if hop > 1 and rows else jnp.pad(samples, size)
     place = (slice(None),) * axis + (at,)
     return samples.at[place].get(mode="fill", fill_value=jnp.nan, indices_are_sorted=True, unique_indices=True)
 
@@ -294,20 +351,23 @@ def _bound_arrays(graph: Staged, kept: runtime.Settings, bound: Mapping[Leaf, An
     return arrays
 
 
-def _pure(graph: Staged, kept: runtime.Settings, arrays: list[Any], frames: int, start: Any) -> tuple[Any, Any]:
+def _pure(
+    graph: Staged, kept: runtime.Settings, arrays: list[Any], frames: int, start: Any, ahead: int | None = None
+) -> tuple[Any, Any]:
     """`state -> (outputs, state)` over a block, and what makes the first state. `arrays` are those of the leaves.
 
     In a batch outputs and state have the batch axis, every array of them.
     """
     batch = batch_of(graph.arrays, arrays, graph.batched)
-    ctx = runtime.context(kept.sample_rate, frames, start, kept.where, batch)._replace(one_device=_one_device(kept.where))
+    ctx = runtime.context(kept.sample_rate, frames, start, kept.where, batch, ahead)
+    ctx = ctx._replace(one_device=_one_device(kept.where))
 
     def run_block(arrays, state):
-        outputs, state = run(graph.program, ctx, runtime.unpack(graph.program, ctx, graph.numbers, arrays), state)
+        outputs, state = run(graph.program, ctx, samples.unpack(graph.program, ctx, graph.numbers, arrays), state)
         return runtime.whole(graph.program, outputs, frames), state
 
     def fresh(arrays):
-        return initial_state(graph.program, ctx, runtime.unpack(graph.program, ctx, graph.numbers, arrays))
+        return initial_state(graph.program, ctx, samples.unpack(graph.program, ctx, graph.numbers, arrays))
 
     if batch:
         axes = list(batch.axes)
