@@ -114,7 +114,7 @@ class Function:
 
         >>> fn = dg.function(Signal.input(0).windows(2, 1, align="start").sum())
         >>> print(fn(inputs={0: np.ones(3, np.float32)})[0], fn.whole(inputs={0: np.ones(3, np.float32)}))
-        [0. 1. 2.] [2. 2. 1.]
+        [0. 2. 2.] [2. 2. 1.]
         """
         bound = self.bound(params, inputs)
         count = self._frames(bound, frames, 0, whole=True)
