@@ -147,10 +147,10 @@ SPECTRUM = r"loss ([\d.]+) -> ([\d.]+), spectrum off by ([\d.]+)%"
 def test_neural_synthesis_learns_its_generated_note(tmp_path):
     stdout, stderr = run("neural_synthesis.py", "--output", tmp_path / "results", "--steps", 150, "--frames", 22050)
     first, last, off = numbers(SPECTRUM, stdout)
-    assert last < 0.05 * first
-    assert off < 15
+    assert last < 0.1 * first  # what is left is where the note begins and ends
+    assert off < 5
     falling = losses(stderr)
-    assert falling[-1] < 0.05 * falling[0]
+    assert falling[-1] < 0.1 * falling[0]
     assert is_picture(tmp_path / "results" / "synthesis.png")
     target, rate = audio.read(tmp_path / "results" / "target.wav")
     result, _ = audio.read(tmp_path / "results" / "synthesis.wav")
