@@ -255,6 +255,7 @@ class Recurrence(Op):
         self._init = init or (lambda *values, **static: zeros(*values))
         self.block_form: Callable[..., Any] | None = None
         self.takes_blocks: Callable[..., bool] = _on_parallel_backends
+        self.loops = False  # whether that form is a loop where the backend is not parallel
         self.plan = "auto"
         self.block_frames = 0  # how many frames the plan "blocks" may run at once
 
@@ -262,23 +263,28 @@ class Recurrence(Op):
         """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
 
         Every block has the frame axis first, of length 1 where the value does not vary, and the same number of axes.
+        A form that names `ctx` is given the context, and is itself a loop where the backend is not parallel.
         `when(parallel, *specs)` says whether it replaces the loop; by default, where the backend is parallel.
         """
         if fn is None:
             return ft.partial(self.parallel, when=when)
         self.block_form, self.takes_blocks = fn, when
+        self.loops = "ctx" in inspect.signature(fn).parameters
         return fn
 
     def known(self, ctx: Context, specs: Sequence[Spec]) -> tuple[str, str] | None:
         """Name and reason of the plan that `whole` is, if there is one for these inputs and it is the one to take."""
         if not self.block_form or not self.takes_blocks(ctx.parallel, *specs):
             return None
+        if self.loops and not ctx.parallel:
+            return "scan", "a loop is fastest on a CPU; registered with the op"
         return "parallel form", "registered with the op"
 
     def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         """Every frame by a form that is known to be equal: `(state, output)`."""
         assert self.block_form is not None
-        return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **self.given(params, ctx))
+        given = self.given(params, ctx) | ({"ctx": ctx} if self.loops else {})
+        return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **given)
 
     def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
         return True, 1 if self.every_frame else varying(inputs) or 1

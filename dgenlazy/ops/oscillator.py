@@ -108,7 +108,7 @@ def _(state, high, low, cycles, reset, *, frames):
     parts = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     parts = tuple(jnp.where(restart, jnp.zeros_like(p), p) for p in parts)
-    parts = restarting(lambda a, b: (*_add64(a[:2], b[:2]), a[2] + b[2]), restart, parts)
+    _, parts = restarting(lambda a, b: (*_add64(a[:2], b[:2]), a[2] + b[2]), restart, parts)
     return tuple(p[-1] for p in parts), _cycles(parts[0][:-1], parts[2][:-1])
 
 

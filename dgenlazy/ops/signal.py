@@ -12,7 +12,7 @@ from jax import lax
 from ..config import real_number
 from ..errors import ArgumentError
 from ..graph import Data, Leaf, Node, Number, Value, composite, lift, recurrence, zeros
-from ..recurrence import running
+from ..recurrence import exact, joined, restarting, running, sums
 from .math import clamp, sign, sub
 from .slopes import between, within
 
@@ -83,37 +83,69 @@ def _(held, x, trigger, *, frames):
     return running(lambda a, b: a, held, trigger, x, frames)
 
 
-@recurrence
-def accumulate(total, x, reset):
-    total = jnp.where(reset > 0, x, total + x)
-    return total, total
+def _pair(*values):
+    return (zeros(*values),) * 2
 
 
-@accumulate.parallel
-def _(total, x, reset, *, frames):
-    return running(jnp.add, total, reset, x, frames)
+@recurrence(init=_pair)
+def accumulate(state, x, reset):
+    """One frame of `accum`. The state is the sum, and what rounding has left of it."""
+    total, rest = (jnp.where(reset > 0, jnp.zeros_like(s), s) for s in state)
+    total, left = exact(total, x)
+    total, rest = exact(total, rest + left)
+    return (total, rest), total
 
 
-def _wrap(x, low, high):
-    span = high - low
-    part = jnp.mod(x - low, span)
-    return low + jnp.where(part >= span, part - span, part)  # the remainder of -1e-9 rounds to the span
+@accumulate.parallel(when=lambda parallel, *specs: True)
+def _(state, x, reset, *, frames, ctx):
+    return sums(state, reset > 0, x, ctx)
 
 
-@recurrence
-def accumulate_wrapped(total, x, reset, low, high):
-    total = _wrap(jnp.where(reset > 0, x, total + x), low, high)
-    return total, total
+def _wrap(total, rest, low, high):
+    """A sum, as a pair, wrapped into [low, high)."""
+    span, span_rest = exact(high, -low)
+    above, left = exact(total, -low)
+    part = lax.rem(*jnp.broadcast_arrays(above, span))
+    turns = lax.stop_gradient(jnp.round((above - part) / span))
+    part, rest = exact(part, rest + left - turns * span_rest)
+    over = (part > span) | ((part == span) & (rest >= span_rest))
+    step = jnp.where(part < 0, 1.0, jnp.where(over, -1.0, 0.0)).astype(part.dtype)
+    part, left = exact(part, step * span)
+    rest = rest + left + step * span_rest
+    total, left = exact(low, part)
+    return exact(total, rest + left)
+
+
+def _below(total, low, high):
+    """What is rounded up to the end is at the beginning."""
+    return jnp.where(total >= high, low + (total - high), total)
+
+
+@recurrence(init=_pair)
+def accumulate_wrapped(state, x, reset, low, high):
+    total, rest = (jnp.where(reset > 0, jnp.zeros_like(s), s) for s in state)
+    total, left = exact(total, x)
+    total, rest = _wrap(total, rest + left, low, high)
+    return (total, lax.stop_gradient(rest)), _below(total, low, high)
 
 
 @accumulate_wrapped.parallel(when=lambda parallel, x, reset, low, high: parallel and not (low.varies or high.varies))
-def _(total, x, reset, low, high, *, frames):
-    return running(lambda a, b: _wrap(a + b, low, high), total, reset, _wrap(x, low, high), frames)
+def _(state, x, reset, low, high, *, frames):
+    low, high = low[0], high[0]
+    shape = (frames, *state[0].shape)
+    x, restart = jnp.broadcast_to(x, shape), jnp.broadcast_to(reset > 0, shape)
+    add = lambda a, b: _wrap(*joined(a, b), low, high)  # noqa: E731
+    begun, pair = restarting(add, restart, _wrap(x, jnp.zeros_like(x), low, high))
+    pair = tuple(jnp.where(begun, p, q) for p, q in zip(pair, add(state, pair)))
+    return (pair[0][-1], lax.stop_gradient(pair[1][-1])), _below(pair[0], low, high)
 
 
 @composite
 def accum(x: Any, reset: Any = None, min: Any = None, max: Any = None) -> Any:
     """Running sum over frames, this one included.
+
+    What rounding leaves is kept: the sum is the exact one, rounded to float32, also after hours. A value that is not finite
+    makes it NaN, to the next reset.
 
     Args:
         x: Any shape.

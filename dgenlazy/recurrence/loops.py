@@ -38,6 +38,7 @@ def loop(
     lanewise: bool,
     reverse: bool,
     apart: bool = False,
+    at_once: int | None = None,
 ) -> tuple[Any, Any]:
     """`body(carry, moving, fixed) -> (carry, output)` for every frame: `(carry after the last, outputs)`.
 
@@ -49,20 +50,24 @@ def loop(
         reverse: From the last frame to the first; outputs stay where they belong.
         apart: Whether the examples of a batch, under `vmap`, may be run apart: then the body works on each number by itself,
             and all examples are on one CPU.
+        at_once: How many frames an iteration is of, where that has been measured.
     """
 
     def together(carry, moving, fixed):
-        return _together(body, carry, moving, fixed, frames, lanewise, reverse)
+        return _together(body, carry, moving, fixed, frames, lanewise, reverse, at_once)
 
     run = _apart(together, body, frames, reverse) if apart and frames else together
     return run(carry, moving, fixed)
 
 
-def _together(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, lanewise: bool, reverse: bool) -> tuple[Any, Any]:
+def _together(
+    body: Any, carry: Any, moving: Any, fixed: Any, frames: int, lanewise: bool, reverse: bool, at_once: int | None
+) -> tuple[Any, Any]:
     tile = _tile(body, carry, moving, fixed) if lanewise and frames else 0
     if tile and works(body, tile, carry, moving, fixed):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
-    at_once = _unroll(body, carry, moving, fixed) if lanewise and frames else 1
+    if at_once is None:
+        at_once = _unroll(body, carry, moving, fixed) if lanewise and frames else 1
     return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
 
 

@@ -1,0 +1,182 @@
+"""Hours of frames: sums, phases, positions and delays that a float32 by itself would lose."""
+
+import functools as ft
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dgenlazy as dg
+from dgenlazy import Signal, ops
+from dgenlazy.graph import Context, Number, Recurrence, Spec
+from dgenlazy.recurrence import scan
+from dgenlazy.run import initial_state, run, stage
+
+EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
+LONG = 2**25
+
+
+@ft.lru_cache
+def compiled(program, frames, parallel):
+    ctx = Context(44100.0, frames, np.uint32(0), parallel)
+    return jax.jit(lambda xs: run(program, ctx, xs, initial_state(program, ctx, xs))[0][0])
+
+
+def data(leaf):
+    return np.float32(leaf.number) if isinstance(leaf, Number) else np.asarray(leaf.array)
+
+
+def both_ways(value, frames):
+    """The value as loops over frames compute it, and as parallel backends do."""
+    program, leaves = stage([value.node])
+    return [np.asarray(compiled(program, frames, parallel)([data(leaf) for leaf in leaves])) for parallel in (False, True)]
+
+
+def ulps(y, exact):
+    return np.max(np.abs(y.astype(np.float64) - exact) / np.spacing(np.maximum(np.abs(exact), 1e-30).astype(np.float32)))
+
+
+# Every form that an op registers for whole blocks is its loop, also after 2**25 frames.
+
+UP, DOWN, ONE = np.uint32(0x12345678), np.uint32(0xFFFF0000), np.float32(1)
+FORMS = {
+    "previous": ([0.1, 0.2], {}),
+    "latch": ([0.3, 1.0], {}),
+    "accumulate": ([1 / 44100, 0.0], {}),
+    "accumulate_wrapped": ([0.1, 0.0, -0.1, 0.7], {}),
+    "ramp": ([UP, DOWN, 0.01, 0.0], {}),
+    "delay_line": ([0.3, 5.25], {"size": 8, "least": 0}),
+}
+
+
+def registered():
+    found = [op for module in vars(ops).values() for op in getattr(module, "__dict__", {}).values()]
+    return {op.__name__: op for op in found if isinstance(op, Recurrence) and op.block_form is not None}
+
+
+def test_every_registered_form_is_held_to_its_loop():
+    assert registered().keys() == FORMS.keys()
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_registered_form_is_its_loop_after_hours(name, moving):
+    op, (values, params) = registered()[name], FORMS[name]
+    values, params = [jnp.asarray(v, getattr(v, "dtype", np.float32)) for v in values], tuple(params.items())
+    still = [Spec((), dtype=v.dtype) for v in values]
+    ctx = Context(44100.0, 1)
+    first = op.init(values, params)
+
+    @jax.jit
+    def long_run(state):
+        return jax.lax.fori_loop(0, LONG, lambda _, s: op.step(ctx, params, s, *values)[0], state)
+
+    state, frames = long_run(first), 300
+    specs = [Spec((), True, 1, v.dtype) for v in values[:1]] + still[1:] if moving else still
+    inputs = [jnp.broadcast_to(values[0], (frames,)), *values[1:]] if moving else values
+    end, loop = jax.jit(lambda s: scan(lambda s, *xs: op.step(ctx, params, s, *xs), s, inputs, specs, frames))(state)
+    for parallel in (False, True):
+        whole = Context(44100.0, frames, np.uint32(0), parallel)
+        if parallel or op.takes_blocks(False, *specs):
+            after, form = jax.jit(lambda s, whole=whole: op.whole(whole, params, s, inputs, specs))(state)
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-7, atol=1e-7), form, loop)
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-7, atol=1e-7), after, end)
+    if EVERY:
+        whole = Context(44100.0, LONG, np.uint32(0), True)
+        inputs = [jnp.broadcast_to(values[0], (LONG,)), *values[1:]] if moving else values
+        after = jax.jit(lambda s: op.whole(whole, params, s, inputs, specs)[0])(first)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-7, atol=1e-7), after, state)
+
+
+# accum
+
+
+def test_a_sum_of_ones_counts_beyond_the_24_bits_of_a_float32():
+    y = Signal.constant(1).accum().realize(2**24 + 99)
+    np.testing.assert_array_equal(y[-150:], np.float32(np.arange(2**24 - 50, 2**24 + 100)))
+
+
+def test_a_clock_made_by_accum_is_exact_after_half_an_hour_in_blocks():
+    step, count, block = np.float32(1 / 44100), 20, 2**22
+    clock = Signal.constant(step).accum()
+    for _ in range(count):
+        y = clock.realize(block, preserve_state=True)
+    n = np.arange((count - 1) * block, count * block) + 1
+    assert ulps(y[::997], n[::997] * np.float64(step)) <= 0.51
+
+
+SUMMED = {
+    "a constant": np.full(1500, 1 / 44100),
+    "noise": np.random.default_rng(0).normal(size=1500),
+    "a tone on an offset": np.sin(np.arange(1500) * 0.3) + 1e-3,
+    "what cancels": np.where(np.arange(1500) % 2, 1e6, -1e6) + np.random.default_rng(1).normal(size=1500),
+}
+
+
+@pytest.mark.parametrize("name", SUMMED)
+def test_a_sum_is_that_of_float64_rounded(name):
+    x = SUMMED[name].astype(np.float32)
+    exact = np.cumsum(x.astype(np.float64))
+    for y in both_ways(Signal.from_samples(x).accum(), len(x)):
+        assert ulps(y, exact) <= 0.51
+
+
+def test_a_sum_of_lanes_is_that_of_each():
+    x = np.stack([SUMMED[name] for name in SUMMED], 1).astype(np.float32)
+    for y in both_ways(Signal.from_samples(x).accum(), len(x)):
+        assert ulps(y, np.cumsum(x.astype(np.float64), 0)) <= 0.51
+
+
+def test_a_sum_that_starts_again_is_that_of_float64_rounded():
+    x = SUMMED["noise"].astype(np.float32)
+    reset = np.random.default_rng(2).uniform(size=len(x)) > 0.999
+    exact, total = [], 0.0
+    for sample, again in zip(x.astype(np.float64), reset):
+        total = sample + (0.0 if again else total)
+        exact.append(total)
+    for y in both_ways(Signal.from_samples(x).accum(Signal.from_samples(reset)), len(x)):
+        assert ulps(y, np.array(exact)) <= 0.51
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.1, 0.7), (-3.0, 100.0)])
+@pytest.mark.parametrize("name", ["a constant", "noise", "a tone on an offset"])
+def test_a_sum_that_wraps_does_not_drift(name, low, high):
+    x = (700 * SUMMED[name]).astype(np.float32)
+    first, span = float(np.float32(low)), float(np.float32(high)) - float(np.float32(low))
+    exact = (np.cumsum(x.astype(np.float64)) - first) % span
+    for y in both_ways(Signal.from_samples(x).accum(min=low, max=high), len(x)):
+        error = np.abs(y - first - exact) % span
+        assert np.minimum(error, span - error).max() < 1e-7 * max(span, 1)
+        assert y.min() >= np.float32(low)
+        assert y.max() < np.float32(high)
+
+
+def test_a_value_that_is_not_finite_makes_a_sum_nan_until_it_starts_again():
+    x = np.array([1, np.inf, 1, 2, 3, -np.inf, 1, 4, np.nan], np.float32)
+    reset = np.array([0, 0, 0, 1, 0, 0, 0, 1, 0])
+    expected = np.float32([1, np.nan, np.nan, 2, 5, np.nan, np.nan, 4, np.nan])
+    x, reset = Signal.from_samples(x), Signal.from_samples(reset)
+    y = x.accum(reset)
+    for found in (*both_ways(y, 9), dg.feedback(lambda p: dg.where(p > 0, x, x).accum(reset)).realize()):
+        np.testing.assert_array_equal(found, expected)
+    blocks = np.concatenate([y.realize(3, preserve_state=True) for _ in range(3)])
+    np.testing.assert_array_equal(blocks, expected)
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_the_gradient_of_a_sum_is_the_sum_from_the_end_as_exact(parallel):
+    x = Signal.from_samples(np.zeros(1500), requires_grad=True)
+    reset = Signal.from_samples(np.arange(1500) == 300)
+    program, leaves = stage([x.accum(reset).node])
+    weights = SUMMED["a constant"].astype(np.float32)
+    ctx = Context(44100.0, 1500, np.uint32(0), parallel)
+
+    def loss(samples):
+        values = [samples if leaf is x.node else np.asarray(leaf.array) for leaf in leaves]
+        return (run(program, ctx, values, initial_state(program, ctx, values))[0][0] * weights).sum()
+
+    found = np.asarray(jax.jit(jax.grad(loss))(jnp.zeros(1500)))
+    exact = np.concatenate([np.cumsum(part[::-1].astype(np.float64))[::-1] for part in (weights[:300], weights[300:])])
+    assert ulps(found, exact) <= 0.51
