@@ -213,7 +213,7 @@ class Lazy(Methods, AsArray):
         >>> print((Signal.phasor(440.0) * 2).program())
         %0 = number float32[]
         ...
-        return %7
+        return %9
         """
         return runtime.staged([self.node]).program
 

@@ -197,7 +197,7 @@ class Signal(Lazy):
         """A number to learn, the same in every frame.
 
         Args:
-            x: Its first value.
+            x: Its first value; what is learned is float32.
             min, max: Bounds, one or both; the parameter is inside them after every step of an optimizer.
             batched: Whether `x` is a list or array of such numbers, one for each example of a batch.
 
@@ -252,7 +252,9 @@ class Signal(Lazy):
         """Ramp from 0 to 1, `freq` times a second: 0, f/sr, 2 f/sr, ... in [0, 1), downwards for negative `freq`.
 
         Args:
-            freq: In Hz; a number, Tensor, Signal or SignalTensor. A shape other than () gives one lane per element.
+            freq: In Hz; a number, Tensor, Signal or SignalTensor. A shape other than () gives one lane per element. A number is
+                taken as the float64 that it is, what is held or learned (`Tensor`, `Signal.param`) as float32: 440.1 is there
+                440.1000061, 3.7e-3 cycles further after ten minutes.
             reset: The phase is 0 at each frame where `reset > 0`, and goes on from there.
 
         Returns:
@@ -263,8 +265,8 @@ class Signal(Lazy):
         ...     Signal.phasor(1.0).realize(4)
         array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
         """
-        node = oscillator.phasor(lift(freq, "phasor: freq"), None if reset is None else lift(reset, "phasor: reset"))
-        return promoted(node)
+        freq = freq.node if isinstance(freq, Value) else freq
+        return promoted(oscillator.phasor(freq, lift(0.0 if reset is None else reset, "phasor: reset")))
 
     @overload
     @staticmethod

@@ -2,14 +2,16 @@
 
 import functools as ft
 import os
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilations import compilations
 
 import dgenlazy as dg
-from dgenlazy import Signal, ops
+from dgenlazy import Signal, Tensor, ops
 from dgenlazy.graph import Context, Number, Recurrence, Spec
 from dgenlazy.recurrence import scan
 from dgenlazy.run import initial_state, run, stage
@@ -180,3 +182,97 @@ def test_the_gradient_of_a_sum_is_the_sum_from_the_end_as_exact(parallel):
     found = np.asarray(jax.jit(jax.grad(loss))(jnp.zeros(1500)))
     exact = np.concatenate([np.cumsum(part[::-1].astype(np.float64))[::-1] for part in (weights[:300], weights[300:])])
     assert ulps(found, exact) <= 0.51
+
+
+# Phases
+
+
+def phase_error(phase, freq, frames, sample_rate):
+    exact = np.array([float(int(n) * Fraction(freq) / Fraction(sample_rate) % 1) for n in frames])
+    error = np.abs(phase - exact)
+    return np.minimum(error, 1 - error).max()
+
+
+FREQS = [440.1, 12345.67, -440.1, 1e-6, 1e6 + 0.1, 1 / 3, np.float64(0.1), 440 * 2 ** (1 / 12), Fraction(1, 7)]
+
+
+def later(like, frames, sample_rate, count=1000):
+    """What gives `count` frames of a value, whose program is that of `like`, after `frames` others: of these only the state."""
+    program, _ = stage([like.node])
+
+    @jax.jit
+    def both(xs):
+        ctx = Context(sample_rate, frames, np.uint32(0))
+        state = run(program, ctx, xs, initial_state(program, ctx, xs))[1]
+        return run(program, ctx._replace(frames=count, start=jnp.uint32(frames)), xs, state)[0][0]
+
+    return lambda value: np.asarray(both([data(leaf) for leaf in stage([value.node])[1]]))
+
+
+@pytest.mark.parametrize("sample_rate", [44100.0, 22050.5, 48000.0, 44100.1])
+def test_a_frequency_that_is_a_number_keeps_all_its_digits_for_an_hour(sample_rate):
+    start = int(3600 * sample_rate)
+    run_on = later(Signal.phasor(1.0), start, sample_rate)
+    for freq in FREQS:
+        assert phase_error(run_on(Signal.phasor(freq)), float(freq), start + np.arange(1000), sample_rate) < 1e-7
+
+
+def test_numbers_in_a_list_keep_all_their_digits_and_a_tensor_those_of_float32():
+    freqs = [440.1, 12345.67]
+    n, start = np.arange(1000), 10 * 60 * 44100
+    found = {}
+    for name, freq in (("list", freqs), ("array", np.array(freqs)), ("tensor", Tensor(freqs))):
+        phase = Signal.phasor(freq)
+        assert phase.shape == (2,)
+        found[name] = later(phase, start, 44100.0)(phase)
+    for lane, freq in enumerate(freqs):
+        assert phase_error(found["list"][:, lane], freq, start + n, 44100) < 1e-7
+        assert phase_error(found["tensor"][:, lane], float(np.float32(freq)), start + n, 44100) < 1e-7
+    np.testing.assert_array_equal(found["array"], found["list"])
+
+
+def test_another_number_is_not_compiled_again():
+    x = Signal.from_samples(np.ones(64))
+
+    def values(k):
+        return Signal.phasor(k) + x.delay(20 + k), Signal.phasor([k, 2 * k])
+
+    dg.realize(*values(1.0), frames=64)
+    with compilations() as count:
+        for k in (2.5, 440.1, np.float64(3.3)):
+            dg.realize(*values(min(k, 11)), frames=64)
+    assert not count
+
+
+# Delays
+
+
+def delayed(x, time):
+    whole = int(np.floor(time))
+    padded = np.concatenate([np.zeros(whole + 1), x.astype(np.float64)])
+    return padded[1 : len(x) + 1] + (time - whole) * (padded[: len(x)] - padded[1 : len(x) + 1])
+
+
+@pytest.mark.parametrize("options", [{}, {"max_delay": 100_001.0}, {"min_delay": 10.0}])
+def test_a_long_delay_that_is_a_number_keeps_its_fraction(options):
+    x = np.random.default_rng(0).normal(size=100_300).astype(np.float32)
+    for time in (100_000.25, 100_000.1, np.float64(77_777.7)):
+        np.testing.assert_allclose(Signal.from_samples(x).delay(time, **options).realize(), delayed(x, float(time)), atol=1e-6)
+    lanes = Signal.from_samples(x).delay([100_000.1, 55_555.3], **options).realize()
+    np.testing.assert_allclose(lanes, np.stack([delayed(x, 100_000.1), delayed(x, 55_555.3)], 1), atol=1e-6)
+
+
+def test_a_delay_beyond_the_24_bits_of_a_float32_is_of_its_own_frames():
+    time, x = 2**24 + 1, np.zeros(2**24 + 8, np.float32)
+    x[2] = 1
+    y = Signal.from_samples(x).delay(time + 0.25).realize()
+    np.testing.assert_array_equal(np.flatnonzero(y), [time + 2, time + 3])
+    np.testing.assert_array_equal(y[time + 2 :][:2], [0.75, 0.25])
+
+
+def test_an_echo_at_a_time_that_is_a_number_keeps_its_fraction():
+    x = np.zeros(40_010)
+    x[0] = 1
+    y = Signal.from_samples(x).comb(20_000.1, feedback=0.5).realize()
+    np.testing.assert_allclose(y[20_000:20_002], [0.45, 0.05], atol=1e-6)
+    np.testing.assert_allclose(y[40_000:40_003], [0.2025, 0.045, 0.0025], atol=1e-6)

@@ -15,10 +15,14 @@ from ..ops import above, add, between, bounded, clamp, delay_line, history, mul,
 from ..run import close, runtime
 
 
-def _late(prev: Any, time: Any, size: int, least: int) -> Any:
+def _late(prev: Any, time: list[Any], size: int, least: int) -> Any:
     """`delay` of what `prev` is one frame earlier."""
     shorter = least - 1 if least > 0 else min(least + 1, 0)
+<<<<<<< HEAD
     return delay_line(prev, sub(time, 1.0), size=max(size - 1, 1), least=shorter)
+=======
+    return delay_line(prev, sub(time[0], 1.0), *time[1:], size=size, least=shorter)
+>>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
 
 
 def _damped(x: Any, damping: Any) -> Any:
@@ -96,7 +100,7 @@ def allpass(x: Any, frames: Any, gain: Any = 0.5, max_delay: float | None = None
     x = lift(x, "allpass: x")
     time, size, least = bounded(frames, max_delay, min_delay)
     gain = clamp(lift(gain, "allpass: gain"), -1.0, 1.0)
-    ahead = sub(delay_line(x, time, size=size, least=0), mul(gain, x))
+    ahead = sub(delay_line(x, *time, size=size, least=0), mul(gain, x))
     return _loop(lambda prev: add(ahead, mul(gain, _late(prev, time, size, least))))
 
 

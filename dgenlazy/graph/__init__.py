@@ -18,6 +18,7 @@ from .node import (
     comparable as comparable,
     lift as lift,
     needs_value as needs_value,
+    parts as parts,
     toposort as toposort,
 )
 from .op import (

@@ -246,6 +246,30 @@ def lift(x: Any, name: str = "value") -> Node | Leaf:
     raise ArgumentError(f"{name}: {x!r} is not a Tensor, Signal, SignalTensor, number or array")
 
 
+def parts(x: Any, name: str = "value") -> list[Node | Leaf]:
+    """`x` as a sum of nodes of float32: a Python number, or an array that is none yet, as three that hold all of its bits."""
+    if isinstance(x, Number):
+        return [Number(_SCALAR, float(part)) for part in _float32s(np.float64(x.number))]
+    if isinstance(x, (Value, Node, Leaf)):
+        return [lift(x, name)]
+    first: Any = lift(x, name)
+    if isinstance(first, Number):
+        return parts(first)
+    wide = np.asarray(x)
+    wide = wide if wide.dtype == np.float64 else np.asarray(first.array, np.float64)
+    return [Data(first.spec, part) for part in _float32s(wide)]
+
+
+def _float32s(number: Any) -> list[np.ndarray]:
+    """float64 as three float32 that add up to it; what is not finite is all in the first."""
+    out = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(3):
+            out.append(np.asarray(number, np.float32))
+            number = np.where(np.isfinite(out[-1]), number - out[-1].astype(np.float64), 0.0)
+    return out
+
+
 _SCALAR = Spec()
 
 

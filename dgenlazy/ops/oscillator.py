@@ -10,16 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..graph import composite, lift, pointwise, recurrence, zeros
+from ..graph import composite, lift, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
+from .fixed import added, fraction, negative
 
-# A phase is kept as a whole number of 2**-64 cycles in two uint32, high and low: integer sums wrap by themselves, are
-# exact, and do not depend on the order in which they are taken.
-
-
-def _add64(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
-    low = a[1] + b[1]
-    return a[0] + b[0] + (low < a[1]).astype(jnp.uint32), low
+# A phase is kept as a whole number of 2**-64 cycles in two words.
 
 
 def _times64(a: tuple[Any, Any], k: Any) -> tuple[Any, Any]:
@@ -43,24 +38,26 @@ def _pieces(number: Fraction, bits: int, count: int) -> list[float]:
 
 
 @pointwise
-def turns(freq, *, half, sample_rate):
+def turns(freq, *left, half, sample_rate):
     """`freq / sample_rate` cycles, modulo 1, in units of 2**-64 cycles: the high or the low 32 bits.
 
-    float32 cannot hold it to the 40 bits that ten minutes need. Both factors are cut into pieces of 12 bits, whose
-    products are exact in the 24 bits of a float32, and the products are added up as integers.
+    float32 cannot hold it to the 40 bits that ten minutes need. A number comes with what float32 has left of it. All, and what
+    they are multiplied by, are cut into pieces of 12 bits, whose products are exact in the 24 bits of a float32; these are
+    added up as integers.
     """
-    freq = freq.astype(jnp.float32)
-    size = jnp.abs(freq)
-    top = lax.bitcast_convert_type(lax.bitcast_convert_type(size, jnp.uint32) & jnp.uint32(0xFFFFF000), jnp.float32)
-    total = jnp.zeros_like(size, jnp.uint32), jnp.zeros_like(size, jnp.uint32)
-    for piece in _pieces(1 / Fraction(sample_rate), 12, 4):
-        for part in (top, size - top):
-            cycles = part * jnp.float32(piece)
-            units = (cycles - jnp.floor(cycles)) * 2.0**32
-            high = jnp.floor(units)
-            total = _add64(total, (high.astype(jnp.uint32), ((units - high) * 2.0**32).astype(jnp.uint32)))
-    back = _add64((~total[0], ~total[1]), (jnp.uint32(0), jnp.uint32(1)))
-    high, low = (jnp.where(freq < 0, b, t) for t, b in zip(total, back))
+    pieces = _pieces(1 / Fraction(sample_rate), 12, 5 if left else 4)
+    none = jnp.zeros_like(freq, jnp.uint32)
+    total = none, none
+    for part in (freq, *left):
+        size = jnp.abs(part.astype(jnp.float32))
+        top = lax.bitcast_convert_type(lax.bitcast_convert_type(size, jnp.uint32) & jnp.uint32(0xFFFFF000), jnp.float32)
+        own = none, none
+        for piece in pieces:
+            for bits in (top, size - top):
+                cycles = bits * jnp.float32(piece)
+                own = added(own, fraction(cycles - jnp.floor(cycles)))
+        total = added(total, tuple(jnp.where(part < 0, b, t) for t, b in zip(own, negative(own))))
+    high, low = total
     return high if half == "high" else low
 
 
@@ -88,7 +85,7 @@ def ramp(state, high, low, cycles, reset):
     """
     restart = reset > 0
     phase_high, phase_low, drift = (jnp.where(restart, jnp.zeros_like(s), s) for s in state)
-    after = _add64((phase_high, phase_low), (high, low))
+    after = added((phase_high, phase_low), (high, low))
     return (*after, drift + (cycles - lax.stop_gradient(cycles))), _cycles(phase_high, drift)
 
 
@@ -99,17 +96,17 @@ def _(state, high, low, cycles, reset, *, frames):
         restart = reset[0] > 0
         start = [jnp.where(restart, jnp.zeros_like(s), s) for s in state]
         k = jnp.arange(frames + 1, dtype=jnp.uint32).reshape(-1, *(1,) * state[0].ndim)
-        sum_high, sum_low = _add64((start[0], start[1]), _times64((high, low), k))
+        sum_high, sum_low = added((start[0], start[1]), _times64((high, low), k))
         drift = start[2] + k.astype(cycles.dtype) * moved
         out = _cycles(jnp.where(restart, jnp.uint32(0), sum_high[:-1]), jnp.where(restart, 0.0 * drift[:-1], drift[:-1]))
         return _last_ramp(restart, (sum_high, sum_low, drift), (high, low, moved)), out
     shape = (frames, *state[0].shape)
     restart = jnp.broadcast_to(reset > 0, shape)
-    parts = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
+    sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
-    parts = tuple(jnp.where(restart, jnp.zeros_like(p), p) for p in parts)
-    _, parts = restarting(lambda a, b: (*_add64(a[:2], b[:2]), a[2] + b[2]), restart, parts)
-    return tuple(p[-1] for p in parts), _cycles(parts[0][:-1], parts[2][:-1])
+    sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
+    _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
+    return tuple(s[-1] for s in sums), _cycles(sums[0][:-1], sums[2][:-1])
 
 
 def _last_ramp(restart, sums, step):
@@ -124,7 +121,8 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     The phase is exact to 2**-24 cycles however long the run (a float32 sum would be off by 1e-3 after ten seconds).
 
     Args:
-        freq: In Hz; a number, Tensor, Signal or SignalTensor. A shape other than () gives one lane per element.
+        freq: In Hz; a number, Tensor, Signal or SignalTensor. A shape other than () gives one lane per element. Numbers are
+            taken as the float64 that they are, what a Tensor or Signal holds as the float32 that it is.
         reset: The phase is 0 at each frame where `reset > 0`, and goes on from there.
 
     Returns:
@@ -134,9 +132,9 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     ...     Signal.phasor(1.0).realize(4)
     array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
     """
-    freq = lift(freq, "phasor: freq")
+    freq = parts(freq, "phasor: freq")
     reset = lift(0.0 if reset is None else reset, "phasor: reset")
-    return ramp(turns(freq, half="high"), turns(freq, half="low"), per_frame(freq), reset)
+    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset)
 
 
 @pointwise

@@ -1,0 +1,40 @@
+"""Whole numbers of many bits, as words of 32, the most significant first.
+
+Their sums wrap by themselves, are exact, and do not depend on the order in which they are taken: phases and positions made of
+them are the same after hours, in whatever blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+Words = tuple[Any, ...]
+
+
+def added(a: Words, b: Words) -> Words:
+    """The sum, without what carries out of the first word."""
+    out, carry = [], None
+    for x, y in zip(a[::-1], b[::-1]):
+        total = x + y
+        over = total < x
+        if carry is not None:
+            total = total + carry
+            over = over | (total < carry)
+        out.append(total)
+        carry = over.astype(jnp.uint32)
+    return tuple(out[::-1])
+
+
+def negative(a: Words) -> Words:
+    """What adds up to 0 with it."""
+    zero = jnp.zeros_like(a[0])
+    return added(tuple(~x for x in a), (*[zero] * (len(a) - 1), zero + 1))
+
+
+def fraction(x: Any) -> Words:
+    """`x` in [0, 1) in units of 2**-64."""
+    units = x * 2.0**32
+    high = jnp.floor(units)
+    return high.astype(jnp.uint32), ((units - high) * 2.0**32).astype(jnp.uint32)
