@@ -8,7 +8,22 @@ from typing import Any
 from .dsp import losses, reverb
 from .errors import ArgumentError
 from .graph import Value, comparable
-from .ops import activation, comparison, dynamics, filter, index, loss, math, rate, resonator, signal, spectrum, tensor, window
+from .ops import (
+    activation,
+    comparison,
+    dynamics,
+    filter,
+    index,
+    loss,
+    math,
+    rate,
+    resonator,
+    sampler,
+    signal,
+    spectrum,
+    tensor,
+    window,
+)
 
 
 class Methods(Value):
@@ -117,6 +132,7 @@ class Methods(Value):
     log_softmax = tensor.log_softmax
     peek_row = index.peek_row
     detach = index.detach
+    read = sampler.read
 
     def reshape(self, *shape: int | Sequence[int]) -> Any:
         """The same elements in another shape, given as one list or as several numbers. One length may be -1.

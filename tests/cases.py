@@ -344,6 +344,23 @@ def phasors():
     return [*out, *down, *folded, every, exact, still]
 
 
+def samplers():
+    """Speeds that are held, move, differ from lane to lane and go backwards, in loops and out of the table."""
+    start, options = tensor(low=0, high=3), {"signal": True, "gradient_tol": 1e-4}
+    for loop in (True, False):
+        for table, speed in (
+            (tensor(4), signal(low=-0.9, high=0.9)),
+            (tensor(5, 2), tensor(3, low=-1, high=1)),
+            (tensor(7), signal(2, low=0.1, high=0.9)),
+            (tensor(1, 2), signal()),
+        ):
+            yield Case(dg.read, (table, speed, start), ref.read, {"loop": loop}, options)
+        yield Case(dg.read, (tensor(6), 0.7), ref.read, {"loop": loop}, {**options, "wrt": (0,)})
+        yield Case(
+            dg.read, (tensor(3), -2, 1), ref.read, {"loop": loop}, {**options, "wrt": (0,), "frames": 1}, note="one frame"
+        )
+
+
 def biquads():
     """All of it for two modes; for the others, what differs: their coefficients."""
     domains = (50.0, 400.0), (0.5, 3.0), (-12.0, 12.0)
@@ -766,6 +783,7 @@ def table():
         *phasors(),
         *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (2, 3)),
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_, rows=ROWS[:3] + ROWS[4:]),
+        *samplers(),
         *spectra(),
         # Rates.
         *rates(),

@@ -98,6 +98,21 @@ def peek_row(table, index, mode="clamp"):
     return out
 
 
+def read(table, speed, start=0.0, loop=True):
+    """Exact: the position is a fraction. The table of the first frame; a lane for each speed."""
+    table, start = np.asarray(table)[0], np.asarray(start)[0] if np.ndim(start) else np.asarray(start)
+    shape = np.broadcast_shapes(speed.shape[1:], start.shape)
+    out = np.zeros((len(speed), *shape, *table.shape[1:]))
+    for lane in np.ndindex(*shape):
+        place = Fraction(float(np.broadcast_to(start, shape)[lane]))
+        for n in range(len(speed)):
+            low = math.floor(place)
+            near, far = (table[k % len(table)] * (loop or 0 <= k < len(table)) for k in (low, low + 1))
+            out[(n, *lane)] = near + float(place - low) * (far - near)
+            place += Fraction(float(np.broadcast_to(speed[n], shape)[lane]))
+    return out
+
+
 # Memory, one lane.
 
 

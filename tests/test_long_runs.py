@@ -50,6 +50,7 @@ FORMS = {
     "accumulate_wrapped": ([0.1, 0.0, -0.1, 0.7], {}),
     "ramp": ([UP, DOWN, 0.01, 0.0], {}),
     "delay_line": ([0.3, 5.25], {"size": 8, "least": 0}),
+    "position": ([np.uint32(3), UP, DOWN, 3.07, np.uint32(0), UP, UP, 0.07], {"rows": 100, "modulus": 100}),
 }
 
 
@@ -233,9 +234,10 @@ def test_numbers_in_a_list_keep_all_their_digits_and_a_tensor_those_of_float32()
 
 def test_another_number_is_not_compiled_again():
     x = Signal.from_samples(np.ones(64))
+    table = Tensor(np.arange(5))
 
     def values(k):
-        return Signal.phasor(k) + x.delay(20 + k), Signal.phasor([k, 2 * k])
+        return Signal.phasor(k) + x.delay(20 + k) + table.read(k, start=k / 3), Signal.phasor([k, 2 * k])
 
     dg.realize(*values(1.0), frames=64)
     with compilations() as count:
@@ -276,3 +278,50 @@ def test_an_echo_at_a_time_that_is_a_number_keeps_its_fraction():
     y = Signal.from_samples(x).comb(20_000.1, feedback=0.5).realize()
     np.testing.assert_allclose(y[20_000:20_002], [0.45, 0.05], atol=1e-6)
     np.testing.assert_allclose(y[40_000:40_003], [0.2025, 0.045, 0.0025], atol=1e-6)
+
+
+# Samplers
+
+TABLE = (np.sin(np.arange(1000) * 2 * np.pi * 37 / 1000) + 0.3 * np.random.default_rng(0).normal(size=1000)).astype(np.float32)
+
+
+def played(speed, start, frames, loop):
+    table, out = np.concatenate([TABLE, TABLE[:1] if loop else [0.0]]).astype(np.float64), []
+    for n in frames:
+        place = Fraction(start) + int(n) * Fraction(speed)
+        place = place % 1000 if loop else place
+        row = int(np.floor(float(place))) if abs(place) < 10**6 else 10**6
+        near, far = (table[k] if 0 <= k < len(table) else 0.0 for k in (row, row + 1))
+        out.append(near + float(place - row) * (far - near) if row < 10**6 else 0.0)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("loop", [True, False])
+@pytest.mark.parametrize("seconds", [300, *[3 * 3600] * EVERY])
+def test_a_sampler_is_as_exact_after_hours(seconds, loop):
+    frames = seconds * 44100
+    run_on = later(Tensor(TABLE).read(1.0, 0.0, loop), frames, 44100.0)
+    for speed in (0.7310585786, -1.2345, 1.0, 1 / 3):
+        start = 0.25 if loop else float(500 - frames * Fraction(speed))
+        y, exact = run_on(Tensor(TABLE).read(speed, start, loop)), played(speed, start, frames + np.arange(1000), loop)
+        assert 10 * np.log10((exact**2).mean() / max(((y - exact) ** 2).mean(), 1e-30)) > 100
+    assert np.abs(run_on(Tensor(TABLE).read(-40.0, 0.0, False))).max() == 0 or loop
+
+
+def test_a_sampler_at_speed_1_is_the_recording_to_the_bit_in_any_blocks():
+    value = Tensor(TABLE).read(1.0, start=990)
+    whole = value.realize(2500)
+    np.testing.assert_array_equal(whole, np.tile(TABLE, 4)[990:3490])
+    value = Tensor(TABLE).read(-0.3, start=0.1)
+    blocks = [value.realize(n, preserve_state=True) for n in (1, 0, 36, 963)]
+    np.testing.assert_array_equal(np.concatenate(blocks), value.realize(1000))
+
+
+def test_a_sampler_takes_a_speed_that_moves_and_is_silent_where_it_has_left_its_table():
+    speed = np.array([0.5, 2.0, -3.0, 0.25, 1e9, -1e9, 1.0], np.float32)
+    y = Tensor([1.0, 2.0, 4.0]).read(Signal.from_samples(speed), loop=False)
+    np.testing.assert_allclose(y.realize(), [1, 1.5, 2, 0.5, 0.75, 0, 0.75])
+    with pytest.raises(dg.ShapeError, match="read: the table has no rows"):
+        Tensor(1.0).read(1.0)
+    with pytest.raises(dg.ArgumentError, match="read: start varies"):
+        Tensor([1.0]).read(1.0, start=Signal.noise())

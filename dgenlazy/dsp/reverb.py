@@ -18,11 +18,7 @@ from ..run import close, runtime
 def _late(prev: Any, time: list[Any], size: int, least: int) -> Any:
     """`delay` of what `prev` is one frame earlier."""
     shorter = least - 1 if least > 0 else min(least + 1, 0)
-<<<<<<< HEAD
-    return delay_line(prev, sub(time, 1.0), size=max(size - 1, 1), least=shorter)
-=======
-    return delay_line(prev, sub(time[0], 1.0), *time[1:], size=size, least=shorter)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
+    return delay_line(prev, sub(time[0], 1.0), *time[1:], size=max(size - 1, 1), least=shorter)
 
 
 def _damped(x: Any, damping: Any) -> Any:

@@ -55,11 +55,7 @@ class Op(abc.ABC):
         own = [p.replace(annotation=p.empty) for p in own if p.name not in self.injected]
         self.static: frozenset[str] = frozenset(p.name for p in own if p.kind is kinds.KEYWORD_ONLY)
         own = [p.replace(kind=kinds.POSITIONAL_OR_KEYWORD) if p.kind is kinds.KEYWORD_ONLY else p for p in own]
-<<<<<<< HEAD
-        self.variadic: bool = any(p.kind is kinds.VAR_POSITIONAL for p in own)
-=======
-        self.variadic = next((p.name for p in own if p.kind is kinds.VAR_POSITIONAL), None)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
+        self.variadic: str | None = next((p.name for p in own if p.kind is kinds.VAR_POSITIONAL), None)
         if self.variadic:  # what follows *values can only be given by name
             own = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name in self.static else p for p in own]
         self.__signature__: inspect.Signature = inspect.Signature(own)

@@ -11,6 +11,7 @@ from . import (
     oscillator as oscillator,
     rate as rate,
     resonator as resonator,
+    sampler as sampler,
     signal as signal,
     slopes as slopes,
     spectrum as spectrum,
@@ -69,6 +70,7 @@ from .rate import (
     upsample as upsample,
 )
 from .resonator import ladder as ladder, svf as svf
+from .sampler import read as read
 from .signal import (
     accum as accum,
     bounded as bounded,

@@ -176,25 +176,20 @@ def _ring(x, *time, size, least):
     return jnp.zeros((size, *line.shape), line.dtype), jnp.int32(0)
 
 
-<<<<<<< HEAD
 def _parted(time, size):
-    """A delay time kept in [0, size]: so many whole frames, fewer than `size`, and how far towards the next."""
+    """A delay time kept in [0, size]: so many whole frames, fewer than `size`, and how far towards the next.
+
+    What float32 has left of a number comes second.
+    """
+    time, *left = time
     time = within(time, 0.0, size)
     whole = jnp.minimum(jnp.floor(time), size - 1)
-    return whole.astype(jnp.int32), time - whole
-=======
-def _inside(time, size):
-    """A delay time kept in [0, size]: whole frames, and the part of one. What float32 has left of a number comes second."""
-    time, *left = time
-    time = jnp.where(time < 0, jnp.zeros_like(time), jnp.where(time > size, jnp.full_like(time, size), time))
-    whole = jnp.floor(time)
-    part = time - whole
-    if not left:
-        return whole.astype(jnp.int32), part
-    part = part + left[0]
-    more = jnp.floor(part)
-    return jnp.clip(whole.astype(jnp.int32) + more.astype(jnp.int32), 0, size), part - more
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
+    whole, part = whole.astype(jnp.int32), time - whole
+    if left:
+        part = part + left[0]
+        more = jnp.clip(jnp.floor(part).astype(jnp.int32), -whole, size - 1 - whole)
+        whole, part = whole + more, part - more
+    return whole, part
 
 
 @recurrence(init=_ring)
@@ -205,11 +200,7 @@ def delay_line(state, x, *time, size, least):
     No time is below `least`, so that a loop through it may run as many frames at once; below 0 it is probably so.
     """
     ring, position = state
-<<<<<<< HEAD
     whole, part = _parted(time, size)
-=======
-    whole, part = _inside(time, size)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
     x = jnp.broadcast_to(x, ring.shape[1:])
     whole = jnp.broadcast_to(whole, x.shape)
 
@@ -220,11 +211,7 @@ def delay_line(state, x, *time, size, least):
 
     near, far = tap(whole), tap(whole + 1)
     ring = lax.dynamic_update_slice_in_dim(ring, x[None], position, 0)
-<<<<<<< HEAD
     return (ring, jnp.where(position + 1 == size, 0, position + 1)), between(near, far, part)
-=======
-    return (ring, (position + 1) % size), near + part * (far - near)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
 
 
 def _tapped(line, whole, size, frames):
@@ -250,35 +237,20 @@ def _looked_up(ring, x, position, whole):
 def _(state, x, *time, size, least, frames):
     ring, position = state
     shape = (frames, *ring.shape[1:])
-<<<<<<< HEAD
     (whole, part), x = _parted(time, size), jnp.broadcast_to(x, shape)
-=======
-    (whole, part), x = _inside(time, size), jnp.broadcast_to(x, shape)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
     if 0 < frames * _SHORT_BLOCK <= size:
         near, far = (_looked_up(ring, x, position, whole + k) for k in (0, 1))
         at = (position + jnp.arange(frames, dtype=position.dtype)) % size
         after = ring.at[at].set(x, unique_indices=True), (position + frames) % size
-<<<<<<< HEAD
         return after, between(near, far, part)
     line = jnp.concatenate([jnp.roll(ring, -position, 0), x])
-    if (len(time) == 1 and ring[0].size <= _FEW_TAPS) or time.size == 1:  # slices are faster than looking up each element
-        near, far = (_tapped(line, whole[0] + k, size, frames) for k in (0, 1))
-=======
-        return after, near + part * (far - near)
-    line = jnp.concatenate([jnp.roll(ring, -position, 0), x])
     if (len(whole) == 1 and ring[0].size <= _FEW_TAPS) or whole.size == 1:  # slices are faster than looking up each element
-        near, far = (_tapped(line, jnp.minimum(whole[0] + k, size), size, frames) for k in (0, 1))
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
+        near, far = (_tapped(line, whole[0] + k, size, frames) for k in (0, 1))
     else:
         here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1))
         near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - whole - k, shape), 0) for k in (0, 1))
     after = (position + frames) % size
-<<<<<<< HEAD
     return (jnp.roll(line[frames:], after, 0), after), between(near, far, part)
-=======
-    return (jnp.roll(line[frames:], after, 0), after), near + part * (far - near)
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
 
 
 _FEW_TAPS = 16
@@ -292,12 +264,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
 
     Args:
         x: Any shape.
-<<<<<<< HEAD
         frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
-=======
-        frames: The delay time in frames, from 0, fractions allowed. A negative time counts as 0. Numbers are taken as the
-            float64 that they are: 100000.1 keeps its fraction, which a Tensor rounds to 100000.1015625.
->>>>>>> 5a0fa7b (Take a number in all its digits where a phase or a delay is made of it)
+            Numbers are taken as the float64 that they are: 100000.1 keeps its fraction, which a Tensor rounds to 100000.1015625.
         max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
             own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
             to 64), or to its `max`.

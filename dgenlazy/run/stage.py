@@ -105,7 +105,9 @@ def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tupl
         if isinstance(op, Recurrence):
             state.append(op.init([env[a] for a in args], params))
         if isinstance(spec, tuple):
-            env[i] = tuple(_filled(s, 0.0, real) for s in spec)
+            known = i in program.needed_first and not any(s.varies for s in spec)
+            inputs = [env[a] for a in args]
+            env[i] = op.step(ctx, params, (), *inputs)[1] if known else tuple(_filled(s, 0.0, real) for s in spec)
         elif spec.varies:
             env[i] = _filled(spec, 0.0, real)
         elif isinstance(op, Block):  # not known before the run: whatever starts from it must not look like a number
