@@ -1526,7 +1526,7 @@ class Methods(Value):
         Args:
             x: Any shape.
             frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
-                Numbers are taken as the float64 that they are: 100000.1 keeps its fraction, which a Tensor rounds to 100000.1015625.
+                Numbers are taken as the float64 that they are: 100000.1 keeps its fraction, a Tensor rounds it to 100000.1015625.
             max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
                 own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
                 to 64), or to its `max`.

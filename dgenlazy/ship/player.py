@@ -222,7 +222,7 @@ class Player:
         ...     player = dg.load(f"{folder}/sum.dgen", sha256=digest)
         >>> first, kept = player.process([1.0, 2.0]), player.state
         >>> kept
-        (array(2, dtype=uint32), array(3., dtype=float32))
+        (array(2, dtype=uint32), array(3., dtype=float32), array(0., dtype=float32))
         >>> player.reset()
         >>> player.state = kept
         >>> player.process([1.0])
