@@ -907,8 +907,10 @@ class Methods(Value):
 
         `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
         coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable. So where
-        `b` and `a` are numbers, of a stable filter of order 3 or more, they are factored in float64 into second-order sections.
-        Lazy ones are taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+        `b` and `a` are numbers, the filter is tried out on 2,048 frames in direct form, in second-order sections and as a
+        normalised lattice, and the form is taken whose float32 is close to the exact filter: to 5e-6 for most, to 1e-4
+        where float64 itself is not better than 1e-8. Where none is closer than 1 % a warning says so. Lazy coefficients are
+        taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
 
         Args:
             x: Any shape.
@@ -921,10 +923,14 @@ class Methods(Value):
         Raises:
             ShapeError: `b` or `a` is not a list, or the lanes do not broadcast. ArgumentError: `a[0]` is 0.
 
+        Warns:
+            UserWarning: numbers of a filter that float32 does not hold.
+
         >>> Signal.from_samples([1, 0, 0]).lfilter([1, 1], [2, -1]).realize()
         array([0.5  , 0.75 , 0.375], dtype=float32)
 
-        Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms".
+        Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms"; A. H. Gray and J. D. Markel, A
+        Normalized Digital Filter Structure, IEEE Transactions ASSP 23(3), 1975.
         """
     def sosfilt(self, sos: Operand | Nested) -> AnySignal:
         """Second-order sections in series, with `scipy.signal.sosfilt`'s coefficients, along the frames.

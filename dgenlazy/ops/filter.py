@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from typing import Any, Literal, get_args
 
 import jax
@@ -16,6 +17,7 @@ from .math import clamp
 Mode = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"]
 MODES = get_args(Mode)
 LEAST_Q = 1e-3
+_MOST_APART = 16  # order of a direct form that is faster with each state by itself
 
 
 @recurrence
@@ -170,14 +172,37 @@ def transposed_direct(state, *values):
     return tuple(s + (values[i] * x - values[j] * y) for s, i, j in zip(after, b[1:], a)), y
 
 
+def _at_rest(x: Any, b: Any, a: Any) -> Any:
+    like = zeros(x, b[0], a[0])
+    return jnp.zeros((len(b) - 1, *like.shape), like.dtype)
+
+
+@recurrence(init=_at_rest)
+def long_direct(state, x, b, a):
+    """`transposed_direct` of a high order, its coefficients and its state in one array each, which compiles fast."""
+    b, a = (c.reshape(len(c), *(1,) * (state.ndim - c.ndim), *c.shape[1:]) for c in (b, a))
+    y = b[0] * x + state[0]
+    return jnp.concatenate([state[1:], jnp.zeros_like(state[:1])]) + (b[1:] * x - a[1:] * y), y
+
+
+@recurrence(init=lambda x, system: jnp.zeros((len(system) - 1, *x.shape), x.dtype))
+def state_space(state, x, system):
+    """One matrix takes the states and the input to the next states and the output."""
+    after = jnp.tensordot(system, jnp.concatenate([state, x[None]]), 1, precision="highest")
+    return after[:-1], after[-1]
+
+
 @pointwise
-def transfer_function(b, a):
-    """The coefficients of `transposed_direct`: as many of `b` as of `a`, at least order 1, and normalised."""
+def transfer_function(b, a, *, apart):
+    """`b` and `a` of one length, at least order 1, and normalised: two lists, or all coefficients but `a[0]` apart."""
     if not (b.ndim and a.ndim and len(b) and len(a)):
         raise ShapeError(f"b and a list at least one coefficient along their first axis, got {b.shape} and {a.shape}")
-    order = max(len(b), len(a), 2) - 1
-    b, a = ([*(x / a[0]), *[jnp.zeros_like(a[0])] * (order + 1 - len(x))] for x in (b, a))
-    return (*b, *a[1:])
+    count = max(len(b), len(a), 2)
+    if apart:
+        b, a = ([*(x / a[0]), *[jnp.zeros_like(a[0])] * (count - len(x))] for x in (b, a))
+        return (*b, *a[1:])
+    b, a = (x.reshape(len(x), *(1,) * (a.ndim - x.ndim), *x.shape[1:]) / a[0] for x in (b, a))
+    return tuple(jnp.pad(x, [(0, count - len(x)), *[(0, 0)] * (x.ndim - 1)]) for x in (b, a))
 
 
 @composite
@@ -186,8 +211,10 @@ def lfilter(x: Any, b: Lists, a: Lists) -> Any:
 
     `a[0] y[n] = b[0] x[n] + b[1] x[n-1] + ... - a[1] y[n-1] - a[2] y[n-2] - ...`, in transposed direct form II. Its
     coefficients say little about its poles beyond order 2 or 3, less in float32, and nothing keeps it stable. So where
-    `b` and `a` are numbers, of a stable filter of order 3 or more, they are factored in float64 into second-order sections.
-    Lazy ones are taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+    `b` and `a` are numbers, the filter is tried out on 2,048 frames in direct form, in second-order sections and as a
+    normalised lattice, and the form is taken whose float32 is close to the exact filter: to 5e-6 for most, to 1e-4
+    where float64 itself is not better than 1e-8. Where none is closer than 1 % a warning says so. Lazy coefficients are
+    taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
 
     Args:
         x: Any shape.
@@ -200,16 +227,23 @@ def lfilter(x: Any, b: Lists, a: Lists) -> Any:
     Raises:
         ShapeError: `b` or `a` is not a list, or the lanes do not broadcast. ArgumentError: `a[0]` is 0.
 
+    Warns:
+        UserWarning: numbers of a filter that float32 does not hold.
+
     >>> Signal.from_samples([1, 0, 0]).lfilter([1, 1], [2, -1]).realize()
     array([0.5  , 0.75 , 0.375], dtype=float32)
 
-    Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms".
+    Source: J. O. Smith, Introduction to Digital Filters, "Transposed Direct-Forms"; A. H. Gray and J. D. Markel, A
+    Normalized Digital Filter Structure, IEEE Transactions ASSP 23(3), 1975.
     """
     x, top, bottom = lift(x, "lfilter: x"), lift(b, "lfilter: b"), lift(a, "lfilter: a")
     _leading(bottom, "lfilter: a[0]", 0)
-    coefficients = outputs_of(transfer_function(top, bottom))
-    known = sections.of_transfer_function(b, a)
-    return transposed_direct(x, *coefficients) if known is None else _in_series(x, known)
+    apart = max([0, *top.spec.shape[:1], *bottom.spec.shape[:1]]) <= _MOST_APART + 1
+    coefficients = outputs_of(transfer_function(top, bottom, apart=apart))
+    form = sections.of_transfer_function(b, a)
+    if form and form.name != "direct":
+        return _known(x, form)
+    return (transposed_direct if apart else long_direct)(x, *coefficients)
 
 
 @pointwise
@@ -247,15 +281,17 @@ def sosfilt(x: Any, sos: Lists) -> Any:
     _leading(listed, "sosfilt: a0", (slice(None), 3))
     known = sections.of_sos(sos)
     if known is not None:
-        return _in_series(y, known)
+        return ft.reduce(_known, known, y)
     for i in range(0, len(coefficients), 5):
         y = second_order(y, *coefficients[i : i + 5])
     return y
 
 
-def _in_series(y: Any, known: np.ndarray) -> Any:
-    """`second_order` of known coefficients, `(sections, 5, *lanes)`, one after the other."""
-    for section in known:
+def _known(y: Any, form: sections.Form) -> Any:
+    """What is known before the run, as a lattice or as `second_order`, `(sections, 5, *lanes)`, one after the other."""
+    if form.name == "lattice":
+        return state_space(y, lift(form.values))
+    for section in form.values:
         y = second_order(y, *[lift(c if c.ndim else float(c)) for c in section])
     return y
 
