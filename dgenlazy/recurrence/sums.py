@@ -76,7 +76,7 @@ def sums(start: tuple[Any, Any], restart: Any, x: Any, ctx: Context) -> tuple[tu
 
     first, rest = start
     given = tied([first, lax.stop_gradient(rest)], [jnp.broadcast_to(x, (ctx.frames, *first.shape))])
-    (_, rest), (y,) = lax.custom_linear_solve(differences, given, solved, transposed)
+    (_, rest), (y,) = tied(*lax.custom_linear_solve(differences, given, solved, transposed))
     return (y[-1], lax.stop_gradient(rest)), y
 
 
