@@ -7,7 +7,7 @@ from typing import Literal, Self, overload
 from .config import Array, Nested, Scalar
 from .graph import Value
 from .lazy import Lazy
-from .ops import Index
+from .ops import Index, Spectrum
 from .values import Signal, SignalTensor, Tensor
 
 Fixed = Array | Tensor
@@ -1640,7 +1640,7 @@ class Methods(Value):
         """
     @overload
     def overlap_add(self, align: Literal["centre", "start", "end"] | int = "centre") -> AnySignal: ...
-    def rfft(self, size: int | None = None) -> Self:
+    def rfft(self, size: int | None = None) -> tuple[Self, Self]:
         """Real and imaginary part of the spectrum of the last axis, as `numpy.fft.rfft` has them, not normalised.
 
         Args:
@@ -1686,7 +1686,7 @@ class Methods(Value):
     def irfft(self, im: Operand = 0.0, size: int | None = None) -> AnySignal: ...
     def stft(
         self, size: int = 1024, hop: int | None = None, align: Literal["centre", "start", "end"] | int = "centre"
-    ) -> AnySignal:
+    ) -> Spectrum:
         """Short-time spectra under periodic Hann windows, not normalised.
 
         Args:

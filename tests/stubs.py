@@ -24,7 +24,7 @@ import references as ref
 import dgenlazy as dg
 from dgenlazy.graph import Lists
 from dgenlazy.methods import Methods
-from dgenlazy.ops import Index
+from dgenlazy.ops import Index, Spectrum
 
 ROOT = Path(dg.__file__).parent
 
@@ -198,13 +198,16 @@ def signatures(name: str, op: Any, method: bool) -> str:
     axis = next((a for a in others if a.parameter.name == "axis" and a.parameter.default is None), None)
     second = any(a.parameter.name == "y" for a in others)
 
+    hint = typing.get_type_hints(inspect.unwrap(op)).get("return") if inspect.isfunction(op) else None
+    whole = "Spectrum" if hint is Spectrum else "tuple[{0}, {0}]" if typing.get_origin(hint) is tuple else "{0}"
+
     def line(first: str, lazy: str, result: str, **change: str) -> str:
         shown = [(f"self: {first}" if first else "self") if method else own.typed(first)]
         for a in others:
             if a.parameter.kind is a.parameter.KEYWORD_ONLY and not any(text.startswith("*") for text in shown):
                 shown.append("*")
             shown.append(change.get(a.parameter.name, a.typed(lazy)))
-        return f"def {name}({', '.join(shown)}) -> {result}"
+        return f"def {name}({', '.join(shown)}) -> {whole.format(result)}"
 
     if axis:  # of one value along axes; of two, if it takes them, element by element
         lines, no = [], {"y": "y: None = None"} if second else {}
@@ -247,7 +250,7 @@ from numpy import ndarray
 from .config import Array, Nested, Scalar
 from .graph import Value
 from .lazy import Lazy
-from .ops import Index
+from .ops import Index, Spectrum
 from .values import Signal, SignalTensor, Tensor
 
 Fixed = Array | Tensor

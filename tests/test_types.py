@@ -4,6 +4,7 @@ import ast
 import doctest
 import inspect
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -27,7 +28,8 @@ ROOT = Path(__file__).parents[1]
 def pyright(*args, folder):
     """Its report, on files of a user."""
     run = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, *args]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
+    here = os.environ | {"PYTHONPATH": str(ROOT)}  # where pyright finds it, however it is installed
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False, cwd=folder, env=here)
     return json.loads(done.stdout)
 
 

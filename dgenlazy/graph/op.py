@@ -247,15 +247,15 @@ class Recurrence(Op):
     inputs, or with `every_frame` once a frame, whatever they are.
     """
 
-    fusible = True  # whether it may compute the pointwise ops that only it needs
+    fusible: bool = True  # whether it may compute the pointwise ops that only it needs
 
     def __init__(self, fn: Callable[..., Any], init: Callable[..., Any] | None = None, every_frame: bool = False):
         super().__init__(fn, skip=1)
-        self.every_frame = every_frame
+        self.every_frame: bool = every_frame
         self._init = init or (lambda *values, **static: zeros(*values))
         self.block_form: Callable[..., Any] | None = None
         self.takes_blocks: Callable[..., bool] = _on_parallel_backends
-        self.loops = False  # whether that form is a loop where the backend is not parallel
+        self.loops: bool = False  # whether that form is a loop where the backend is not parallel
         self.plan = "auto"
         self.block_frames = 0  # how many frames the plan "blocks" may run at once
 

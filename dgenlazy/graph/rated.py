@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .node import Spec
-from .op import Op, Params, Recurrence
+from .op import Context, Op, Params, Recurrence
 
 
 class Clock(NamedTuple):
@@ -51,7 +51,7 @@ class Rated(Recurrence):
 
     fusible = False
 
-    def __init__(self, fn: Callable):
+    def __init__(self, fn: Callable[..., Any]):
         super().__init__(fn)
         Op.__init__(self, fn)  # the first parameter is a value, not a state
 
@@ -67,7 +67,7 @@ class Rated(Recurrence):
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         """A block of a stream: `(state, output)`, where `x` is late by `latency`."""
 
-    def step(self, ctx, params, state, *inputs):
+    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         raise ArgumentError("it changes the rate or looks ahead, and cannot depend on a loop's own output")
 
 

@@ -15,7 +15,7 @@ from .op import Context, Op, Params
 class Block(Op):
     """Sees every frame at once, `(frames, *shape)`, and gives one value for the whole run. It takes at least one Signal."""
 
-    def node(self, *inputs, params=()):
+    def node(self, *inputs: Any, params: Params = ()) -> Any:
         if not any(i.spec.signal for i in inputs):
             given = ", ".join(str(i.spec.shape) for i in inputs)
             fix = "Signal.from_samples(...) makes a Signal of samples"

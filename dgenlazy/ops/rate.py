@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as ft
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Op, Params, Rated, Recurrence, Spec, beside, composite, lift
+from ..graph import Clock, Op, Params, Rated, Recurrence, Spec, beside, composite, lift
 
 Method = Literal["hold", "linear", "window", "cubic", "cubic-ddsp"]
 TAPS = {"hold": 1, "linear": 2, "window": 2, "cubic": 4, "cubic-ddsp": 4}  # how many ticks each value is made of
@@ -57,18 +58,18 @@ def _taps(params: Params) -> int:
 class Resample(Rated):
     """Values every `to` frames, from ticks that come more seldom."""
 
-    def lookahead(self, inputs, params):
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
         (x,), taps = inputs, _taps(params)
         return taps // 2 * x.every - 1 if taps > 1 and x.varies else 0
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         (x,) = inputs
         return Spec(x.shape, True, dict(params)["to"] if x.varies else None, x.dtype)
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return jnp.zeros((_taps(params), *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params, x, spec, frames):
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
         given: dict[str, Any] = dict(params)
         ratio, reach = spec.every // given["to"], TAPS[given["method"]] // 2
         first = jnp.broadcast_to(x[:1], (reach if x.shape[0] else 0, *x.shape[1:]))  # what lies before time 0 is as then
@@ -76,7 +77,7 @@ class Resample(Rated):
         skip = ratio - 1 if reach else 0
         return flat[skip : skip + -(-frames // given["to"])]
 
-    def block(self, params, clock, state, x, spec, latency):
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop = spec.every
         given: dict[str, Any] = dict(params)
         to, taps, ratio = given["to"], TAPS[given["method"]], hop // given["to"]
@@ -110,20 +111,20 @@ def _hop(params: Params) -> Any:
 class Thinned(Rated):
     """The values at the ticks of a slower rate, which all are ticks of this one."""
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         (x,), hop = inputs, _hop(params)
         if x.varies and hop % x.every:
             raise ArgumentError(f"hop={hop} is not a multiple of {x.every}, the hop of the value")
         return Spec(x.shape, True, hop if x.varies else None, x.dtype)
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return ()
 
-    def aligned(self, params, x, spec, frames):
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
         hop = _hop(params)
         return x[:: hop // spec.every][: -(-frames // hop)]
 
-    def block(self, params, clock, state, x, spec, latency):
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop = _hop(params)
         ratio = hop // spec.every
         first = (clock.offset(hop, latency) - clock.offset(spec.every, latency)) // spec.every
@@ -143,20 +144,20 @@ thinned.__name__ = "downsample"
 class Late(Rated):
     """What comes some frames later in a stream, so that it meets what looks ahead. `hop` is that of the value."""
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         return inputs[0]
 
-    def lookahead(self, inputs, params):
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
         return dict(params)["frames"]
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         given: dict[str, Any] = dict(params)
         return jnp.zeros((-(-given["frames"] // given["hop"]), *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params, x, spec, frames):
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
         return x[: -(-frames // spec.every)]
 
-    def block(self, params, clock, state, x, spec, latency):
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop, by, slots, count = spec.every, dict(params)["frames"], clock.slots(spec.every), state.shape[0]
         joined = jnp.concatenate([state, x])
         back = (by + clock.offset(hop, latency) - clock.offset(hop, latency + by)) // hop
@@ -184,10 +185,10 @@ class Ticking(Recurrence):
         super().__init__(fn)
         Op.__init__(self, fn)
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         return Spec((), False, None, np.dtype(np.uint32))
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return jnp.uint32(0)
 
     def after(self, params: Params, state: Any, frames: Any) -> Any:

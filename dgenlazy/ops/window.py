@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as ft
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Rated, Spec, beside, composite, lift
+from ..graph import Clock, Params, Rated, Spec, beside, composite, lift
 
 Align = Literal["centre", "start", "end"] | int  # where in a window its tick lies
 _MOST_CHUNKS = 64  # of a window; with more, it is gathered
@@ -93,24 +94,24 @@ def divisor(size: int, hop: int, ahead_of_tick: int) -> tuple[np.ndarray, int]:
 
 
 class Windows(Rated):
-    def lookahead(self, inputs, params):
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
         given: dict[str, Any] = dict(params)
         return given["size"] - 1 - given["before"]
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         (x,), given = inputs, dict(params)
         if x.hop not in (None, 1):
             raise ArgumentError(f"it takes a value every frame, this one comes every {x.hop}; upsample() it")
         return Spec((*x.shape, given["size"]), True, given["hop"], x.dtype)
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return jnp.zeros((dict(params)["size"] - 1, *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params, x, spec, frames):
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
         given: dict[str, Any] = dict(params)
         return framed(x, given["size"], given["hop"], -(-frames // given["hop"]), -given["before"])
 
-    def block(self, params, clock, state, x, spec, latency):
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         given: dict[str, Any] = dict(params)
         size, hop = given["size"], given["hop"]
         if latency:
@@ -131,10 +132,10 @@ windows_of.__name__ = "windows"
 
 
 class OverlapAdd(Rated):
-    def lookahead(self, inputs, params):
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
         return dict(params)["before"]
 
-    def infer(self, inputs, params):
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
         (w,) = inputs
         if not w.varies:
             raise ArgumentError("its windows come with a hop, this value does not vary")
@@ -142,11 +143,11 @@ class OverlapAdd(Rated):
             raise ShapeError("its last axis is the window, this value has shape ()")
         return Spec(w.shape[:-1], True, 1, w.dtype)
 
-    def init(self, inputs, params):
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
         (w,) = inputs
         return jnp.zeros((w.shape[-1] - 1, *w.shape[:-1]), w.dtype)
 
-    def aligned(self, params, x, spec, frames):
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
         given: dict[str, Any] = dict(params)
         y = padded(laid(x, spec.every), frames, -given["before"])
         if not given["divided"]:
@@ -155,7 +156,7 @@ class OverlapAdd(Rated):
         table = np.concatenate([table, np.tile(table[settled:], max(-(-(frames - len(table)) // spec.every), 0))])[:frames]
         return y * beside(jnp.asarray(table, y.dtype), y)
 
-    def block(self, params, clock, state, x, spec, latency):
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop, size, slots, given = spec.every, spec.shape[-1], clock.slots(spec.every), dict(params)
         live = clock.live(hop, latency) if latency else jnp.ones(slots, bool)
         live = jnp.where(jnp.arange(slots) < slots - 1, live, live & clock.full(hop, latency))
