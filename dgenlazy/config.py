@@ -6,7 +6,9 @@ import contextlib
 import itertools
 import math
 import operator
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import jax
@@ -150,7 +152,24 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "default_frame_count": lambda value: whole_number("DGen.default_frame_count", value, least=1),
     "seed": lambda value: seed_number("DGen.seed", value),
     "inputs": _inputs,
+    "flush_nan": lambda value: flag("DGen.flush_nan", value),
 }
+_assigning = threading.Lock()
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting, checked; with a seed comes a new numbering of what is made without one."""
+    for name in settings.keys() - _CHECKS.keys():
+        raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
+    out = {name: _CHECKS[name](value) for name, value in settings.items()}
+    return out | ({"numbers": itertools.count()} if "seed" in out else {})
+
+
+class _Layer:
+    """The session's settings, or those of one `with` block. `ended`: it met its end in another context than its beginning."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings, self.ended = _checked(settings), False
 
 
 class Settings(TypedDict, total=False):
@@ -161,10 +180,14 @@ class Settings(TypedDict, total=False):
     default_frame_count: int
     seed: int
     inputs: Mapping[int, Any]
+    flush_nan: bool
 
 
 class Config:
     """Settings of the session, each checked when it is assigned.
+
+    An assignment holds for the whole process, all threads included; an `override` for the thread, or the asyncio task, that is
+    inside it, and for tasks begun there. What is assigned to an overridden setting changes the override, and ends with it.
 
     Attributes:
         backend: "auto" (Metal where a plugin has registered it, then a GPU, else JAX's default device),
@@ -173,6 +196,9 @@ class Config:
         default_frame_count: Frames of a run that does not say how many, and has no samples that do. 1024 at first.
         seed: Of noise and `Tensor.randn`; assigning it restarts the numbering of those made without a seed. In [0, 2**32).
         inputs: Mapping from channel to samples, for `Signal.input(channel)`.
+        flush_nan: Whether a stream, or a player, recovers from a NaN or an infinity that got into it: after each block every
+            recurrence whose state is not finite begins again, which `x.restarts` counts, and the log of this package names
+            inputs that are not finite. False at first: a NaN that stays is right as mathematics, and wrong on a stage.
 
     >>> with DGen.override(sample_rate=16000):
     ...     DGen.sample_rate
@@ -184,6 +210,7 @@ class Config:
     backend: Backend
     default_frame_count: int
     seed: int
+    flush_nan: bool
     if TYPE_CHECKING:  # what is assigned is wider than what is kept
 
         @property
@@ -198,48 +225,74 @@ class Config:
         @inputs.setter
         def inputs(self, value: Mapping[int, Any]) -> None: ...
 
-    def __init__(self) -> None:
-        self._set(backend="auto", sample_rate=44100.0, default_frame_count=1024, seed=0, inputs={})
+    _session: _Layer
+    _inside: ContextVar[tuple[_Layer, ...]]  # the overrides that a thread or a task is inside of, the innermost first
 
-    if not TYPE_CHECKING:  # a type checker would take it for leave to assign any name
+    def __init__(self) -> None:
+        first = {
+            "backend": "auto",
+            "sample_rate": 44100.0,
+            "default_frame_count": 1024,
+            "seed": 0,
+            "inputs": {},
+            "flush_nan": False,
+        }
+        object.__setattr__(self, "_session", _Layer(first))
+        object.__setattr__(self, "_inside", ContextVar("overrides", default=()))
+
+    if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _CHECKS:
+                raise AttributeError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}", name=name, obj=self)
+            return self._holder(name).settings[name]
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name.startswith("_"):
-                object.__setattr__(self, name, value)
-            else:
-                self._set(**{name: value})
+            new, layer = _checked({name: value}), self._holder(name)
+            with _assigning:
+                layer.settings = layer.settings | new
 
-    def _set(self, **settings: Any) -> None:
-        """Check every setting before any is changed."""
-        for name in settings.keys() - _CHECKS.keys():
-            raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
-        self.__dict__.update({name: _CHECKS[name](value) for name, value in settings.items()})
-        if "seed" in settings:
-            self._numbers = itertools.count()
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_CHECKS]
+
+    def _holder(self, name: str) -> _Layer:
+        for layer in self._inside.get():
+            if name in layer.settings and not layer.ended:
+                return layer
+        return self._session
 
     def next_randn(self) -> int:
         """A number for a `Tensor.randn` or a noise made without a seed: how many there were since `seed` was assigned."""
-        return next(self._numbers)
+        return next(self._holder("numbers").settings["numbers"])
 
     @contextlib.contextmanager
     def override(self, **settings: Unpack[Settings]) -> Iterator[Config]:
         """Other settings inside a `with` block; those from before come back after it, also on an error.
 
+        Threads and asyncio tasks do not see each other's; a thread that shall run inside of the block is begun with
+        `Thread(target=contextvars.copy_context().run, args=(work,))`. Generators are no tasks: one that is suspended inside of the block
+        leaves it open for whoever runs it, until it goes on to the end of the block, or is closed.
+
         >>> with DGen.override(default_frame_count=4, sample_rate=8.0):
         ...     Signal.phasor(1.0).realize()
         array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
         """
-        before = dict(self.__dict__)
+        mine = _Layer(settings)
         try:
-            self._set(**settings)
+            self._inside.set((mine, *self._inside.get()))
             yield self
-        finally:
-            self.__dict__.update({name: before[name] for name in settings if name in before})
-            if "seed" in settings:
-                self._numbers = before["_numbers"]
+        finally:  # blocks may end in any order
+            held = self._inside.get()
+            rest = tuple([layer for layer in held if layer is not mine])
+            mine.ended = len(rest) == len(held)
+            self._inside.set(rest)
 
     def __repr__(self) -> str:
-        return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS) + ")"
+        return (
+            "DGen("
+            + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS if name != "flush_nan" or self.flush_nan)
+            + ")"
+        )
 
 
 DGen: Config = Config()

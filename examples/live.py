@@ -13,6 +13,7 @@ time that blocks took; with underruns, take a larger `--block`, or more of them 
 """
 
 import argparse
+import contextvars
 import functools as ft
 import itertools
 import queue
@@ -123,7 +124,7 @@ def play(sounddevice, blocks, frames, ahead):
             raise sounddevice.CallbackStop
         out[:, 0] = block
 
-    worker = threading.Thread(target=compute)
+    worker = threading.Thread(target=contextvars.copy_context().run, args=(compute,))  # a thread of its own sees no override
     worker.start()
     try:
         while worker.is_alive() and not ready.full():

@@ -1,5 +1,6 @@
 """The three types: promotion, operators, broadcasting, properties, data and gradients of leaves, random numbers."""
 
+import contextvars
 import copy
 import math
 import operator
@@ -424,7 +425,8 @@ def test_what_fails_takes_no_number():
 
 def test_noises_made_in_several_threads_all_differ():
     made = [[] for _ in range(4)]
-    threads = [threading.Thread(target=lambda own=own: own.extend(Signal.noise() for _ in range(500))) for own in made]
+    work = [lambda own=own: own.extend(Signal.noise() for _ in range(500)) for own in made]
+    threads = [threading.Thread(target=contextvars.copy_context().run, args=(each,)) for each in work]
     for thread in threads:
         thread.start()
     for thread in threads:
