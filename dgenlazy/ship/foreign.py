@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools as ft
+import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +47,7 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
     """
     if not callable(fn):
         raise ArgumentError(f"from_jax: {fn!r} is not a function")
-    op = (_WholeRun if whole_run else _PerFrame)(_positional(fn))
+    op = (_WholeRun if whole_run else _PerFrame)(fn)
     takes = _signature(fn)
 
     @ft.wraps(op.fn, updated=())
@@ -108,11 +110,25 @@ class _PerFrame(Pointwise):
 
     foreign = True
 
+    def __init__(self, fn: Callable[..., Any], skip: int = 0):
+        super().__init__(_positional(fn), skip)
+        self.of = fn
+
+    def __reduce__(self):
+        return _op, (type(self), _name(self.of) or self.of)
+
 
 class _WholeRun(Block):
     """Somebody's function of all frames."""
 
     foreign = True
+
+    def __init__(self, fn: Callable[..., Any], skip: int = 0):
+        super().__init__(_positional(fn), skip)
+        self.of = fn
+
+    def __reduce__(self):
+        return _op, (type(self), _name(self.of) or self.of)
 
     def infer(self, inputs, params):
         found = []
@@ -130,6 +146,17 @@ class _WholeRun(Block):
     def run(self, ctx, params, inputs, specs):
         full = [jnp.broadcast_to(x, (ctx.frames, *s.shape)) if s.signal and not s.varies else x for x, s in zip(inputs, specs)]
         return self.fn(*full, **dict(params))
+
+
+def _name(fn: Any) -> tuple[str, str] | None:
+    """Module and name where a function is found again, also one that JAX has wrapped, which pickle would not find."""
+    module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", "")
+    return (module, name) if module and getattr(sys.modules.get(module), name, None) is fn else None
+
+
+def _op(kind: Any, fn: Any) -> Any:
+    """An op from a pickle."""
+    return kind(getattr(importlib.import_module(fn[0]), fn[1]) if isinstance(fn, tuple) else fn)
 
 
 _PROBES = 4096, 8192  # numbers of frames that its result is found for
