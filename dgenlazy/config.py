@@ -270,8 +270,8 @@ class Config:
         """Other settings inside a `with` block; those from before come back after it, also on an error.
 
         Threads and asyncio tasks do not see each other's; a thread that shall run inside of the block is begun with
-        `Thread(target=contextvars.copy_context().run, args=(work,))`. Generators are no tasks: one that is suspended inside of the block
-        leaves it open for whoever runs it, until it goes on to the end of the block, or is closed.
+        `Thread(target=contextvars.copy_context().run, args=(work,))`. Generators are no tasks: one that is suspended inside of
+        the block leaves it open for whoever runs it, until it goes on to the end of the block, or is closed.
 
         >>> with DGen.override(default_frame_count=4, sample_rate=8.0):
         ...     Signal.phasor(1.0).realize()

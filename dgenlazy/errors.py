@@ -60,6 +60,18 @@ class BackendError(DGenError, RuntimeError):
     """The backend asked for, or a package that a function takes, is not on this machine."""
 
 
+class OutOfMemoryError(DGenError, MemoryError):
+    """A run, or an array, that takes more memory than there is.
+
+    >>> Tensor.zeros((2**30, 2**30))
+    Traceback (most recent call last):
+    dgenlazy.errors.OutOfMemoryError: Tensor.zeros: shape (1073741824, 1073741824) takes 4,294,967,296.0 GiB of memory, and ...
+    >>> dg.audio.resample(np.zeros(2**22), 1, 100_000)
+    Traceback (most recent call last):
+    dgenlazy.errors.OutOfMemoryError: audio.resample: 4194304 frames ... would be ... GB, more than ...
+    """
+
+
 class ArtifactError(DGenError, ValueError):
     """An exported file that is damaged, foreign or not allowed to run."""
 
@@ -70,13 +82,4 @@ class FileError(ArgumentError, OSError):
     >>> dg.audio.write("/no/such/folder/tone.wav", [0.0], 44100)
     Traceback (most recent call last):
     dgenlazy.errors.FileError: audio.write: ...
-    """
-
-
-class OutOfMemoryError(DGenError, MemoryError):
-    """A result that this machine cannot hold.
-
-    >>> dg.audio.resample(np.zeros(2**22), 1, 100_000)
-    Traceback (most recent call last):
-    dgenlazy.errors.OutOfMemoryError: audio.resample: 4194304 frames ... would be ... GB, more than ...
     """

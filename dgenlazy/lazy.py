@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -12,9 +14,9 @@ from . import display
 from .arrays import AsArray
 from .config import Numbers, flag, real_array
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
+from .graph import Data, Leaf, Node, Number, Value, checked, needs_value, toposort
 from .methods import Methods
-from .run import Plans, Program, Stream, runtime
+from .run import Plans, Program, Stream, assigning, runtime
 
 
 def reset(x: Value) -> None:
@@ -27,7 +29,7 @@ def reset(x: Value) -> None:
     >>> ramp.realize(frames=2, preserve_state=True)
     array([1., 2.], dtype=float32)
     """
-    for stream in needs_value("reset", x)._streams.values():
+    for stream in list(needs_value("reset", x)._streams.values()):
         stream.reset()
 
 
@@ -115,6 +117,10 @@ def backward(
     return runtime.backward(needs_value("backward", loss).node, frames, inputs, reduction)
 
 
+def _again(wrap: Any, nodes: list[Any]) -> Any:
+    return wrap(nodes[-1])
+
+
 class Lazy(Methods, AsArray):
     """What the three types share; their methods are those of `Methods` and `AsArray`."""
 
@@ -124,11 +130,9 @@ class Lazy(Methods, AsArray):
         self.node: Any = node
         self._streams: dict[tuple[Any, ...], Stream] = {}
 
-    def __getstate__(self) -> tuple[Any]:
-        return (self.node,)  # a copy begins streams of its own
-
-    def __setstate__(self, state: tuple[Any]) -> None:
-        Lazy.__init__(self, *state)
+    def __reduce__(self) -> Any:
+        """A copy begins streams of its own. Nodes go inputs first, so that a copy or a pickle does not recurse down a graph."""
+        return _again, (self.wrap, toposort([self.node]))
 
     # Data.
 
@@ -181,7 +185,9 @@ class Lazy(Methods, AsArray):
                 array = np.array(np.broadcast_to(array, leaf.array.shape))
             except ValueError:
                 raise ShapeError(f"value: shape {array.shape} does not fit into {leaf.array.shape}") from None
-        leaf.array = checked("value", array, leaf.requires_grad, leaf.low, leaf.high)
+        array = checked("value", array, leaf.requires_grad, leaf.low, leaf.high)
+        with assigning:
+            leaf.array = array
 
     def __repr__(self) -> str:
         return display.describe(type(self).__name__, self.node)
@@ -262,6 +268,21 @@ class Lazy(Methods, AsArray):
         """
         return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
 
+    @property
+    def restarts(self) -> int:
+        """After how many blocks a state that was not finite began again, where `DGen.flush_nan` is on; since the last `reset`.
+
+        >>> echo = Signal.input(0).onepole(0.5)
+        >>> with DGen.override(flush_nan=True):
+        ...     for block in ([1.0, np.nan], [1.0, 1.0]):
+        ...         echo.realize(inputs={0: block}, preserve_state=True)
+        array([0.5, nan], dtype=float32)
+        array([0.5 , 0.75], dtype=float32)
+        >>> echo.restarts
+        1
+        """
+        return sum(stream.at.restarts for stream in list(self._streams.values()))
+
     reset = reset
     save_state = save_state
     backward = backward
@@ -311,10 +332,15 @@ def realize(
 
     Args:
         values: Tensors, Signals and SignalTensors.
-        frames, inputs, preserve_state: As for `x.realize`; with `preserve_state` the group keeps one stream.
+        frames, inputs, preserve_state: As for `x.realize`; with `preserve_state` the group keeps one stream, as long as all of
+            its values live.
 
     Returns:
         One array for each value.
+
+    Raises:
+        ArgumentError: a value of a group that is streamed is made again for each block, as in `dg.realize(x, x * 2, ...)` in a
+            loop: each such group is another, and would begin at frame 0. And what `x.realize` raises.
 
     >>> x = Signal.phasor(11025.0)
     >>> dg.realize(x, x * 2, frames=4)
@@ -338,7 +364,32 @@ def _nodes(name: str, values: Sequence[Any]) -> tuple[Node | Leaf, ...]:
 def _stream(name: str, values: Sequence[Any]) -> tuple[tuple[Node | Leaf, ...], Stream]:
     """The nodes of a value or of a group, and the one stream that they share."""
     nodes = _nodes(name, values)
-    stream = values[0]._streams.get(nodes) or Stream(runtime.staged(nodes))
-    for value in values:
-        value._streams[nodes] = stream
+    stream = values[0]._streams.get(nodes)
+    if stream is None:
+        with _beginning:
+            stream = values[0]._streams.get(nodes) or _begun(name, nodes, values)
+    if len(values) > 1:
+        stream.members = tuple([weakref.ref(value) for value in values])
+        for value in values:
+            value._streams[nodes] = stream
     return nodes, stream
+
+
+def _begun(name: str, nodes: tuple[Node | Leaf, ...], values: Sequence[Any]) -> Stream:
+    """A new stream. Those of groups of which a member is gone cannot be called any more, and go."""
+    stream = Stream(runtime.staged(nodes))
+    for value in values:
+        for key, old in list(value._streams.items()):
+            if all(member() is not None for member in old.members):
+                continue
+            if old.at.blocks == 1 and old.repeats(stream.graph):
+                raise ArgumentError(
+                    f"{name}: preserve_state=True: a value of the group was made again since the last block, so that the "
+                    "stream would begin anew with each; make the values once, outside of the loop, or reset() the others first"
+                )
+            del value._streams[key]
+    values[0]._streams[nodes] = stream
+    return stream
+
+
+_beginning = threading.RLock()

@@ -12,7 +12,7 @@ from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
 from .lazy import Lazy
 from .ops import oscillator
-from .run import close, runtime
+from .run import close, memory, runtime
 
 if TYPE_CHECKING:
     from .methods import AnySignal, Fixed, Operand
@@ -29,7 +29,9 @@ def promoted(node: Node | Leaf) -> Any:
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:
     lengths = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
-    return tuple(whole_number(f"{name}: shape", n) for n in lengths)
+    shape = tuple(whole_number(f"{name}: shape", n) for n in lengths)
+    memory.needs(name, shape)
+    return shape
 
 
 def _number(name: str, value: Any) -> float:

@@ -1,6 +1,8 @@
 """How a graph becomes a program, and the program a result: staging, loops, streams, devices."""
 
-from . import backend as backend, runtime as runtime, samples as samples
+from . import backend as backend, memory as memory, runtime as runtime, samples as samples
+from .cache import kept as kept
+from .data import assign as assign, assigning as assigning, on_device as on_device
 from .feedback import close as close
 from .plan import Plans as Plans, plans as plans
 from .program import Program as Program
@@ -12,4 +14,4 @@ from .stage import (
     stage as stage,
     step as step,
 )
-from .stream import Stream as Stream
+from .stream import Stream as Stream, flushed as flushed

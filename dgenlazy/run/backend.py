@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools as ft
 import importlib.metadata
+import os
 import platform
 import sys
 from typing import Any
 
 import jax
+import jax.core
 
-from ..errors import BackendError
+from ..errors import ArgumentError, BackendError
 
 PLATFORMS: dict[str, tuple[str, ...]] = {"metal": ("mps", "METAL"), "gpu": ("gpu",), "cpu": ("cpu",)}
 WITHOUT_FFT = ("METAL",)  # Apple's plugin has no complex numbers either
@@ -29,8 +31,23 @@ def plugins() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group="jax_plugins"), key=lambda e: e.name)
 
 
+_started_in: int | None = None  # the process in which JAX has been asked for a device first
+
+
+def check_fork() -> None:
+    """Raise a BackendError in a process that was forked after JAX had started, where what runs would wait for ever."""
+    if _started_in not in (None, os.getpid()):
+        raise BackendError(
+            "this process was forked after JAX had started, whose threads a fork does not have, so that a run would never end: "
+            "use multiprocessing.get_context('spawn'), or fork before anything is computed"
+        )
+
+
 def _devices(name: str | None) -> list[Any]:
     """All that JAX has of a platform; None is JAX's default."""
+    global _started_in
+    check_fork()
+    _started_in = os.getpid()
     for _ in range(2):  # a plugin that fails to start makes JAX's first call fail, whatever that asks for
         try:
             return jax.local_devices(backend=name)
@@ -64,6 +81,21 @@ def device(backend: str) -> Any:
     return found
 
 
+def concrete(array: Any) -> Any:
+    """`array`, unless JAX is tracing: what it is then must not be kept."""
+    if isinstance(array, jax.core.Tracer):
+        raise traced()
+    return array
+
+
+def traced() -> ArgumentError:
+    """The error of a call that computes, inside of what JAX traces."""
+    return ArgumentError(
+        "realize, backward, step and process run now; inside jax.jit, scan, from_jax or else where JAX traces, take "
+        "dg.function, whose calls become part of what is traced"
+    )
+
+
 def _missing(backend: str) -> str:
     names, default = ", ".join(e.name for e in plugins()), _devices(None)
     other = "" if backend == "auto" else "; or set DGen.backend = 'auto'"
@@ -73,3 +105,7 @@ def _missing(backend: str) -> str:
         f"default platform: {default[0].platform if default else 'none'}. "
         f"To fix it: {FIX[backend]}{other}{''.join(f'. JAX says: {fact}' for fact in failures)}"
     )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=device.cache_clear)  # what is asked for next finds out where it is

@@ -94,6 +94,12 @@ class Program:
         return self.moves or any(s.signal for s in self.output_specs) or bool(self.sees_whole_run)
 
     @ft.cached_property
+    def sampled(self) -> tuple[tuple[int, int, int], ...]:
+        """Which of the arrays hold samples, which of their axes, from the last on, counts them, and one in how many frames."""
+        arrays = self.leaves[self.numbers :]
+        return tuple([(i, -1 - len(spec.shape), spec.every) for i, spec in enumerate(arrays) if spec.varies])
+
+    @ft.cached_property
     def sees_whole_run(self) -> str:
         """The names of the ops of it that cannot be run block by block."""
         return ", ".join(dict.fromkeys(line.op.__name__ for line in self.lines if isinstance(line.op, Block)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools as ft
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,12 +13,14 @@ from jax.sharding import SingleDeviceSharding
 from ..config import DGen, Inputs, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
-from . import backend, samples
+from . import backend, memory, samples
+from .cache import kept
+from .data import assign, assigning, given, name_what_is_not_finite
 from .latency import came
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, initial_state, run, staged
-from .stream import Stream
+from .stream import At, Stream, flushed
 from .terms import staged_terms
 
 
@@ -33,41 +34,19 @@ def sample_rate() -> float:
     return DGen.sample_rate
 
 
-def on_device(leaf: Data, where: Any) -> Any:
-    """The array of a leaf, moved to `where` once and kept there."""
-    array = leaf.array
-    if not isinstance(array, jax.Array) or array.devices() != {where}:
-        with jax.ensure_compile_time_eval():  # also inside somebody's jit: what is kept must not be a tracer
-            array = leaf.array = jax.device_put(array, where)
-    return array
-
-
-def _given(leaf: Data, where: Any, start: int) -> Any:
-    """The array of a leaf for a run from `start` on. A knob turned between blocks is handed over faster than it is moved."""
-    array = leaf.array
-    turned = start and isinstance(array, np.ndarray) and array.size <= _SMALL and where.platform == "cpu"
-    return array if turned else on_device(leaf, where)
-
-
-_SMALL = 64  # elements
-
-
-def _collect(
-    graph: Staged, frames: int, start: int, inputs: Mapping[int, Any] | None, where: Any, stream: Stream | None = None
-) -> list[Any]:
-    """The data of every leaf, for the frames from `start` on."""
-    numbers = stream.numbers if stream else {}
+def _collect(graph: Staged, frames: int, at: At, inputs: Mapping[int, Any] | None, where: Any, whole: bool) -> list[Any]:
+    """The data of every leaf, for the frames from where a stream is `at`; of a whole run, for what is looked ahead too."""
     out: list[Any] = []
     latency = graph.program.latency
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
             if leaf.spec.varies:
-                samples.inside(leaf, start, frames, latency if stream else 0)
-            out.append(_given(leaf, where, start))
+                samples.inside(leaf, at.position, frames, 0 if whole else latency)
+            out.append(given(leaf, where, at.position))
         elif isinstance(leaf, Input):
-            out.append(samples.block(leaf, frames, start, inputs, DGen.inputs, 0 if stream else latency))
+            out.append(samples.block(leaf, frames, at.position, inputs, DGen.inputs, latency if whole else 0))
         elif isinstance(leaf, Seed):
-            out.append(key(leaf, DGen.seed, numbers.get(leaf, leaf.number)))
+            out.append(key(leaf, DGen.seed, at.numbers.get(leaf, leaf.number)))
         else:
             raise ArgumentError("feedback: the previous output was used outside of its loop")
     return out
@@ -113,6 +92,16 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
 
 
 # Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
+# The key tells all shapes, so that each entry is one program and the cache knows how many there are.
+
+
+def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None) -> tuple[Any, ...]:
+    """What the key of a compiled program has besides: a batch, and how many samples are held, where not just the block's."""
+    sampled = graph.program.sampled
+    for i, axis, hop in sampled:
+        if arrays[i].shape[axis] != -(-frames // hop):
+            return batch, tuple([arrays[i].shape[axis] for i, axis, _ in sampled])
+    return (batch,) if batch else ()
 
 
 def context(
@@ -123,9 +112,15 @@ def context(
     return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1, ahead=ahead)
 
 
-@ft.lru_cache(maxsize=1024)
+@kept
 def _compiled(
-    program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None, aligned: bool = False
+    program: Program,
+    frames: int,
+    sample_rate: float,
+    where: Any,
+    aligned: bool,
+    batch: Batch | None = None,
+    lengths: tuple[int, ...] = (),
 ) -> Any:
     """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
@@ -137,11 +132,13 @@ def _compiled(
         return whole(program, outputs, frames), state
 
     fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
-    return jax.jit(fn, in_shardings=SingleDeviceSharding(where))
+    return memory.fitted(jax.jit(fn, in_shardings=SingleDeviceSharding(where)), program, frames, where, batch)
 
 
-@ft.lru_cache(maxsize=1024)
-def _compiled_state(program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None) -> Any:
+@kept
+def _compiled_state(
+    program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None, lengths: tuple[int, ...] = ()
+) -> Any:
     def fn(numbers, arrays, start):
         ctx = context(sample_rate, frames, start, where)
         return initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays))
@@ -151,7 +148,7 @@ def _compiled_state(program: Program, frames: int, sample_rate: float, where: An
     return jax.jit(fn, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
 
 
-@ft.lru_cache(maxsize=1024)
+@kept
 def _compiled_gradient(
     program: Program,
     learned: tuple[int, ...],
@@ -160,6 +157,7 @@ def _compiled_gradient(
     where: Any,
     total: bool,
     batch: Batch | None = None,
+    lengths: tuple[int, ...] = (),
 ) -> Any:
     """`(parameters, numbers, arrays) -> (loss, gradients)`; the outputs of `program` are terms of the loss."""
 
@@ -178,7 +176,8 @@ def _compiled_gradient(
         return jnp.mean(jax.vmap(of_one, ([axes[i] for i in learned], None, axes))(parameters, numbers, arrays))
 
     loss = of_batch if batch else of_one
-    return jax.jit(jax.value_and_grad(loss), in_shardings=SingleDeviceSharding(where))
+    fn = jax.jit(jax.value_and_grad(loss), in_shardings=SingleDeviceSharding(where))
+    return memory.fitted(fn, program, frames, where, batch)
 
 
 # What users call, by way of `values`.
@@ -186,33 +185,56 @@ def _compiled_gradient(
 
 def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
     """Compute nodes in one program. With a stream, go on from where it is, and move it."""
-    graph = stream.graph if stream else staged(nodes)
-    where, start = device(), stream.position if stream else 0
+    if stream is None:
+        return _block(staged(nodes), frames, inputs, None)
+    with stream.lock:  # each of two threads gets the next block
+        return _block(stream.graph, frames, inputs, stream)
+
+
+_START = At()
+
+
+def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
     if stream and graph.program.sees_whole_run:
         name = graph.program.sees_whole_run
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
-    inputs = _inputs(inputs)
+    where, at = device(), stream.at if stream else _START
+    start, inputs = at.position, _inputs(inputs)
     count = _frame_count(graph, frames, start, inputs)
-    arrays = _collect(graph, count, start, inputs, where, stream)
+    arrays = _collect(graph, count, at, inputs, where, stream is None)
     batch = batch_of(graph.arrays, arrays, graph.batched)
-    aligned = graph.program.rated and not stream
-    key = (graph.program, count, DGen.sample_rate, where, *((batch,) if batch or aligned else ()))
-    first = np.uint32(start % 2**32)
-    state = None
+    key = (graph.program, count, DGen.sample_rate, where)
+    more = _more(graph, arrays, count, batch)
+    first, state = np.uint32(start % 2**32), at.state
     if stream:
         stream.takes(batch.size if batch else None)
-        state = stream.state
         if state is None:
-            state = _compiled_state(*key)(graph.numbers, arrays, first)
-        if stream.where is not where:
+            state = _compiled_state(*key, *more)(graph.numbers, arrays, first)
+        if at.where is not where:
             state = jax.device_put(state, where)
-    outputs, state = _compiled(*key, *((True,) if aligned else ()))(graph.numbers, arrays, first, state)
-    outputs = [np.array(y) for y in outputs]
+    if flush := DGen.flush_nan:
+        name_what_is_not_finite(graph.arrays, arrays, start)
+    aligned = graph.program.rated and not stream
+    outputs, state = _compiled(*key, aligned, *more)(graph.numbers, arrays, first, state)
+    try:
+        outputs = [np.array(y) for y in outputs]
+    except jax.errors.TracerArrayConversionError:
+        raise backend.traced() from None
     if stream:
         if graph.program.rated:
             outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
-        stream.go_to(state, start + count, where, batch.size if batch else None)
+        restarts, ended = at.restarts, state
+        if flush:
+            state = flushed(state, lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first), batch is not None)
+            restarts, state = (restarts, state) if state is ended else (restarts + 1, jax.device_put(state, where))
+        size = batch.size if batch else None
+        stream.move(at, At(state, start + count, where, size, at.numbers, at.blocks + 1, restarts))
     return outputs
+
+
+def flush_nan() -> bool:
+    """Whether states that are not finite begin again."""
+    return DGen.flush_nan
 
 
 class Settings(NamedTuple):
@@ -277,17 +299,19 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     if count == 0:
         raise ArgumentError("backward: there is no loss over 0 frames")
     where = device()
-    arrays = _collect(graph, count, 0, inputs, where)
+    arrays = _collect(graph, count, _START, inputs, where, True)
     batch = batch_of(graph.arrays, arrays, graph.batched)
     if batch and not batch.size:
         raise ArgumentError("backward: there is no loss over a batch of 0 examples")
-    key = (graph.program, graph.learned, count, DGen.sample_rate, where, reduction == "sum", *((batch,) if batch else ()))
-    fn = _compiled_gradient(*key)
+    key = (graph.program, graph.learned, count, DGen.sample_rate, where, reduction == "sum")
+    fn = _compiled_gradient(*key, *_more(graph, arrays, count, batch))
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
-    for i, grad in zip(graph.learned, grads):
-        leaf: Any = graph.arrays[i]
-        leaf.grad = grad if leaf.grad is None else jax.device_put(leaf.grad, where) + grad
-    return float(loss)
+    loss = float(backend.concrete(loss))
+    learned: list[Any] = [graph.arrays[i] for i in graph.learned]
+    with assigning:  # so that of two threads both count
+        sums = [g if leaf.grad is None else jax.device_put(leaf.grad, where) + g for leaf, g in zip(learned, grads)]
+        assign(learned, "grad", sums)
+    return loss
 
 
 def normal(shape: tuple[int, ...], seed: int | None) -> np.ndarray:

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools as ft
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, final
+from types import MappingProxyType
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 
 from ..config import seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
-from ..graph import Context, Recurrence, Seed
+from ..graph import Context, Data, Input, Leaf, Recurrence, Seed
 from .program import Program
-from .stage import initial_state
+from .stage import Staged, initial_state
+
+
+class At(NamedTuple):
+    """Where a stream has got to, in one piece, so that an interrupt finds it before a block or after it.
+
+    Attributes:
+        state: Of its recurrences; None before the first block.
+        position: The number of the next frame.
+        where: The device that the state is on, if it is on one.
+        batch: How many examples the state is of; None outside of batches, where it has no batch axis.
+        numbers: Of its unseeded noises, where a snapshot brought others than they were made with.
+        blocks: How many were run since it began.
+        restarts: After how many of them a state was not finite and began again, with `DGen.flush_nan`.
+    """
+
+    state: Any = None
+    position: int = 0
+    where: Any = None
+    batch: int | None = None
+    numbers: Mapping[Seed, int] = MappingProxyType({})
+    blocks: int = 0
+    restarts: int = 0
 
 
 @final
@@ -22,44 +47,95 @@ class Stream:
 
     Attributes:
         graph: What `runtime.staged` made of them, kept because a host has little time for a block.
-        state: Of its recurrences; None before the first block.
-        position: The number of the next frame.
-        where: The device that the state is on, if it is on one.
-        batch: How many examples the state is of; None outside of batches, where it has no batch axis.
-        numbers: Of its unseeded noises, where a snapshot brought others than they were made with.
+        at: Where it has got to.
+        lock: Held during a block.
+        members: Of a group, weak references to its values.
     """
 
-    def __init__(self, graph: Any):
-        self.graph: Any = graph
-        self.reset()
+    def __init__(self, graph: Staged):
+        self.graph = graph
+        self.at = At()
+        self.lock = threading.RLock()
+        self.members: tuple[Any, ...] = ()
 
     def reset(self) -> None:
-        self.numbers: dict[Seed, int] = {}
-        self.go_to(None, 0)
+        with self.lock:
+            self.at = At()
 
-    def go_to(self, state: Any, position: int, where: Any = None, batch: int | None = None) -> None:
-        self.state, self.position, self.where, self.batch = state, position, where, batch
+    @property
+    def state(self) -> Any:
+        return self.at.state
+
+    @property
+    def position(self) -> int:
+        return self.at.position
+
+    @position.setter
+    def position(self, frame: int) -> None:
+        self.at = self.at._replace(position=frame)
+
+    def move(self, before: At, after: At) -> None:
+        """Go on, from where a block began."""
+        if self.at is not before:  # by the handler of a signal: a lock lets its own thread in
+            raise ArgumentError("realize: the stream was moved while this block was computed")
+        self.at = after
+
+    def repeats(self, graph: Staged) -> bool:
+        """Whether a graph is this one, made again."""
+        mine, other = self.graph, graph
+        if mine.program != other.program or not np.array_equal(mine.numbers, other.numbers):
+            return False
+        return all(_alike(a, b) for a, b in zip(mine.arrays, other.arrays))
 
     def takes(self, batch: int | None) -> None:
         """Raise an InputError unless a block of so many examples can go on from where it is."""
-        if batch != self.batch and self.state is not None:
-            was, new = (f"a batch of {n}" if n is not None else "no batch" for n in (self.batch, batch))
-            raise InputError(f"realize: the stream is of {was}, at frame {self.position}; this block has {new}; reset() it")
+        at = self.at
+        if batch != at.batch and at.state is not None:
+            was, new = (f"a batch of {n}" if n is not None else "no batch" for n in (at.batch, batch))
+            raise InputError(f"realize: the stream is of {was}, at frame {at.position}; this block has {new}; reset() it")
 
     def saved(self) -> dict[str, np.ndarray]:
         """A copy of the state, by names that any file takes. Of one that has not begun there is none."""
-        program = self.graph.program
-        arrays = {name: np.array(x) for name, x in zip(_names(program, self.state), jax.tree.leaves(self.state))}
-        if self.batch is not None:
-            arrays["batch"] = np.array(self.batch, np.int64)
+        program, at = self.graph.program, self.at
+        arrays = {name: np.array(x) for name, x in zip(_names(program, at.state), jax.tree.leaves(at.state))}
+        if at.batch is not None:
+            arrays["batch"] = np.array(at.batch, np.int64)
         for name, leaf in _noises(self.graph).items():
-            arrays[name] = np.array(self.numbers.get(leaf, leaf.number), np.int64)
-        return {"position": np.array(self.position, np.int64), "program": np.array(str(program)), **arrays}
+            arrays[name] = np.array(at.numbers.get(leaf, leaf.number), np.int64)
+        return {"position": np.array(at.position, np.int64), "program": np.array(str(program)), **arrays}
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
         """Go to where `saved` was called, if that was for an equal program."""
-        state, position, batch, self.numbers = _restored(self.graph, snapshot)
-        self.go_to(state, position, None, batch)
+        state, position, batch, numbers = _restored(self.graph, snapshot)
+        with self.lock:
+            self.at = At(state, position, None, batch, numbers)
+
+
+def flushed(state: Sequence[Any], first: Callable[[], Sequence[Any]], batched: bool) -> Sequence[Any]:
+    """`state`, itself where it is finite; else with each recurrence that is not as it is in `first()`, of its example alone."""
+    broken = [_broken(tree, batched) for tree in state]
+    if not any(map(np.any, broken)):
+        return state
+
+    def mended(old, new, wrong):
+        return np.where(wrong.reshape(wrong.shape + (1,) * (np.ndim(old) - wrong.ndim)), new, old)
+
+    pairs = zip(state, first(), broken)
+    return tuple([jax.tree.map(ft.partial(mended, wrong=wrong), old, new) for old, new, wrong in pairs])
+
+
+def _broken(tree: Any, batched: bool) -> np.ndarray:
+    """Whether a state is not finite: one truth value, or in a batch one for each example."""
+    wrong = np.zeros((), bool)
+    for x in map(np.asarray, jax.tree.leaves(tree)):
+        wrong = wrong | ~np.isfinite(x).all(axis=tuple(range(batched, x.ndim)))
+    return wrong
+
+
+def _alike(a: Leaf, b: Leaf) -> bool:
+    if isinstance(a, Data) and isinstance(b, Data):
+        return a is b or (not a.requires_grad and np.array_equal(np.asarray(a.array), np.asarray(b.array), equal_nan=True))
+    return type(a) is type(b) and (not isinstance(a, Input) or a.channel == b.channel)  # type: ignore[attr-defined]
 
 
 def _noises(graph: Any) -> dict[str, Seed]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools as ft
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from reprlib import repr as short
 from typing import Any, final
 
@@ -16,8 +15,9 @@ from ..config import whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
-from ..run import Staged, initial_state, restage, run, runtime, samples
+from ..run import Staged, backend, restage, runtime, samples
 from ..values import promoted
+from .pure import aligned, compiled, one_block, pure
 
 
 @final
@@ -63,8 +63,11 @@ class Function:
         self.samples: list[Data] = [
             leaf for leaf in leaves if isinstance(leaf, Data) and leaf.spec.varies and leaf not in given
         ]
-        self._compiled = jax.jit(self._run, static_argnums=2)
-        self._compiled_whole = jax.jit(self._run_whole, static_argnums=1)
+        self._begin()
+
+    def _begin(self) -> None:
+        own = tuple([leaf in self.samples for leaf in self.graph.arrays])
+        self._program: Any = self.graph.program, own, self.settings._replace(seed=0)  # noise has its seed among the arrays
 
     def __repr__(self) -> str:
         """The names of what it takes and gives, with shapes."""
@@ -76,7 +79,14 @@ class Function:
     @property
     def params(self) -> Any:
         leaves, structure = self._params
-        return structure.unflatten([jnp.asarray(leaf.array) for leaf in leaves])
+        return structure.unflatten([jnp.array(leaf.array) for leaf in leaves])  # copies: what is ours must not be donated
+
+    def __reduce__(self) -> Any:
+        outputs = self.structure.unflatten(range(self.structure.num_leaves))
+        leaves, structure = self._params
+        settings = self.settings.sample_rate, self.settings.seed
+        params = structure.unflatten(map(promoted, leaves))
+        return _restored, (self.graph, outputs, settings, params, self.sources, self.samples)
 
     def __call__(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, state: Any = None, frames: int | None = None
@@ -103,9 +113,8 @@ class Function:
         bound = self.bound(params, inputs)
         position = 0 if state is None else _position(state)
         count = self._frames(bound, frames, position)
-        arrays = self.arrays(bound)
-        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state)))
-        return (self._run if traced else self._compiled)(arrays, state, count)
+        outputs, state = self._ran(one_block, self.arrays(bound), state, count)
+        return self.structure.unflatten(outputs), state
 
     def whole(self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None) -> Any:
         """The outputs of a whole run, as `realize` gives them: not late, whatever looks ahead, and with no state. For training.
@@ -118,9 +127,8 @@ class Function:
         """
         bound = self.bound(params, inputs)
         count = self._frames(bound, frames, 0, whole=True)
-        arrays = self.arrays(bound)
-        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arrays))
-        return (self._run_whole if traced else self._compiled_whole)(arrays, count)
+        outputs, _ = self._ran(aligned, self.arrays(bound), None, count)
+        return self.structure.unflatten(outputs)
 
     @property
     def latency(self) -> int:
@@ -131,35 +139,26 @@ class Function:
         """
         return self.graph.program.latency
 
-    def _run_whole(self, arrays: list[Any], count: int) -> Any:
-        run, fresh = _pure(self.graph, self.settings, arrays, count, np.uint32(0), ahead=self.latency)
-        return self.structure.unflatten(run(fresh())[0])
-
-    def _run(self, arrays: list[Any], state: Any, count: int) -> tuple[Any, Any]:
-        run, fresh = self.block(arrays, None if state is None else state["position"], count, self.settings)
-        start = jnp.uint32(0) if state is None else jnp.asarray(state["position"], jnp.uint32)
-        outputs, recurrences = run(fresh() if state is None else _state(state, fresh))
-        state = {"position": start + jnp.uint32(count), "recurrences": recurrences}
-        return self.structure.unflatten(outputs), state
+    def _ran(self, make: Any, arrays: list[Any], state: Any, count: int) -> tuple[Any, Any]:
+        key: Any = (*self._program, batch_of(self.graph.arrays, arrays, self.graph.batched), count)
+        if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state))):
+            return make(*key)(self.graph.numbers, arrays, state)
+        backend.check_fork()
+        return compiled(make, *key, tuple([x.shape for x in arrays]))(self.graph.numbers, arrays, state)
 
     def block(self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings) -> tuple[Any, Any]:
         """`state -> (outputs, state)` for the frames from `start` on, None for the first, and what makes the first state."""
-        own = [leaf in self.samples for leaf in self.graph.arrays]
-        beyond = self.latency
-        arrays = [_cut(x, leaf, start, count, beyond) if o else x for x, leaf, o in zip(arrays, self.graph.arrays, own)]
-        arrays = [_filled(x, leaf, count) for x, leaf in zip(arrays, self.graph.arrays)]
-        return _pure(self.graph, settings, arrays, count, jnp.uint32(0) if start is None else start)
+        program, own, _ = self._program
+        batch = batch_of(self.graph.arrays, arrays, self.graph.batched)
+        return pure(program, own, settings, batch, count)(self.graph.numbers, arrays, start)
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
     ) -> dict[str, Any]:
-        """The state before the first frame, for loops that want one of constant structure; takes what a call takes.
-
-        Make it in a `jax.jit` where it is to be donated: outside of one, equal arrays of it may share their memory.
-        """
+        """The state before the first frame, for loops that want one of constant structure; takes what a call takes."""
         bound = self.bound(params, inputs)
         _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames, 0), self.settings)
-        return {"position": jnp.uint32(0), "recurrences": fresh()}
+        return {"position": jnp.uint32(0), "recurrences": jax.tree.map(jnp.array, fresh())}  # copies, which may be donated
 
     def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
         """The array of every leaf of the graph."""
@@ -171,7 +170,7 @@ class Function:
         if not isinstance(inputs, Mapping):
             raise ArgumentError(f"function: inputs={type(inputs).__name__} is not a mapping from name to array")
         leaves, structure = self._params
-        given, shape = jax.tree.flatten(self.params if params is None else params)
+        given, shape = ([leaf.array for leaf in leaves], structure) if params is None else jax.tree.flatten(params)
         if shape != structure:
             raise ArgumentError(f"function: params have the structure {shape}, not {structure}")
         bound: dict[Leaf, Any] = {}
@@ -278,43 +277,6 @@ def _position(state: Any) -> Any:
     return position
 
 
-def _state(state: Any, fresh: Callable[[], Any]) -> Any:
-    """The state of the recurrences, if it is of the shapes that this graph, and this batch, has."""
-    (given, shape), (own, wanted) = (jax.tree.flatten(x) for x in (state["recurrences"], jax.eval_shape(fresh)))
-    if shape != wanted or [np.shape(x) for x in given] != [x.shape for x in own]:
-        shapes = (", ".join(str(np.shape(x)) for x in leaves) or "nothing" for leaves in (given, own))
-        raise ShapeError("function: the state is of another graph or batch: it holds {}, not {}".format(*shapes))
-    for x, wants in zip(given, own):
-        if jnp.issubdtype(jnp.result_type(x), jnp.inexact) != jnp.issubdtype(wants.dtype, jnp.inexact):
-            raise ArgumentError(f"function: the state holds {jnp.result_type(x)} where {wants.dtype} belongs")
-    return state["recurrences"]
-
-
-def _filled(rows: Any, leaf: Leaf, count: Any) -> Any:
-    """Ticks of a block, and one more that is not used where it holds one less than it could: all blocks are one program."""
-    if not (leaf.spec.varies and isinstance(count, int)) or leaf.spec.hop == 1:
-        return rows
-    axis = rows.ndim - len(leaf.spec.shape) - 1
-    missing = -(-count // leaf.spec.every) - rows.shape[axis]
-    return jnp.pad(rows, [(0, max(missing, 0) * (i == axis)) for i in range(rows.ndim)]) if missing > 0 else rows
-
-
-def _cut(samples: Any, leaf: Leaf, start: Any, count: Any, beyond: int) -> Any:
-    """The samples of a block. For `beyond` frames past their end they are 0, or the last tick again; then there is nothing to
-    play, and no error to raise where `start` is traced: NaN."""
-    hop, axis = leaf.spec.every, samples.ndim - len(leaf.spec.shape) - 1
-    slots, rows = -(-count // hop), samples.shape[axis]
-    if start is None and isinstance(slots, int) and slots <= rows:
-        return jax.lax.slice_in_dim(samples, 0, slots, axis=axis)
-    first = (jnp.asarray(0 if start is None else start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)
-    at = first + jnp.arange(slots, dtype=jnp.uint32)
-    if beyond:
-        size = [(0, -(-beyond // hop) * (i == axis)) for i in range(samples.ndim)]
-        samples = jnp.pad(samples, size, mode="edge") if hop > 1 and rows else jnp.pad(samples, size)
-    place = (slice(None),) * axis + (at,)
-    return samples.at[place].get(mode="fill", fill_value=jnp.nan, indices_are_sorted=True, unique_indices=True)
-
-
 def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
     """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
     dtype = np.dtype(complex) if isinstance(array, complex) else getattr(array, "dtype", None)
@@ -336,12 +298,12 @@ def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
     return array
 
 
-def _bound_arrays(graph: Staged, kept: runtime.Settings, bound: Mapping[Leaf, Any]) -> list[Any]:
+def _bound_arrays(graph: Staged, settings: runtime.Settings, bound: Mapping[Leaf, Any]) -> list[Any]:
     """The array of every leaf: of some as `bound` has it, of the others as it is now."""
     arrays: list[Any] = []
     for leaf in graph.arrays:
         if isinstance(leaf, Seed):
-            arrays.append(runtime.key(leaf, kept.seed, leaf.number))
+            arrays.append(runtime.key(leaf, settings.seed, leaf.number))
         elif leaf in bound:
             arrays.append(bound[leaf])
         elif isinstance(leaf, Data):
@@ -351,30 +313,11 @@ def _bound_arrays(graph: Staged, kept: runtime.Settings, bound: Mapping[Leaf, An
     return arrays
 
 
-def _pure(
-    graph: Staged, kept: runtime.Settings, arrays: list[Any], frames: int, start: Any, ahead: int | None = None
-) -> tuple[Any, Any]:
-    """`state -> (outputs, state)` over a block, and what makes the first state. `arrays` are those of the leaves.
-
-    In a batch outputs and state have the batch axis, every array of them.
-    """
-    batch = batch_of(graph.arrays, arrays, graph.batched)
-    ctx = runtime.context(kept.sample_rate, frames, start, kept.where, batch, ahead)
-    ctx = ctx._replace(one_device=_one_device(kept.where))
-
-    def run_block(arrays, state):
-        outputs, state = run(graph.program, ctx, samples.unpack(graph.program, ctx, graph.numbers, arrays), state)
-        return runtime.whole(graph.program, outputs, frames), state
-
-    def fresh(arrays):
-        return initial_state(graph.program, ctx, samples.unpack(graph.program, ctx, graph.numbers, arrays))
-
-    if batch:
-        axes = list(batch.axes)
-        run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
-    return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
-
-
-def _one_device(where: Any) -> bool:
-    """Whether a batch is sure to be on one device: where there are more, a user's `jit` may spread it over them."""
-    return not isinstance(where, jax.Device) or where.client.device_count() == 1
+def _restored(graph: Staged, outputs: Any, of: tuple[float, int], params: Any, sources: Any, own: list[Data]) -> Function:
+    """A function from a copy or a pickle. The device is that of the process it comes to."""
+    self = object.__new__(Function)
+    self.graph, self.sources, self.samples = graph, sources, own
+    self.structure, self._params = jax.tree.structure(outputs), _leaves("params", params)
+    self.settings = runtime.Settings(*of, runtime.device())
+    self._begin()
+    return self

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import jax
+import jax.export
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from ..config import real_array, whole_number
-from ..errors import ArgumentError, ArtifactError, InputError, ShapeError
-from ..run import runtime
+from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError
+from ..run import backend, flushed, kept, memory, runtime
 from . import artifact, inspection
+from .signature import Params, check, names_of
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequence[str] = ()) -> Player:
@@ -51,11 +54,8 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
     if sha256 is not None and hashlib.sha256(data).hexdigest() != str(sha256).lower():
         raise ArtifactError(f"load: {os.fspath(path)!r} does not have the SHA-256 that was given")
     manifest, sections = artifact.unpack(data)
-    device = runtime.device()
-    platform = artifact.platform_of(device)
-    if platform not in manifest["platforms"]:
-        raise ArtifactError(f"load: this is {platform}, and the artefact is for {', '.join(manifest['platforms'])}")
-    names = artifact.programs(manifest, platform)
+    device = _device(manifest["platforms"])
+    names = artifact.programs(manifest, artifact.platform_of(device))
     wrong = inspection.apart([sections[name] for name in names], allow) if sha256 is None else ""
     programs = {}
     for name in names if not wrong else ():
@@ -75,6 +75,14 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
     return Player(manifest, programs, held, device)
 
 
+def _device(platforms: Sequence[str]) -> Any:
+    """The present backend's, if it is among these."""
+    device = runtime.device()
+    if (platform := artifact.platform_of(device)) not in platforms:
+        raise ArtifactError(f"load: this is {platform}, and the artefact is for {', '.join(platforms)}")
+    return device
+
+
 def _read(path: str | os.PathLike[str]) -> bytes:
     about = os.stat(path)
     if not stat.S_ISREG(about.st_mode) or about.st_size > artifact.LARGEST:
@@ -90,6 +98,7 @@ class Player:
     Attributes:
         manifest: What the file says of itself, as `artifact.checked` lists it.
         params: The parameters by name, to read and to assign; a change takes effect with the next block.
+        restarts: After how many blocks since the last `reset` a state was not finite and began again: see `DGen.flush_nan`.
 
     >>> import tempfile
     >>> gain = Signal.param(0.5, min=0.0, max=1.0)
@@ -110,19 +119,37 @@ class Player:
         self._inputs = {row["name"]: row for row in manifest["inputs"]}
         self._device = device
         self._state: Any = None
-        self._check(programs)
-        place = SingleDeviceSharding(device)
-        self._run = {kind: jax.jit(p.call, in_shardings=place, out_shardings=place) for kind, p in programs.items()}
+        check(manifest, programs)
+        self._programs = {kind: _Program(p) for kind, p in programs.items()}
+        self._lock = threading.RLock()
+        self.restarts = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy and a pickle are made of: all but the device, which is that of the process that it comes to."""
+        with self._lock:
+            arrays = {f"params.{name}.npy": np.array(x) for name, x in self.params.items()}
+            arrays |= {f"state.{i}.npy": x for i, x in enumerate(self._first)}
+            programs = {kind: bytes(program.exported.serialize()) for kind, program in self._programs.items()}
+            state = None if self._state is None else self.state
+            return {"made_of": (self.manifest, programs, arrays), "state": state, "restarts": self.restarts}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        manifest, programs, arrays = kept["made_of"]
+        read = {kind: jax.export.deserialize(bytearray(x)) for kind, x in programs.items()}
+        self.__init__(manifest, read, arrays, _device(manifest["platforms"]))
+        if kept["state"] is not None:
+            self.state = kept["state"]
+        self.restarts = kept["restarts"]
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{kind}={_names(self.manifest[kind])}" for kind in ("inputs", "outputs", "params"))
+        shown = ", ".join(f"{kind}={names_of(self.manifest[kind])}" for kind in ("inputs", "outputs", "params"))
         return f"Player(platform={artifact.platform_of(self._device)}, frames={self.manifest['frames'] or 'any'}, {shown})"
 
     def process(self, block: Any = None, frames: int | None = None) -> Any:
         """Run the next block.
 
         Args:
-            block: The input, `(frames, *shape)`; where there are several, a mapping from name to input.
+            block: The input, `(frames, *shape)`; where there are several, a mapping from name to input. No frames are fine.
             frames: How many, where no input tells.
 
         Returns:
@@ -140,12 +167,45 @@ class Player:
         (array([1., 3.], dtype=float32), array([6.], dtype=float32))
         """
         inputs, count = self._block(block, frames)
-        state = self._begin(inputs) if self._state is None or self.manifest["whole_run"] else self._state
+        with self._lock:  # each of two threads gets the next block
+            return self._next(inputs, count) if count else self._nothing(inputs)
+
+    def _next(self, inputs: dict[str, np.ndarray], count: int) -> Any:
+        before = self._state
+        state = self._begin(inputs) if before is None or self.manifest["whole_run"] else before
         samples = self.manifest["samples"]
         if samples is not None and int(state[0]) + count > samples:
             raise InputError(f"process: {count} frames from {state[0]} on, but the program's own samples end at {samples}")
-        outputs, self._state = self._ran("step", inputs, state)
-        return jax.tree.map(np.array, outputs)
+        outputs, state = self._ran("step", inputs, state)
+        mended = self._flushed(state, inputs) if runtime.flush_nan() else state
+        outputs = jax.tree.map(np.array, outputs)
+        if self._state is not before:  # by the handler of a signal: a lock lets its own thread in
+            raise ArgumentError("process: the player was moved while this block was computed")
+        self.__dict__.update(_state=mended, restarts=self.restarts + (mended is not state))
+        return outputs
+
+    def _nothing(self, inputs: dict[str, np.ndarray]) -> Any:
+        """What a block of no frames gives. Outputs that do not vary are what they are in a block of some."""
+        rows = self.manifest["outputs"]
+        if all(row["frames"] for row in rows):
+            values = [np.zeros((0, *row["shape"]), np.float32) for row in rows]
+        else:
+            some = self.manifest["frames"] or 1
+            inputs = {n: np.zeros((some, *x.shape[1:]), x.dtype) if self._inputs[n]["frames"] else x for n, x in inputs.items()}
+            outputs, _ = self._ran("step", inputs, self._begin(inputs) if self._state is None else self._state)
+            kept = outputs if isinstance(outputs, dict) else dict(zip([row["name"] for row in rows], jax.tree.leaves(outputs)))
+            values = [np.array(kept[row["name"]])[: 0 if row["frames"] else None] for row in rows]
+        names = [row["name"] for row in rows]
+        return {"value": values[0], "dict": dict(zip(names, values)), "list": values, "tuple": tuple(values)}[
+            self.manifest["structure"]
+        ]
+
+    def _flushed(self, state: Any, inputs: dict[str, np.ndarray]) -> Any:
+        """`state` as `DGen.flush_nan` wants it: itself, or with the recurrences begun again that are not finite."""
+        groups = _recurrences(self.manifest["state"])
+        ended = [[state[i] for i in group] for group in groups]
+        mended = flushed(ended, lambda: [[first[i] for i in g] for first in [self._begin(inputs)] for g in groups], False)
+        return state if mended is ended else jax.device_put((state[0], *jax.tree.leaves(mended)), self._device)
 
     def gradient(self, block: Any = None, frames: int | None = None) -> tuple[float, dict[str, np.ndarray]]:
         """The mean of the output over a block begun afresh, and its gradient to each parameter.
@@ -163,9 +223,11 @@ class Player:
         ...     dg.load(f"{folder}/loss.dgen", sha256=digest).gradient([1.0, 1.0])
         (2.25, {'gain': array(-3., dtype=float32)})
         """
-        if "gradient" not in self._run:
+        if "gradient" not in self._programs:
             raise ArgumentError("gradient: the program was exported without gradient=True")
-        inputs, _ = self._block(block, frames)
+        inputs, count = self._block(block, frames)
+        if not count:
+            raise ArgumentError("gradient: there is no loss over 0 frames")
         loss, grads = self._ran("gradient", inputs)
         return float(loss), {name: np.array(g) for name, g in grads.items()}
 
@@ -183,7 +245,7 @@ class Player:
         >>> print(outputs)
         [1. 2. 3.]
         """
-        return self._run["step"](dict(params), inputs, state)
+        return self._compiled("step", inputs)(dict(params), inputs, state)
 
     def reset(self) -> None:
         """Begin again at frame 0, with the parameters of now.
@@ -197,7 +259,8 @@ class Player:
         >>> player.process([1.0, 2.0])
         array([1., 3.], dtype=float32)
         """
-        self._state = None
+        with self._lock:
+            self.__dict__.update(_state=None, restarts=0)
 
     @property
     def position(self) -> int:
@@ -210,7 +273,8 @@ class Player:
         >>> player.process([1.0, 2.0]), player.position
         (array([1., 3.], dtype=float32), 2)
         """
-        return 0 if self._state is None else int(self._state[0])
+        state = self._state
+        return 0 if state is None else int(state[0])
 
     @property
     def state(self) -> tuple[np.ndarray, ...]:
@@ -228,7 +292,8 @@ class Player:
         >>> player.process([1.0])
         array([4.], dtype=float32)
         """
-        return tuple(np.array(x) for x in (self._begin() if self._state is None else self._state))
+        with self._lock:
+            return tuple(np.array(backend.concrete(x)) for x in (self._begin() if self._state is None else self._state))
 
     @state.setter
     def state(self, arrays: Any) -> None:
@@ -236,12 +301,14 @@ class Player:
         arrays = [np.asarray(x) for x in arrays] if isinstance(arrays, (tuple, list)) else []
         if [(x.shape, x.dtype.name) for x in arrays] != [(tuple(r["shape"]), r["dtype"]) for r in rows]:
             raise ShapeError("state: the arrays are not of the shapes and types that manifest['state'] lists")
-        self._state = jax.device_put(tuple(arrays), self._device)
+        state = tuple([backend.concrete(jax.device_put(x, self._device)) for x in arrays])
+        with self._lock:
+            self._state = state
 
     def _begin(self, inputs: Mapping[str, Any] = {}) -> Any:
         """The state before the first frame, on the device where later ones are: one elsewhere would be compiled for anew."""
         state: Any = self._first
-        if "start" in self._run:
+        if "start" in self._programs:
             rows = [row for row in self._inputs.values() if not row["frames"]]
             still = {row["name"]: inputs.get(row["name"], np.zeros(row["shape"], np.float32)) for row in rows}
             state = self._ran("start", still)
@@ -249,10 +316,16 @@ class Player:
 
     def _ran(self, kind: str, *args: Any) -> Any:
         """One of the programs, run with the parameters of now."""
+        backend.check_fork()
         try:
-            return self._run[kind](dict(self.params), *args)
+            return memory.finished(self._compiled(kind, args[0]), dict(self.params), *args)
+        except DGenError:
+            raise
         except Exception as e:  # the arguments were checked: it is the program that XLA cannot compile or run
             raise ArtifactError(f"{kind}: the program fails: {' '.join(str(e).split())[:300]}") from e
+
+    def _compiled(self, kind: str, inputs: Mapping[str, Any]) -> Any:
+        return _compiled(self._programs[kind], self._device, tuple([np.shape(inputs[name]) for name in sorted(inputs)]))
 
     def _block(self, block: Any, frames: Any) -> tuple[dict[str, np.ndarray], int]:
         """The inputs of a block, checked, and its length."""
@@ -263,7 +336,7 @@ class Player:
             block = {rows[0]["name"]: block}
         given = {str(name): real_array(f"process: {name}", x) for name, x in (block or {}).items()}
         if given.keys() != {row["name"] for row in rows}:
-            raise InputError(f"process: inputs are {', '.join(given) or 'missing'}; {_names(rows)} are taken")
+            raise InputError(f"process: inputs are {', '.join(given) or 'missing'}; {names_of(rows)} are taken")
         lengths = set()
         for row in rows:
             shape, wanted = given[row["name"]].shape, ("frames",) * row["frames"] + tuple(row["shape"])
@@ -278,88 +351,39 @@ class Player:
         if len(lengths) > 1:
             raise InputError(f"process: {' and '.join(map(str, sorted(lengths)))} frames do not go together")
         count = lengths.pop() if lengths else fixed
-        if count != (fixed or max(count, 1)):
+        least = 1 if self.manifest["whole_run"] else 0
+        if count != (fixed or max(count, least)) and (count or least):
             raise InputError(f"process: {count} frames; the program takes {fixed or '1 or more'}")
         return given | ({"frames": np.zeros((count, 0), np.float32)} if _CLOCK in self._inputs.values() else {}), count
 
-    def _check(self, programs: dict[str, Any]) -> None:
-        """Hold the programs to the manifest: their arguments and results are those that it lists."""
-        frames = self.manifest["frames"]
 
-        def typed(kind, dtype="float32"):
-            rows = self.manifest[kind]
-            return {
-                r["name"]: _Type((frames or "frames",) * r.get("frames", False) + tuple(r["shape"]), r.get("dtype", dtype))
-                for r in rows
-            }
+class _Program(NamedTuple):
+    """A program, as what compiled ones are remembered by."""
 
-        params, inputs, outputs = typed("params"), typed("inputs"), typed("outputs")
-        still = {name: t for name, t in inputs.items() if not self._inputs[name]["frames"]}
-        state = tuple(_Type(tuple(r["shape"]), r["dtype"]) for r in self.manifest["state"])
-        values = list(outputs.values())
-        packed = {"value": values[0], "dict": outputs, "list": values, "tuple": tuple(values)}[self.manifest["structure"]]
-        wanted = {
-            "step": ((params, inputs, state), (packed, state)),
-            "start": ((params, still), state),
-            "gradient": ((params, inputs), (_Type((), "float32"), params)),
-        }
-        for kind, exported in programs.items():
-            given = (exported.in_tree, exported.in_avals), (exported.out_tree, exported.out_avals)
-            for (tree, avals), types in zip(given, ((wanted[kind][0], {}), wanted[kind][1])):
-                leaves, structure = jax.tree.flatten(types, is_leaf=lambda x: isinstance(x, _Type))
-                if tree != structure or [_type(a) for a in avals] != leaves:
-                    raise ArtifactError(f"load: the program {kind} is not what the manifest says")
+    exported: Any
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
 
-class _Type(NamedTuple):
-    shape: tuple[int | str, ...]
-    dtype: str
+@kept
+def _compiled(program: _Program, device: Any, shapes: Any) -> Any:
+    """A program compiled, for inputs of these shapes."""
+    place = SingleDeviceSharding(device)
+    return jax.jit(program.exported.call, in_shardings=place, out_shardings=place)
+
+
+def _recurrences(rows: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """Which arrays of a state belong to one recurrence: they have its name, and each a path of its own."""
+    groups: list[list[int]] = []
+    seen: set[str] = set()
+    for i, row in enumerate(rows[1:], 1):
+        op = row["name"].split("[")[0].split(".")[0]
+        if not groups or row["name"] in seen or not all(name.startswith(op) for name in seen):
+            groups.append([])
+            seen = set()
+        groups[-1].append(i)
+        seen.add(row["name"])
+    return groups
 
 
 _CLOCK = {"name": "frames", "shape": [0], "frames": True}  # an empty input that tells how many frames to run
-
-
-def _type(aval: Any) -> _Type:
-    return _Type(tuple(d if isinstance(d, int) else str(d) for d in aval.shape), aval.dtype.name)
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(row["name"] for row in rows) or "none"
-
-
-@final
-class Params(MutableMapping[str, np.ndarray]):
-    """The parameters of a player by name; what is assigned is checked for shape and range."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]], values: dict[str, np.ndarray]):
-        self._rows, self._values = {row["name"]: row for row in rows}, values
-        for array in values.values():
-            array.flags.writeable = False  # what is written past __setitem__ would not be checked
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._values[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        row = self._rows.get(name)
-        if row is None:
-            raise ArgumentError(f"params: {name!r} is not one of {_names(list(self._rows.values()))}")
-        array = real_array(f"params: {name}", value)
-        if array.shape != tuple(row["shape"]):
-            raise ShapeError(f"params: {name} has shape {tuple(row['shape'])}, this value has {array.shape}")
-        low, high = (np.inf * sign if row[key] is None else row[key] for key, sign in (("min", -1), ("max", 1)))
-        if not (np.isfinite(array).all() and (array >= np.float32(low)).all() and (array <= np.float32(high)).all()):
-            raise ArgumentError(f"params: {name}={array} is not inside [{low}, {high}]")
-        array.flags.writeable = False
-        self._values[name] = array
-
-    def __delitem__(self, name: str) -> None:
-        raise ArgumentError(f"params: {name!r} cannot be removed")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        return repr(self._values)

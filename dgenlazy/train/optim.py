@@ -15,7 +15,7 @@ from ..config import flag, real_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data
 from ..lazy import Lazy
-from ..run import runtime
+from ..run import assign, backend, on_device, runtime
 
 Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
@@ -58,7 +58,8 @@ class Optimizer:
         self._groups = [list(everything)] if lr is None else [[i] for i in everything]
         with jax.default_device(runtime.device()):
             states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in self._groups]
-            self._states = jax.tree.map(lambda x: jnp.array(x, copy=True), states)  # it is donated, and must own its data
+            self._states = jax.tree.map(lambda x: backend.concrete(jnp.asarray(x)), states)
+        self._where: Any = None  # the device that the states are sure to be on
         self._compiled: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
@@ -85,7 +86,7 @@ class Optimizer:
         value = _at_least_zero(type(self).__name__, "lr", value)
         if self._lr is None:
             hyperparams = self._injected()
-            hyperparams["learning_rate"] = jnp.asarray(value, jnp.float32)
+            hyperparams["learning_rate"] = backend.concrete(jnp.asarray(value, jnp.float32))
         else:
             self._lr = value
 
@@ -117,12 +118,12 @@ class Optimizer:
             raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         where = runtime.device()
         if where not in self._compiled:
-            self._compiled[where] = jax.jit(self._update, donate_argnums=(0, 2), in_shardings=SingleDeviceSharding(where))
-            self._states = jax.device_put(self._states, where)
-        values = [runtime.on_device(leaf, where) for leaf in self._leaves]
-        values, self._states = self._compiled[where](values, grads, self._states, self._lr)
-        for leaf, value in zip(self._leaves, values):
-            leaf.array = value
+            self._compiled[where] = jax.jit(self._update, in_shardings=SingleDeviceSharding(where))
+        values = [on_device(leaf, where) for leaf in self._leaves]
+        states = self._states if self._where is where else jax.device_put(self._states, where)
+        values, states = self._compiled[where](values, grads, states, self._lr)
+        backend.concrete(values[0])
+        assign(self._leaves, "array", values, (self, "_states", states), (self, "_where", where))
 
     def _update(self, values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
         after, kept = list(values), []
@@ -159,8 +160,7 @@ class Optimizer:
         >>> print(w.grad)
         None
         """
-        for leaf in self._leaves:
-            leaf.grad = None
+        assign(self._leaves, "grad", [None] * len(self._leaves))
 
     def state_dict(self) -> dict[str, Any]:
         """What it takes to go on exactly: the learning rate and the state, as NumPy arrays; not the parameters.
@@ -198,11 +198,10 @@ class Optimizer:
                 raise ArgumentError(f"{name}: state[{i}]={a!r} is not a NumPy array")
             if a.shape != b.shape or a.dtype != b.dtype:
                 raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {b.shape}, {b.dtype} belongs")
-        if lr is not None:
-            self._lr = _at_least_zero(name, "lr", lr)
+        lr = None if lr is None else _at_least_zero(name, "lr", lr)
         with jax.default_device(runtime.device()):
-            self._states = structure.unflatten([jnp.array(a) for a in new])
-        self._compiled = {}
+            states = structure.unflatten([backend.concrete(jnp.array(a)) for a in new])
+        assign([self], "_lr", [lr], (self, "_states", states), (self, "_where", None))
 
 
 @final

@@ -1,0 +1,58 @@
+"""The data of leaves: how it gets to a device, and how it is assigned while others read it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..graph import Data, Input, Leaf
+from . import backend
+
+assigning = threading.RLock()  # held to change a leaf's data or gradient by what it was
+
+
+def on_device(leaf: Data, where: Any) -> Any:
+    """The array of a leaf, moved to `where` once and kept there."""
+    array = leaf.array
+    if isinstance(array, jax.Array) and array.devices() == {where}:
+        return array
+    moved = backend.concrete(jax.device_put(array, where))
+    with assigning:
+        if leaf.array is array:  # another thread may have assigned what is newer
+            leaf.array = moved
+    return moved
+
+
+def given(leaf: Data, where: Any, start: int) -> Any:
+    """The array of a leaf for a run from `start` on. A knob turned between blocks is handed over faster than it is moved."""
+    array = leaf.array
+    turned = start and isinstance(array, np.ndarray) and array.size <= _SMALL and where.platform == "cpu"
+    return array if turned else on_device(leaf, where)
+
+
+_SMALL = 64  # elements
+
+
+def assign(objects: Sequence[Any], name: str, values: Sequence[Any], *others: tuple[Any, str, Any]) -> None:
+    """Set one attribute of many objects, and `others`, all in one call into C: an interrupt finds all of it old, or all new."""
+    changes = [*zip(objects, repeat(name), values), *others]
+    with assigning:
+        deque(map(setattr, *zip(*changes)), maxlen=0)
+
+
+def name_what_is_not_finite(leaves: Sequence[Leaf], arrays: Sequence[Any], start: int) -> None:
+    """Say in the log which inputs of a run hold a NaN or an infinity, and where the first is."""
+    for leaf, x in zip(leaves, arrays):
+        if isinstance(leaf, Input) and not np.isfinite(x).all():
+            at = np.argwhere(~np.isfinite(x))[0]
+            _log.warning("Signal.input(%d): %s at frame %d", leaf.channel, x[tuple(at)], start + at[-1])
+
+
+_log = logging.getLogger("dgenlazy")

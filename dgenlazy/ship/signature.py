@@ -1,0 +1,93 @@
+"""What a loaded program takes and gives: its types, held to the manifest, and its parameters by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple, final
+
+import jax
+import numpy as np
+
+from ..config import real_array
+from ..errors import ArgumentError, ArtifactError, ShapeError
+
+
+def check(manifest: Mapping[str, Any], programs: Mapping[str, Any]) -> None:
+    """Hold the programs to the manifest: their arguments and results are those that it lists."""
+    frames = manifest["frames"]
+    fixed = {row["name"] for row in manifest["inputs"] if not row["frames"]}
+
+    def typed(kind, dtype="float32"):
+        rows = manifest[kind]
+        return {
+            r["name"]: _Type((frames or "frames",) * r.get("frames", False) + tuple(r["shape"]), r.get("dtype", dtype))
+            for r in rows
+        }
+
+    params, inputs, outputs = typed("params"), typed("inputs"), typed("outputs")
+    still = {name: t for name, t in inputs.items() if name in fixed}
+    state = tuple(_Type(tuple(r["shape"]), r["dtype"]) for r in manifest["state"])
+    values = list(outputs.values())
+    packed = {"value": values[0], "dict": outputs, "list": values, "tuple": tuple(values)}[manifest["structure"]]
+    wanted = {
+        "step": ((params, inputs, state), (packed, state)),
+        "start": ((params, still), state),
+        "gradient": ((params, inputs), (_Type((), "float32"), params)),
+    }
+    for kind, exported in programs.items():
+        given = (exported.in_tree, exported.in_avals), (exported.out_tree, exported.out_avals)
+        for (tree, avals), types in zip(given, ((wanted[kind][0], {}), wanted[kind][1])):
+            leaves, structure = jax.tree.flatten(types, is_leaf=lambda x: isinstance(x, _Type))
+            if tree != structure or [_type(a) for a in avals] != leaves:
+                raise ArtifactError(f"load: the program {kind} is not what the manifest says")
+
+
+class _Type(NamedTuple):
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+def _type(aval: Any) -> _Type:
+    return _Type(tuple(d if isinstance(d, int) else str(d) for d in aval.shape), aval.dtype.name)
+
+
+def names_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(row["name"] for row in rows) or "none"
+
+
+@final
+class Params(MutableMapping[str, np.ndarray]):
+    """The parameters of a player by name; what is assigned is checked for shape and range."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], values: dict[str, np.ndarray]):
+        self._rows, self._values = {row["name"]: row for row in rows}, values
+        for array in values.values():
+            array.flags.writeable = False  # what is written past __setitem__ would not be checked
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._values[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        row = self._rows.get(name)
+        if row is None:
+            raise ArgumentError(f"params: {name!r} is not one of {names_of(list(self._rows.values()))}")
+        array = real_array(f"params: {name}", value)
+        if array.shape != tuple(row["shape"]):
+            raise ShapeError(f"params: {name} has shape {tuple(row['shape'])}, this value has {array.shape}")
+        low, high = (np.inf * sign if row[key] is None else row[key] for key, sign in (("min", -1), ("max", 1)))
+        if not (np.isfinite(array).all() and (array >= np.float32(low)).all() and (array <= np.float32(high)).all()):
+            raise ArgumentError(f"params: {name}={array} is not inside [{low}, {high}]")
+        array.flags.writeable = False
+        self._values[name] = array
+
+    def __delitem__(self, name: str) -> None:
+        raise ArgumentError(f"params: {name!r} cannot be removed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
