@@ -229,7 +229,7 @@ class Lazy(Methods, AsArray):
         >>> print(Signal.noise().onepole(0.1).plan(frames=100))
         100 frames on cpu
         op           plan  states  depth  why
-        first_order  scan  1       100    a loop is fastest on a CPU; affine in its state
+        first_order  scan  2       100    a loop is fastest on a CPU; affine in its state
         """
         return runtime.plan(self.node, frames)
 

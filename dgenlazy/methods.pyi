@@ -886,6 +886,8 @@ class Methods(Value):
     def onepole(self: AnySignal, cutoff: Operand) -> AnySignal:
         """Smoothing filter `y[n] = y[n-1] + cutoff * (x[n] - y[n-1])`.
 
+        It arrives however small `cutoff` is: what float32 would lose of a small step is kept for the next ones.
+
         Args:
             x: Any shape.
             cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing; beyond, its gradient is 0. May vary

@@ -27,14 +27,18 @@ from .op import (
     Op as Op,
     Params as Params,
     Pointwise as Pointwise,
-    Recurrence as Recurrence,
     infer as infer,
     outputs_of as outputs_of,
     pick as pick,
     pointwise as pointwise,
-    recurrence as recurrence,
     varying as varying,
-    zeros as zeros,
 )
 from .rated import Clock as Clock, Rated as Rated, beside as beside
+from .recur import (
+    Recurrence as Recurrence,
+    carrying as carrying,
+    recurrence as recurrence,
+    risen as risen,
+    zeros as zeros,
+)
 from .whole import Block as Block, block as block

@@ -214,10 +214,6 @@ class Pointwise(Op):
         return jax.vmap(fn, axes)(*inputs) if any(a == 0 for a in axes) else fn(*inputs)
 
 
-def _on_parallel_backends(parallel: bool, *specs: Spec) -> bool:
-    return parallel
-
-
 class Pick(Pointwise):
     """One output of an op that has several."""
 
@@ -239,85 +235,6 @@ def outputs_of(node: Node) -> list[Node]:
     return [pick.node(node, params=(("index", i),)) for i in range(len(node.spec))]
 
 
-class Recurrence(Op):
-    """`fn(state, *values, **static) -> (state, output)`, one frame after another.
-
-    `init(*values, **static)` makes the state before the first frame from the values of one frame (zeros for those
-    that vary); without it, zeros of the shape that all values broadcast to. It steps once for each value of the fastest of its
-    inputs, or with `every_frame` once a frame, whatever they are.
-    """
-
-    fusible: bool = True  # whether it may compute the pointwise ops that only it needs
-
-    def __init__(self, fn: Callable[..., Any], init: Callable[..., Any] | None = None, every_frame: bool = False):
-        super().__init__(fn, skip=1)
-        self.every_frame: bool = every_frame
-        self._init = init or (lambda *values, **static: zeros(*values))
-        self.block_form: Callable[..., Any] | None = None
-        self.takes_blocks: Callable[..., bool] = _on_parallel_backends
-        self.loops: bool = False  # whether that form is a loop where the backend is not parallel
-        self.plan = "auto"
-        self.block_frames = 0  # how many frames the plan "blocks" may run at once
-
-    def parallel(self, fn: Callable[..., Any] | None = None, *, when: Callable[..., bool] = _on_parallel_backends) -> Callable:
-        """Register an equal form over whole blocks: `fn(state, *blocks, frames, **static) -> (state, output)`.
-
-        Every block has the frame axis first, of length 1 where the value does not vary, and the same number of axes.
-        A form that names `ctx` is given the context, and is itself a loop where the backend is not parallel.
-        `when(parallel, *specs)` says whether it replaces the loop; by default, where the backend is parallel.
-        """
-        if fn is None:
-            return ft.partial(self.parallel, when=when)
-        self.block_form, self.takes_blocks = fn, when
-        self.loops = "ctx" in inspect.signature(fn).parameters
-        return fn
-
-    def known(self, ctx: Context, specs: Sequence[Spec]) -> tuple[str, str] | None:
-        """Name and reason of the plan that `whole` is, if there is one for these inputs and it is the one to take."""
-        if not self.block_form or not self.takes_blocks(ctx.parallel, *specs):
-            return None
-        if self.loops and not ctx.parallel:
-            return "scan", "a loop is fastest on a CPU; registered with the op"
-        return "parallel form", "registered with the op"
-
-    def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
-        """Every frame by a form that is known to be equal: `(state, output)`."""
-        assert self.block_form is not None
-        given = self.given(params, ctx) | ({"ctx": ctx} if self.loops else {})
-        return self.block_form(state, *_blocks(inputs, specs), frames=ctx.frames, **given)
-
-    def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
-        return True, 1 if self.every_frame else varying(inputs) or 1
-
-    def init(self, inputs: Sequence[Any], params: Params) -> Any:
-        return self._init(*inputs, **{name: value for name, value in params if name != EVERY})
-
-    def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
-        return self.fn(state, *inputs, **self.given(params, ctx, ctx.start))
-
-
-def _blocks(inputs: Sequence[Any], specs: Sequence[Spec]) -> list[Any]:
-    """Every input with the frame axis first, of length 1 where it does not vary, all of one rank."""
-    rank = max((len(s.shape) for s in specs), default=0)
-    out = []
-    for x, spec in zip(inputs, specs):
-        first = x.shape[:1] if spec.varies else (1,)
-        out.append(jnp.reshape(x, (*first, *(1,) * (rank - len(spec.shape)), *spec.shape)))
-    return out
-
-
 def pointwise(fn: Callable[..., Any]) -> Pointwise:
     """Decorator that makes a Pointwise of a function of one frame."""
     return Pointwise(fn)
-
-
-def recurrence(
-    fn: Callable[..., Any] | None = None, *, init: Callable[..., Any] | None = None, every_frame: bool = False
-) -> Any:
-    """Decorator that makes a Recurrence of a step function."""
-    return Recurrence(fn, init, every_frame) if fn else ft.partial(Recurrence, init=init, every_frame=every_frame)
-
-
-def zeros(*values: Any) -> Any:
-    """Zeros of the shape and type that `values` broadcast to."""
-    return jnp.zeros(jnp.broadcast_shapes(*(jnp.shape(v) for v in values)), jnp.result_type(*values))

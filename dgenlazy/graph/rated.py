@@ -15,7 +15,8 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .node import Spec
-from .op import Context, Op, Params, Recurrence
+from .op import Context, Op, Params
+from .recur import Recurrence
 
 
 class Clock(NamedTuple):

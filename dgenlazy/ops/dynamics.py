@@ -11,8 +11,7 @@ import numpy as np
 
 from ..graph import composite, lift, pointwise, recurrence, varying, zeros
 from .comparison import greater
-from .filter import above, first_order
-from .index import where
+from .filter import above
 from .math import sub
 from .signal import previous
 from .slopes import within
@@ -37,11 +36,10 @@ def gain_reduction(x, threshold_db, ratio, knee_db):
     return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
 
 
-@recurrence
+@recurrence(rises=lambda x, rise, fall: jnp.maximum(rise, fall))
 def ballistics(level, x, rise, fall):
     """Follows `x` by a share of `rise` upwards and of `fall` downwards: the smooth, branching peak detector."""
-    level = level + jnp.where(x > level, rise, fall) * (x - level)
-    return level, level
+    return jnp.where(x > level, rise, fall) * (x - level), None
 
 
 @pointwise
@@ -108,17 +106,16 @@ def _at_rest(*values):
     return level, jnp.zeros_like(level, bool), jnp.zeros_like(level, bool)
 
 
-@recurrence(init=_at_rest)
+@recurrence(init=_at_rest, rises=lambda gate, rise, decay, sustain, release: jnp.maximum(decay, release))
 def segments(state, gate, rise, decay, sustain, release):
     """The three segments of `adsr`; the state is the level, whether it is in its attack, and whether the gate was on."""
     level, attack, was_on = state
     on = gate > 0
     attack = on & (attack | ~was_on)
-    up = level + rise
-    level = jnp.where(
-        attack, jnp.where(up < 1, up, jnp.ones_like(up)), level + jnp.where(on, decay * (sustain - level), -release * level)
-    )
-    return (level, attack & (up < 1), jnp.broadcast_to(on, level.shape)), level
+    ends = ~(level < 1 - rise)
+    up = jnp.where(attack & ends, 1 - level, jnp.broadcast_to(rise, level.shape))
+    level = jnp.where(attack, up, jnp.where(on, decay * (sustain - level), -release * level))
+    return (level, attack & ~ends, jnp.broadcast_to(on, level.shape)), None
 
 
 @composite
@@ -156,6 +153,11 @@ def adsr(gate: Any, attack_ms: Any, decay_ms: Any, sustain: Any, release_ms: Any
     return segments(lift(gate, "adsr: gate"), rise, decay, lift(sustain, "adsr: sustain"), release)
 
 
+@recurrence(rises=lambda x, share, first: share)  # the first frame starts at 0 and has nowhere to come from
+def glide(y, x, share, first):
+    return jnp.where(first > 0, x - y, share * (x - y)), None
+
+
 @composite
 def smooth(x: Any, time_ms: Any = 20.0) -> Any:
     """Follows a parameter without clicks: a step becomes a glide along an exponential.
@@ -186,7 +188,7 @@ def smooth(x: Any, time_ms: Any = 20.0) -> Any:
     """
     x, share = lift(x, "smooth: x"), share_per_frame(lift(time_ms, "smooth: time_ms"), left=1e-2)
     first = previous(_zero_at_the_rate_of(x, share), lift(1.0))  # not the count of frames, which comes back to 0 after a day
-    return first_order(x, where(first, lift(1.0), share))
+    return glide(x, share, first)
 
 
 def _zero_at_the_rate_of(*nodes: Any) -> Any:

@@ -20,15 +20,16 @@ LEAST_Q = 1e-3
 _MOST_APART = 16  # order of a direct form that is faster with each state by itself
 
 
-@recurrence
+@recurrence(rises=lambda x, cutoff: cutoff)
 def first_order(y, x, cutoff):
-    y = y + cutoff * (x - y)
-    return y, y
+    return cutoff * (x - y), None
 
 
 @composite
 def onepole(x: Any, cutoff: Any) -> Any:
     """Smoothing filter `y[n] = y[n-1] + cutoff * (x[n] - y[n-1])`.
+
+    It arrives however small `cutoff` is: what float32 would lose of a small step is kept for the next ones.
 
     Args:
         x: Any shape.
@@ -41,7 +42,12 @@ def onepole(x: Any, cutoff: Any) -> Any:
     return first_order(lift(x, "onepole: x"), clamp(lift(cutoff, "onepole: cutoff"), 0.0, 1.0))
 
 
-@recurrence(init=lambda *values: (zeros(*values),) * 2)
+def _fastest(x, b0, b1, b2, a1, a2):
+    """The poles are 1 - p with p**2 - a1 p + a2 = 0: no p is larger."""
+    return jnp.abs(a1) + jnp.sqrt(jnp.abs(a2))
+
+
+@recurrence(init=lambda *values: (zeros(*values),) * 2, rises=_fastest)
 def second_order(state, x, b0, b1, b2, a1, a2):
     """Second-order filter: the transposed direct form II, in coordinates that float32 can hold.
 
@@ -58,7 +64,7 @@ def second_order(state, x, b0, b1, b2, a1, a2):
     """
     s1, t = state
     y = b0 * x + s1
-    return (s1 + t + (b1 * x - a1 * y), t + (b2 * x - a2 * y)), y
+    return (t + (b1 * x - a1 * y), b2 * x - a2 * y), y
 
 
 @jax.custom_jvp

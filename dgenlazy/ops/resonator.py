@@ -21,7 +21,7 @@ def svf_coefficients(cutoff, q, *, sample_rate):
     return g, k, g / (1 + g * (g + k))
 
 
-@recurrence(init=lambda *values, mode: (zeros(*values),) * 2)
+@recurrence(init=lambda *values, mode: (zeros(*values),) * 2, rises=lambda x, g, k, a, *, mode: 2 * g * (1 + k))
 def state_variable(state, x, g, k, a, *, mode):
     """Two trapezoidal integrators in a loop that is solved within the frame; `a` is `g / (1 + g (g + k))`.
 
@@ -43,7 +43,7 @@ def state_variable(state, x, g, k, a, *, mode):
         y = 2 * low + k * band - x
     else:
         y = x - 2 * k * band
-    return (band + rise, low + g * band), y
+    return (2 * rise, 2 * g * band), y
 
 
 @composite

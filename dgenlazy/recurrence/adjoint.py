@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..graph import carrying
 from .analysis import reads
 from .loops import loop, rows
+from .rising import Rising, slow_at
 
 _MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane
 _TURNED = 512  # frames of a few lanes that fit a core's nearest memory
@@ -44,7 +46,12 @@ def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: A
         moving = [e for e, m in zip(entries, moves) if m]
         fixed = [e[0] for e, m in zip(entries, moves) if not m]
         apart = rec.ctx.one_device and not rec.ctx.parallel
-        return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True, apart)
+        if rec.rise is None:
+            return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True, apart)
+        moving_slow, fixed_slow = slow_at(rec, inputs, reverse=True)
+        moving, fixed = ((moving, force), moving_slow), (fixed, fixed_slow)
+        first, t = loop(Rising(one_frame, False), carrying(last), moving, fixed, rec.ctx.frames, False, True, apart)
+        return first["held"], t
 
     frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (states, rest))
     frame += tuple(jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs))

@@ -52,6 +52,12 @@ class Fused(Recurrence):
     def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         return self.op.step(ctx, params, state, *self.made(ctx, *inputs))
 
+    def rise(self, ctx, params, held, *inputs):
+        return self.op.rise(ctx, params, held, *self.made(ctx, *inputs))
+
+    def pace(self, ctx, params, *inputs):
+        return self.op.pace(ctx, params, *self.made(ctx, *inputs))
+
 
 def fuse(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Sequence[int]) -> tuple[list[Any], tuple[int, ...]]:
     """A program in which each recurrence computes what only it needs, if that is element by element: its lines and outputs.

@@ -19,6 +19,7 @@ from jax import lax
 
 from .analysis import cheap, reads
 from .batch_rule import with_batch_rule
+from .rising import PIECE, Rising, left
 
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
@@ -63,12 +64,66 @@ def loop(
 def _together(
     body: Any, carry: Any, moving: Any, fixed: Any, frames: int, lanewise: bool, reverse: bool, at_once: int | None
 ) -> tuple[Any, Any]:
-    tile = _tile(body, carry, moving, fixed) if lanewise and frames else 0
-    if tile and works(body, tile, carry, moving, fixed):
+    first, same = _inside(body, carry, fixed)
+    tile = _tile(body, first, moving, same) if lanewise and frames else 0
+    if tile and works(body, tile, first, moving, same):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
-        at_once = _unroll(body, carry, moving, fixed) if lanewise and frames else 1
-    return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
+        at_once = _unroll(body, first, moving, same) if lanewise and frames else 1
+    if not isinstance(body, Rising):
+        return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
+    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
+    made = jax.eval_shape(body, first, now, same)[1]
+    outputs = jax.tree.map(lambda x: jnp.zeros((frames, *x.shape), x.dtype), made)
+
+    def at_frame(n):
+        return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, n, keepdims=False), moving)
+
+    def put(all_, x, n):
+        return lax.dynamic_update_index_in_dim(all_, x, n, 0)
+
+    return _over_frames(body, body.enter, (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
+
+
+def _inside(body: Any, carry: Any, fixed: Any) -> tuple[Any, Any]:
+    """What the body itself takes as its carry and as what is fixed."""
+    return (carry["held"], (fixed, carry["held"])) if isinstance(body, Rising) else (carry, fixed)
+
+
+def _over_frames(
+    body: Any, enter: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
+) -> tuple[Any, Any]:
+    """`held`, a carry and the outputs, after all frames.
+
+    Args:
+        enter: That of a `Rising`, else None.
+        at_frame: Of a frame's number; what moves.
+        put: `(outputs, output, number)`.
+    """
+
+    def number(i):
+        return frames - 1 - i if reverse else i
+
+    def run(held, same, start, count):
+        def frame(i, held):
+            n = number(start + i)
+            state, out = body(held[0], at_frame(n), same)
+            return state, jax.tree.map(lambda all_, x: put(all_, x, n), held[1], out)
+
+        return lax.fori_loop(0, count, frame, held, unroll=unroll if count % unroll == 0 else 1)
+
+    if not enter:
+        return run(held, fixed, 0, frames)
+
+    def piece(start, count, held):
+        base, away = enter(held[0], at_frame(number(start)), fixed)
+        away, outputs = run((away, held[1]), (fixed, base), start, count)
+        return left(base, away), outputs
+
+    pieces, rest = divmod(frames, PIECE)
+    if pieces:
+        held = lax.fori_loop(0, pieces, lambda k, held: piece(k * PIECE, PIECE, held), held)
+    return piece(frames - rest, rest, held) if rest else held
 
 
 def rows(x: Any, shape: tuple[int, ...]) -> Any:
@@ -154,28 +209,29 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
     lanes = math.prod(shape)
     carry = jax.tree.map(lambda x: x.reshape(lanes), carry)
     moving, fixed = jax.tree.map(lambda x: rows(x, shape), moving), jax.tree.map(lambda x: rows(x[None], shape), fixed)
-    made = jax.eval_shape(body, *_parts(tile, carry, moving, fixed))[1]
+    first, same = _inside(body, carry, jax.tree.map(lambda x: x[0], fixed))
+    made = jax.eval_shape(body, *_parts(tile, first, moving, same))[1]
     outputs = jax.tree.map(lambda x: jnp.zeros((frames, lanes), x.dtype), made)
 
-    def at_frame(x, n, at):
+    def at(x, n, lane):
         alone = x.ndim == 1
-        return lax.dynamic_index_in_dim(x, n, keepdims=False) if alone else lax.dynamic_slice(x, (n, at), (1, tile))[0]
+        return lax.dynamic_index_in_dim(x, n, keepdims=False) if alone else lax.dynamic_slice(x, (n, lane), (1, tile))[0]
 
     def group(g, held):
         ends, outputs = held
-        at = jnp.minimum(g * tile, lanes - tile)  # the last tile may run some lanes again
-        first = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, at, tile), carry)
-        same = jax.tree.map(lambda x: at_frame(x, 0, at), fixed)
+        lane = jnp.minimum(g * tile, lanes - tile)  # the last tile may run some lanes again
+        first = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, lane, tile), carry)
+        same = jax.tree.map(lambda x: at(x, 0, lane), fixed)
 
-        def frame(i, held):
-            n = frames - 1 - i if reverse else i
-            state, outputs = held
-            now = jax.tree.map(lambda x: at_frame(x, n, at), moving)
-            state, out = body(state, now, same)
-            return state, jax.tree.map(lambda all_, x: lax.dynamic_update_slice(all_, x[None], (n, at)), outputs, out)
+        def at_frame(n):
+            return jax.tree.map(lambda x: at(x, n, lane), moving)
 
-        last, outputs = lax.fori_loop(0, frames, frame, (first, outputs))
-        return jax.tree.map(lambda all_, x: lax.dynamic_update_slice_in_dim(all_, x, at, 0), ends, last), outputs
+        def put(all_, x, n):
+            return lax.dynamic_update_slice(all_, x[None], (n, lane))
+
+        enter = body.enter if isinstance(body, Rising) else None
+        last, outputs = _over_frames(body, enter, (first, outputs), at_frame, put, same, frames, reverse)
+        return jax.tree.map(lambda all_, x: lax.dynamic_update_slice_in_dim(all_, x, lane, 0), ends, last), outputs
 
     ends, outputs = lax.fori_loop(0, -(-lanes // tile), group, (carry, outputs))
     return jax.tree.map(lambda x: x.reshape(shape), ends), jax.tree.map(lambda x: x.reshape(frames, *shape), outputs)
@@ -193,6 +249,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), carry)
         now = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[1 + b :], x.dtype), moving, batched[1])
         same = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[b:], x.dtype), fixed, batched[2])
+        one, same = _inside(body, one, same)
         lanes = jax.tree.leaves(one)[0].size
         fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // max(lanes, 1)
         made = jax.eval_shape(body, one, now, same)[1]
@@ -232,29 +289,30 @@ def _by_groups(
 ) -> tuple[Any, Any]:
     """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
     size = jax.tree.leaves(carry)[0].shape[0]
-    many = jax.vmap(body, (0, *_axes(batched[1:])))
+    axes = (0, *_axes(batched[1:]))
+    enter = jax.vmap(body.enter, axes) if isinstance(body, Rising) else None
+    many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if enter else axes)
 
     def part(x, at):
         return lax.dynamic_slice_in_dim(x, at, tile)
-
-    def put(x, y, at, n):
-        return lax.dynamic_update_slice(y, x[:, None], (at, n, *(0,) * (y.ndim - 2)))
 
     def group(g, held):
         at = jnp.minimum(g * tile, size - tile)  # the last group may run some examples again
         same = jax.tree.map(lambda x, b: part(x, at) if b else x, fixed, batched[2])
 
-        def at_frame(x, b, n):
+        def own(x, b, n):
             if not b:
                 return lax.dynamic_index_in_dim(x, n, keepdims=False)
             return lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, 1, *x.shape[2:]))[:, 0]
 
-        def frame(i, held):
-            n = frames - 1 - i if reverse else i
-            state, out = many(held[0], jax.tree.map(lambda x, b: at_frame(x, b, n), moving, batched[1]), same)
-            return state, jax.tree.map(lambda x, y: put(x, y, at, n), out, held[1])
+        def at_frame(n):
+            return jax.tree.map(lambda x, b: own(x, b, n), moving, batched[1])
 
-        last, outputs = lax.fori_loop(0, frames, frame, (jax.tree.map(lambda x: part(x, at), carry), held[1]))
+        def put(all_, x, n):
+            return lax.dynamic_update_slice(all_, x[:, None], (at, n, *(0,) * (all_.ndim - 2)))
+
+        first = jax.tree.map(lambda x: part(x, at), carry)
+        last, outputs = _over_frames(many, enter, (first, held[1]), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, x, at, 0), last, held[0]), outputs
 
     return lax.fori_loop(0, -(-size // tile), group, (carry, outputs))

@@ -18,12 +18,26 @@ import numpy as np
 from jax import lax
 
 from ..errors import ArgumentError
-from ..graph import Context, Params, Recurrence, Spec
+from ..graph import Context, Params, Recurrence, Spec, carrying
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
 from .fusion import Fused
 from .loops import loop
-from .tangents import batched_alike, floats_of, is_float, is_zero, joined, live_of, mark, spread, tangents_of, tied
+from .rising import Rising, slow_at
+from .tangents import (
+    batched_alike,
+    floats_of,
+    is_float,
+    is_zero,
+    joined,
+    kept,
+    live,
+    live_of,
+    mark,
+    spread,
+    tangents_of,
+    tied,
+)
 
 _MOST_STATES = 16  # times the output: with more, a plain scan keeps less for its gradient than all states would take
 _WIDEST = 16  # of a Jacobian that mixes lanes
@@ -50,7 +64,10 @@ def solve(
     plan = choose(op, ctx, params, state, shapes, specs)
     if isinstance(op, Fused) and plan.name != "linear":  # where inputs are read again and again, they are made first
         return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
-    rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx)
+    rises = None
+    if op.rises is not None:
+        rises = [ft.partial(fn, ctx._replace(start=0, frames=1), params) for fn in (op.rise, op.pace)]
+    rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx, rises)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
     if not ctx.frames or large or (plan.facts and not plan.facts.forwards):
         return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)), apart=False)
@@ -71,9 +88,9 @@ def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Seq
     if known:
         return Plan(*known)
     facts = analyse(ft.partial(_step, op, ctx._replace(start=0, frames=1), params), state, shapes)
-    leaves = jax.tree.leaves(state)
+    leaves = [x for x, k in zip(jax.tree.leaves(state), kept(state)) if k]
     lanes = (leaves[0].size if facts.lanewise else 1) * ctx.examples
-    width = len(leaves) if facts.lanewise else _size(state)
+    width = len(leaves) if facts.lanewise else _size(leaves)
     parallel = "linear" if facts.order <= AFFINE else "newton"
     whole_numbers = not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in leaves)
     if not facts.forwards:
@@ -111,10 +128,16 @@ def scan(step: Callable[..., Any], state: Any, inputs: Sequence[Any], specs: Seq
 
 
 class Recursion:
-    """One recurrence over a block: its step, and the plan to run it. Inputs with `varies` have the frame axis first."""
+    """One recurrence over a block: its step, and the plan to run it. Inputs with `varies` have the frame axis first.
 
-    def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context):
+    Of one that says by how much its state rises, `rises` is that and how fast: then its Jacobians are those of the rise.
+    """
+
+    def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context, rises: Any = None):
         self.step, self.plan, self.varies, self.ctx = step, plan, varies, ctx
+        self.rise: Any
+        self.pace: Any
+        self.rise, self.pace = rises or (None, None)
         self.axes = [0 if v else None for v in varies]
         self.lanewise = plan.facts is not None and plan.facts.lanewise
 
@@ -122,7 +145,8 @@ class Recursion:
         @jax.custom_jvp
         def whole(state, inputs):
             if self.plan.name == "scan":
-                found = self.loop(self.step, state, self.moving(inputs), self.fixed(inputs))
+                climbs = self.rise is not None
+                found = self.climb(self.rise, state, inputs) if climbs else self.loop(self.step, state, *self.parted(inputs))
             else:
                 found = newton.states(self, state, inputs, outputs=True)
             return batched_alike(found, (state, inputs))
@@ -147,13 +171,13 @@ class Recursion:
             others = [inputs[i] if e is None else None for i, e in enumerate(each)]
             leaves, rebuild = jax.tree.flatten((state, others))
             moves = [t for t, e in zip(tangents[1], each) if e is None]
-            live, moved, merge = live_of(leaves, jax.tree.leaves((tangents[0], moves), is_leaf=is_zero))
+            some, moved, merge = live_of(leaves, jax.tree.leaves((tangents[0], moves), is_leaf=is_zero))
 
-            def found(live, each):
-                state, others = rebuild.unflatten(merge(live))
+            def found(some, each):
+                state, others = rebuild.unflatten(merge(some))
                 return by_states(state, tuple(x if o is None else o for x, o in zip(inputs, others)), each)
 
-            return batched_alike(jax.jvp(found, (live, each), (moved, each_moved)), primals)
+            return batched_alike(jax.jvp(found, (some, each), (moved, each_moved)), primals)
 
         @ft.partial(trajectory.defjvp, symbolic_zeros=True)
         def _(primals, tangents):
@@ -161,16 +185,16 @@ class Recursion:
             end, states = trajectory(state, inputs, each)
             floats, rest = floats_of(states)
             values, axes = self.replaced(inputs, each)
-            live, moved, merge = live_of(values, [t if e is None else e for t, e in zip(tangents[1], tangents[2])])
+            some, moved, merge = live_of(values, [t if e is None else e for t, e in zip(tangents[1], tangents[2])])
 
             def after(floats, inputs):
                 return jax.vmap(self.next, (0, 0, *axes))(floats, rest, *inputs)
 
-            first = [t for t in jax.tree.leaves(tangents[0], is_leaf=is_zero) if is_float(t)]
+            first = [t for t, alive in zip(jax.tree.leaves(tangents[0], is_leaf=is_zero), live(state)) if alive]
             first = [jnp.zeros(t.shape, t.dtype) if is_zero(t) else t for t in first]
             force = jax.tree.map(jnp.zeros_like, floats)
-            if live:
-                force = jax.jvp(lambda live: after(floats, merge(live)), (live,), (moved,))[1]
+            if some:
+                force = jax.jvp(lambda some: after(floats, merge(some)), (some,), (moved,))[1]
             first, force = tied(first, force)
             last, moved = batched_alike(self.linear(floats, rest, inputs, first, force), primals)
             return (end, states), (tangents_of(end, last), tangents_of(states, moved))
@@ -178,6 +202,9 @@ class Recursion:
         return whole(state, inputs)
 
     # Inputs: those that vary from frame to frame, and the others.
+
+    def parted(self, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        return self.moving(inputs), self.fixed(inputs)
 
     def moving(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(x for v, x in zip(self.varies, inputs) if v)
@@ -195,8 +222,10 @@ class Recursion:
         return values, [a if e is None else 0 for a, e in zip(self.axes, each)]
 
     def next(self, floats: list[Any], rest: Any, *inputs: Any) -> list[Any]:
-        """The floating-point part of the next state."""
-        return floats_of(self.step(joined(floats, rest), *inputs)[0])[0]
+        """The floating-point part of the next state, or by how much it rises."""
+        if self.rise is None:
+            return floats_of(self.step(joined(floats, rest), *inputs)[0])[0]
+        return floats_of(self.rise(joined(floats, rest)["held"], *inputs)[0])[0]
 
     def next_states(self, state: Any, inputs: tuple[Any, ...]) -> list[int | None]:
         """For each array of the output the one of the next state that it is, if it is one: known with the states."""
@@ -222,10 +251,28 @@ class Recursion:
             one_frame, carry, moving, fixed, self.ctx.frames, lanewise, reverse, apart and lanewise and self.ctx.one_device
         )
 
+    def climb(
+        self, rise: Callable[..., Any], state: Any, inputs: tuple[Any, ...], more: tuple[Any, ...] = (), reverse: bool = False
+    ) -> tuple[Any, Any]:
+        """`loop` of a `rise(held, *inputs, *more) -> (rise, output)`; the state is also of what its sums have lost."""
+        moving_slow, fixed_slow = slow_at(self, inputs, reverse)
+        count = sum(self.varies)
+
+        def one_frame(held, moving, fixed):
+            return rise(held, *self.merged(moving[:count], fixed), *moving[count:])
+
+        body = Rising(one_frame, self.plan.facts is not None and self.plan.facts.order == AFFINE)
+        moving, fixed = ((*self.moving(inputs), *more), moving_slow), (self.fixed(inputs), fixed_slow)
+        lanewise = self.lanewise and not self.ctx.parallel
+        return loop(body, state, moving, fixed, self.ctx.frames, lanewise, reverse, lanewise and self.ctx.one_device)
+
     def scanned(self, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
         """The state after the last frame, and the states before every frame, one frame after another."""
-        body = lambda s, *xs: (self.step(s, *xs)[0], s)  # noqa: E731
-        return self.loop(body, state, self.moving(inputs), self.fixed(inputs))
+        if self.rise is None:
+            body = lambda s, *xs: (self.step(s, *xs)[0], s)  # noqa: E731
+            return self.loop(body, state, *self.parted(inputs))
+        end, held = self.climb(lambda s, *xs: (self.rise(s, *xs)[0], s), state, inputs)
+        return end, carrying(held)
 
     # The linear recurrence of the derivative.
 
@@ -235,7 +282,7 @@ class Recursion:
         costly = self.lanewise and not parallel and self.plan.facts is not None and self.plan.facts.order == NONLINEAR
 
         def push(t, *frame):
-            """`J t` at one frame."""
+            """`J t` at one frame, less `t` where J is of the rise."""
             inputs, (s, r) = frame[:count], frame[count:]
             return jax.jvp(lambda s: self.next(s, r, *inputs), (s,), (t,))[1]
 
@@ -248,6 +295,9 @@ class Recursion:
             def one_frame(t, *frame):
                 return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
 
+            if not parallel and self.rise is not None:
+                end, t = self.climb(one_frame, carrying(start), inputs, (states, rest, force), reverse)
+                return end["held"], t
             if not parallel:
                 moving = (*self.moving(inputs), states, rest, force)
                 return self.loop(one_frame, start, moving, self.fixed(inputs), reverse)
@@ -259,6 +309,7 @@ class Recursion:
         def residual(unknown):
             end, t = unknown
             pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
+            pushed = jax.tree.map(jnp.add, t, pushed) if self.rise else pushed
             after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
             left = tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
             return jax.tree.map(lambda x: x * one.astype(x.dtype), left)

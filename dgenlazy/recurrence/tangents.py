@@ -80,10 +80,21 @@ def spread(inputs: Sequence[Any], tangents: Sequence[Any], varies: Sequence[bool
     return each, moved
 
 
+def kept(tree: Any) -> list[bool]:
+    """Which leaves of a state say where it is, and not what the rounding of a sum has lost."""
+    return [jax.tree_util.DictKey("lost") not in path for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
+
+
+def live(tree: Any) -> list[bool]:
+    """Which leaves of a state have tangents: floats, but not what rounding has lost."""
+    return [is_float(x) and k for x, k in zip(jax.tree.leaves(tree), kept(tree))]
+
+
 def floats_of(tree: Any) -> tuple[list[Any], Any]:
-    """The floating-point leaves, and the tree without them."""
+    """The leaves that have tangents, and the tree without them."""
     leaves, rebuild = jax.tree.flatten(tree)
-    return [x for x in leaves if is_float(x)], rebuild.unflatten([None if is_float(x) else x for x in leaves])
+    lives = live(tree)
+    return [x for x, a in zip(leaves, lives) if a], rebuild.unflatten([None if a else x for x, a in zip(leaves, lives)])
 
 
 def joined(floats: list[Any], rest: Any) -> Any:
@@ -92,6 +103,11 @@ def joined(floats: list[Any], rest: Any) -> Any:
 
 
 def tangents_of(tree: Any, floats: list[Any]) -> Any:
-    """`floats` in the structure of `tree`, and tangents of whole numbers, which have none."""
+    """`floats` in the structure of `tree`, and zeros for all else, which for whole numbers have a type of their own."""
+    leaves, rebuild = jax.tree.flatten(tree)
     left = iter(floats)
-    return jax.tree.map(lambda x: next(left) if is_float(x) else np.zeros(x.shape, jax.dtypes.float0), tree)
+
+    def tangent(x, alive):
+        return next(left) if alive else jnp.zeros_like(x) if is_float(x) else np.zeros(x.shape, jax.dtypes.float0)
+
+    return rebuild.unflatten([tangent(x, a) for x, a in zip(leaves, live(tree))])
