@@ -1,4 +1,4 @@
-"""Values as numbers of Python and arrays of NumPy, where that takes no number of frames."""
+"""Values as Python and NumPy take them: as numbers and arrays, where that takes no number of frames, and for copies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ArgumentError, ShapeError
-from .graph import Value
+from .graph import Value, toposort
 from .run import runtime
 
 
@@ -16,6 +16,10 @@ class AsArray(Value):
     """What Python and NumPy ask of a value that is to be a number or an array."""
 
     __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        """A copy begins streams of its own. Nodes go inputs first, so that a copy or a pickle does not recurse down a graph."""
+        return _again, (self.wrap, toposort([self.node]))
 
     def numpy(self) -> npt.NDArray[np.float32]:
         """It as an array, where it is known without a number of frames: of a Tensor, or of a Signal that does not vary.
@@ -97,3 +101,7 @@ def _held(name: str, given: Any) -> Any:
     if isinstance(given, (list, tuple)):
         return type(given)([_held(name, x) for x in given])
     return {key: _held(name, x) for key, x in given.items()} if isinstance(given, dict) else given
+
+
+def _again(wrap: Any, nodes: list[Any]) -> Any:
+    return wrap(nodes[-1])

@@ -14,7 +14,7 @@ from . import display
 from .arrays import AsArray
 from .config import Numbers, flag, real_array
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Leaf, Node, Number, Value, checked, needs_value, toposort
+from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
 from .methods import Methods
 from .run import Plans, Program, Stream, assigning, runtime
 
@@ -117,10 +117,6 @@ def backward(
     return runtime.backward(needs_value("backward", loss).node, frames, inputs, reduction)
 
 
-def _again(wrap: Any, nodes: list[Any]) -> Any:
-    return wrap(nodes[-1])
-
-
 class Lazy(Methods, AsArray):
     """What the three types share; their methods are those of `Methods` and `AsArray`."""
 
@@ -129,10 +125,6 @@ class Lazy(Methods, AsArray):
     def __init__(self, node: Node | Leaf):
         self.node: Any = node
         self._streams: dict[tuple[Any, ...], Stream] = {}
-
-    def __reduce__(self) -> Any:
-        """A copy begins streams of its own. Nodes go inputs first, so that a copy or a pickle does not recurse down a graph."""
-        return _again, (self.wrap, toposort([self.node]))
 
     # Data.
 

@@ -54,7 +54,7 @@ def interrupted_at(number):
 
     sys.settrace(lambda frame, event, _: step(frame, event, _) if frame.f_code.co_filename.startswith(ROOT) else None)
     try:
-        yield
+        yield left
     finally:
         sys.settrace(None)
 
@@ -64,12 +64,12 @@ def interrupts(run, after):
     for number in itertools.count():
         ended = True
         try:
-            with interrupted_at(number):
+            with interrupted_at(number) as left:
                 run()
         except KeyboardInterrupt:
             ended = False
         after(ended)
-        if ended:
+        if next(left) >= 0:  # there was no such place; Python loses an interrupt of a generator that is being closed
             return
 
 
@@ -80,6 +80,7 @@ MAKERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_step_that_is_interrupted_has_moved_every_parameter_and_the_state_or_none(make):
     params = [Tensor([1.0, 2.0], requires_grad=True), Signal.param(1.0), Tensor([1.0], requires_grad=True)]

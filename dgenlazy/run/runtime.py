@@ -95,12 +95,11 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
 # The key tells all shapes, so that each entry is one program and the cache knows how many there are.
 
 
-def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None) -> tuple[Any, ...]:
-    """What the key of a compiled program has besides: a batch, and how many samples are held, where not just the block's."""
-    sampled = graph.program.sampled
-    for i, axis, hop in sampled:
-        if arrays[i].shape[axis] != -(-frames // hop):
-            return batch, tuple([arrays[i].shape[axis] for i, axis, _ in sampled])
+def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None, aligned: bool = False) -> tuple[Any, ...]:
+    """What the key of a compiled program has besides: a batch, how many samples are held where not just the block's, ..."""
+    lengths = tuple([arrays[i].shape[axis] for i, axis, _ in graph.program.sampled])
+    if aligned or any(n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, graph.program.sampled)):
+        return batch, lengths, *([True] if aligned else [])
     return (batch,) if batch else ()
 
 
@@ -118,9 +117,9 @@ def _compiled(
     frames: int,
     sample_rate: float,
     where: Any,
-    aligned: bool,
     batch: Batch | None = None,
     lengths: tuple[int, ...] = (),
+    aligned: bool = False,
 ) -> Any:
     """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
 
@@ -204,7 +203,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
     arrays = _collect(graph, count, at, inputs, where, stream is None)
     batch = batch_of(graph.arrays, arrays, graph.batched)
     key = (graph.program, count, DGen.sample_rate, where)
-    more = _more(graph, arrays, count, batch)
+    more = _more(graph, arrays, count, batch, graph.program.rated and not stream)
     first, state = np.uint32(start % 2**32), at.state
     if stream:
         stream.takes(batch.size if batch else None)
@@ -214,8 +213,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
             state = jax.device_put(state, where)
     if flush := DGen.flush_nan:
         name_what_is_not_finite(graph.arrays, arrays, start)
-    aligned = graph.program.rated and not stream
-    outputs, state = _compiled(*key, aligned, *more)(graph.numbers, arrays, first, state)
+    outputs, state = _compiled(*key, *more)(graph.numbers, arrays, first, state)
     try:
         outputs = [np.array(y) for y in outputs]
     except jax.errors.TracerArrayConversionError:

@@ -106,3 +106,28 @@ def _of_block(spec: Spec, ctx: Context, array: Any) -> Any:
         return longer[:wanted]
     first = (jnp.asarray(ctx.start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)
     return lax.dynamic_slice_in_dim(longer, jnp.minimum(first, np.uint32(rows)).astype(jnp.int32), wanted)
+
+
+def cut(samples: Any, spec: Spec, start: Any, count: Any, beyond: int) -> Any:
+    """The samples of a block. For `beyond` frames past their end they are 0, or the last tick again; then there is nothing to
+    play, and no error to raise where `start` is traced: NaN."""
+    hop, axis = spec.every, samples.ndim - len(spec.shape) - 1
+    slots, rows = -(-count // hop), samples.shape[axis]
+    if start is None and isinstance(slots, int) and slots <= rows:
+        return lax.slice_in_dim(samples, 0, slots, axis=axis)
+    first = (jnp.asarray(0 if start is None else start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)
+    at = first + jnp.arange(slots, dtype=jnp.uint32)
+    if beyond:
+        size = [(0, -(-beyond // hop) * (i == axis)) for i in range(samples.ndim)]
+        samples = jnp.pad(samples, size, mode="edge") if hop > 1 and rows else jnp.pad(samples, size)
+    place = (slice(None),) * axis + (at,)
+    return samples.at[place].get(mode="fill", fill_value=jnp.nan, indices_are_sorted=True, unique_indices=True)
+
+
+def filled(rows: Any, spec: Spec, count: Any) -> Any:
+    """Ticks of a block, and one more that is not used where it holds one less than it could: all blocks are one program."""
+    if not (spec.varies and isinstance(count, int)) or spec.hop == 1:
+        return rows
+    axis = rows.ndim - len(spec.shape) - 1
+    missing = -(-count // spec.every) - rows.shape[axis]
+    return jnp.pad(rows, [(0, max(missing, 0) * (i == axis)) for i in range(rows.ndim)]) if missing > 0 else rows

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools as ft
+from collections.abc import Callable, Mapping
 from reprlib import repr as short
 from typing import Any, final
 
@@ -13,11 +14,11 @@ import numpy as np
 
 from ..config import whole_number
 from ..errors import ArgumentError, InputError, ShapeError
-from ..graph import Data, Input, Leaf, Seed, batch_of, needs_value
+from ..graph import Batch, Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
-from ..run import Staged, backend, restage, runtime, samples
+from ..run import Program, Staged, backend, initial_state, kept, memory, restage, run, runtime, samples
 from ..values import promoted
-from .pure import aligned, compiled, one_block, pure
+from .signature import fitting
 
 
 @final
@@ -98,7 +99,7 @@ class Function:
                 have the batch axis first; how many examples there are may differ from call to call.
             inputs: An array for each name, `(frames, *shape)`, or in a batch `(batch, frames, *shape)`; all of one length.
             state: What the last block returned; None starts afresh. A dict of arrays.
-            frames: How many, where there are no inputs that vary; by default what is left of the graph's own samples.
+            frames: How many, where no inputs vary; by default what is left of the graph's own samples.
 
         Returns:
             The outputs in the structure that they were given in, and the state after the last frame. In a batch all outputs,
@@ -113,7 +114,7 @@ class Function:
         bound = self.bound(params, inputs)
         position = 0 if state is None else _position(state)
         count = self._frames(bound, frames, position)
-        outputs, state = self._ran(one_block, self.arrays(bound), state, count)
+        outputs, state = self._ran(_one_block, self.arrays(bound), state, count)
         return self.structure.unflatten(outputs), state
 
     def whole(self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None) -> Any:
@@ -127,7 +128,7 @@ class Function:
         """
         bound = self.bound(params, inputs)
         count = self._frames(bound, frames, 0, whole=True)
-        outputs, _ = self._ran(aligned, self.arrays(bound), None, count)
+        outputs, _ = self._ran(_aligned, self.arrays(bound), None, count)
         return self.structure.unflatten(outputs)
 
     @property
@@ -144,13 +145,13 @@ class Function:
         if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arrays, state))):
             return make(*key)(self.graph.numbers, arrays, state)
         backend.check_fork()
-        return compiled(make, *key, tuple([x.shape for x in arrays]))(self.graph.numbers, arrays, state)
+        return _compiled(make, *key, tuple([x.shape for x in arrays]))(self.graph.numbers, arrays, state)
 
     def block(self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings) -> tuple[Any, Any]:
         """`state -> (outputs, state)` for the frames from `start` on, None for the first, and what makes the first state."""
         program, own, _ = self._program
         batch = batch_of(self.graph.arrays, arrays, self.graph.batched)
-        return pure(program, own, settings, batch, count)(self.graph.numbers, arrays, start)
+        return _pure(program, own, settings, batch, count)(self.graph.numbers, arrays, start)
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
@@ -161,8 +162,18 @@ class Function:
         return {"position": jnp.uint32(0), "recurrences": jax.tree.map(jnp.array, fresh())}  # copies, which may be donated
 
     def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
-        """The array of every leaf of the graph."""
-        return _bound_arrays(self.graph, self.settings, bound)
+        """The array of every leaf of the graph: of some as `bound` has it, of the others as it is now."""
+        arrays: list[Any] = []
+        for leaf in self.graph.arrays:
+            if isinstance(leaf, Seed):
+                arrays.append(runtime.key(leaf, self.settings.seed, leaf.number))
+            elif leaf in bound:
+                arrays.append(bound[leaf])
+            elif isinstance(leaf, Data):
+                arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
+            else:
+                raise ArgumentError("feedback: the previous output was used outside of its loop")
+        return arrays
 
     def bound(self, params: Any, inputs: Any) -> dict[Leaf, Any]:
         """The array of every leaf that is a parameter or an input."""
@@ -175,7 +186,7 @@ class Function:
             raise ArgumentError(f"function: params have the structure {shape}, not {structure}")
         bound: dict[Leaf, Any] = {}
         for leaf, array in zip(leaves, given):
-            bound[leaf] = _fitting(f"params of {promoted(leaf)!r}", array, leaf, False)
+            bound[leaf] = fitting(f"params of {promoted(leaf)!r}", array, leaf, False)
         for name in inputs:
             if name not in self.sources:
                 raise InputError(f"function: inputs[{name!r}] is none of {', '.join(map(repr, self.sources)) or 'no inputs'}")
@@ -183,7 +194,7 @@ class Function:
             if name not in inputs:
                 raise InputError(f"function: inputs[{name!r}] is missing")
             for leaf in found:
-                bound[leaf] = _fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
+                bound[leaf] = fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
         return bound
 
     def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any, whole: bool = False) -> int:
@@ -277,40 +288,81 @@ def _position(state: Any) -> Any:
     return position
 
 
-def _fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
-    """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
-    dtype = np.dtype(complex) if isinstance(array, complex) else getattr(array, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind == "c":
-        raise ArgumentError(f"function: {name}: {dtype} is not a type of real numbers; take the real and imaginary parts apart")
-    try:
-        array = jnp.asarray(array, jnp.float32)
-    except (TypeError, ValueError) as e:
-        raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
-    shape = leaf.spec.shape
-    batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1 + len(shape)
-    free = batched + any_length  # axes that may be of any length
-    own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free + shape
-    if array.ndim != len(own) or array.shape[free:] != own[free:]:
-        wanted = own if isinstance(leaf, Data) else " or ".join(samples.layouts(shape))
-        raise ShapeError(f"function: {name} has shape {array.shape}, not {wanted}")
-    if isinstance(leaf, Input) and not shape:
-        samples.one_reading(f"function: {name}", array.shape)
-    return array
+def _state(state: Any, fresh: Callable[[], Any]) -> Any:
+    """The state of the recurrences, if it is of the shapes that this graph, and this batch, has."""
+    (given, shape), (own, wanted) = (jax.tree.flatten(x) for x in (state["recurrences"], jax.eval_shape(fresh)))
+    if shape != wanted or [np.shape(x) for x in given] != [x.shape for x in own]:
+        shapes = (", ".join(str(np.shape(x)) for x in leaves) or "nothing" for leaves in (given, own))
+        raise ShapeError("function: the state is of another graph or batch: it holds {}, not {}".format(*shapes))
+    for x, wants in zip(given, own):
+        if jnp.issubdtype(jnp.result_type(x), jnp.inexact) != jnp.issubdtype(wants.dtype, jnp.inexact):
+            raise ArgumentError(f"function: the state holds {jnp.result_type(x)} where {wants.dtype} belongs")
+    return state["recurrences"]
 
 
-def _bound_arrays(graph: Staged, settings: runtime.Settings, bound: Mapping[Leaf, Any]) -> list[Any]:
-    """The array of every leaf: of some as `bound` has it, of the others as it is now."""
-    arrays: list[Any] = []
-    for leaf in graph.arrays:
-        if isinstance(leaf, Seed):
-            arrays.append(runtime.key(leaf, settings.seed, leaf.number))
-        elif leaf in bound:
-            arrays.append(bound[leaf])
-        elif isinstance(leaf, Data):
-            arrays.append(jnp.asarray(leaf.array))  # a traced index does not go into an array of NumPy
-        else:
-            raise ArgumentError("feedback: the previous output was used outside of its loop")
-    return arrays
+def _pure(
+    program: Program, own: tuple[bool, ...], settings: runtime.Settings, batch: Batch | None, frames: Any, whole: bool = False
+) -> Any:
+    """`(numbers, arrays, start) -> (run, fresh)`: a block as `state -> (outputs, state)`, and what makes the first state.
+
+    `own` are the arrays that are samples of the graph, to be cut to the block; a `start` of None is the first frame. In a batch
+    outputs and state have the batch axis, every array of them.
+    """
+
+    def block(numbers, arrays, start):
+        if not whole:
+            specs, beyond = program.leaves[program.numbers :], program.latency
+            arrays = [samples.cut(x, spec, start, frames, beyond) if cut else x for x, spec, cut in zip(arrays, specs, own)]
+            arrays = [samples.filled(x, spec, frames) for x, spec in zip(arrays, specs)]
+        start, ahead = jnp.uint32(0) if start is None else start, program.latency if whole else None
+        ctx = runtime.context(settings.sample_rate, frames, start, settings.where, batch, ahead)
+        ctx = ctx._replace(one_device=_one_device(settings.where))
+
+        def run_block(arrays, state):
+            outputs, state = run(program, ctx, samples.unpack(program, ctx, numbers, arrays), state)
+            return runtime.whole(program, outputs, frames), state
+
+        def fresh(arrays):
+            return initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays))
+
+        if batch:
+            axes = list(batch.axes)
+            run_block, fresh = jax.vmap(run_block, (axes, 0)), jax.vmap(fresh, (axes,))
+        return ft.partial(run_block, arrays), ft.partial(fresh, arrays)
+
+    return block
+
+
+def _one_block(program: Program, own: tuple[bool, ...], settings: runtime.Settings, batch: Batch | None, frames: int) -> Any:
+    """`(numbers, arrays, state) -> (outputs, state)`, states as users have them."""
+    block = _pure(program, own, settings, batch, frames)
+
+    def fn(numbers, arrays, state):
+        run_block, fresh = block(numbers, arrays, None if state is None else state["position"])
+        start = jnp.uint32(0) if state is None else jnp.asarray(state["position"], jnp.uint32)
+        outputs, recurrences = run_block(fresh() if state is None else _state(state, fresh))
+        return outputs, {"position": start + jnp.uint32(frames), "recurrences": recurrences}
+
+    return fn
+
+
+def _aligned(program: Program, own: tuple[bool, ...], settings: runtime.Settings, batch: Batch | None, frames: int) -> Any:
+    """`(numbers, arrays, None) -> (outputs, None)`, of a whole run."""
+    block = _pure(program, own, settings, batch, frames, whole=True)
+
+    def fn(numbers, arrays, state):
+        run_block, fresh = block(numbers, arrays, None)
+        return run_block(fresh())[0], state
+
+    return fn
+
+
+@kept
+def _compiled(
+    make: Any, program: Program, own: tuple[bool, ...], of: runtime.Settings, batch: Batch | None, frames: int, shapes: Any
+) -> Any:
+    """What `make` makes, for arrays of these shapes."""
+    return memory.fitted(jax.jit(make(program, own, of, batch, frames)), program, frames, of.where, batch)
 
 
 def _restored(graph: Staged, outputs: Any, of: tuple[float, int], params: Any, sources: Any, own: list[Data]) -> Function:
@@ -321,3 +373,8 @@ def _restored(graph: Staged, outputs: Any, of: tuple[float, int], params: Any, s
     self.settings = runtime.Settings(*of, runtime.device())
     self._begin()
     return self
+
+
+def _one_device(where: Any) -> bool:
+    """Whether a batch is sure to be on one device: where there are more, a user's `jit` may spread it over them."""
+    return not isinstance(where, jax.Device) or where.client.device_count() == 1

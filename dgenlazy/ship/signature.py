@@ -1,4 +1,4 @@
-"""What a loaded program takes and gives: its types, held to the manifest, and its parameters by name."""
+"""What functions and loaded programs take and give: arrays that fit, types held to a manifest, parameters by name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..config import real_array
 from ..errors import ArgumentError, ArtifactError, ShapeError
+from ..graph import Data, Input, Leaf
+from ..run import samples
 
 
 def check(manifest: Mapping[str, Any], programs: Mapping[str, Any]) -> None:
@@ -91,3 +94,24 @@ class Params(MutableMapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         return repr(self._values)
+
+
+def fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
+    """An array for a leaf: as the leaf's own, or of another number of examples, or with `any_length` of frames."""
+    dtype = np.dtype(complex) if isinstance(array, complex) else getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind == "c":
+        raise ArgumentError(f"function: {name}: {dtype} is not a type of real numbers; take the real and imaginary parts apart")
+    try:
+        array = jnp.asarray(array, jnp.float32)
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"function: {name}: {str(e).splitlines()[0]}") from None
+    shape = leaf.spec.shape
+    batched = leaf.batched if isinstance(leaf, Data) else array.ndim > 1 + len(shape)
+    free = batched + any_length  # axes that may be of any length
+    own = leaf.array.shape if isinstance(leaf, Data) else (0,) * free + shape
+    if array.ndim != len(own) or array.shape[free:] != own[free:]:
+        wanted = own if isinstance(leaf, Data) else " or ".join(samples.layouts(shape))
+        raise ShapeError(f"function: {name} has shape {array.shape}, not {wanted}")
+    if isinstance(leaf, Input) and not shape:
+        samples.one_reading(f"function: {name}", array.shape)
+    return array
