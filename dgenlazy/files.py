@@ -66,7 +66,7 @@ def replace(name: str, path: str, data: Any) -> None:
     """
     target, old = place(name, path)
     with _told(name):
-        if old and not (stat.S_ISREG(old.st_mode) and _is(old, target)):  # the second: a link of /proc to a file without a name
+        if old and not (stat.S_ISREG(old.st_mode) and _named(old, path, target)):
             with open(os.open(path, os.O_WRONLY), "wb") as special:
                 special.write(data)
             return
@@ -154,6 +154,19 @@ def _is(about: os.stat_result, path: str) -> bool:
         return os.path.samestat(about, os.stat(path, follow_symlinks=False))
     except OSError:
         return False
+
+
+def _named(old: os.stat_result, path: str, target: str) -> bool:
+    """Whether a file can be replaced by its name: not where a link of /proc leads to a file that has none."""
+    while not _is(old, target):
+        try:
+            now = os.stat(path)
+        except OSError:
+            return True
+        if os.path.samestat(old, now):
+            return False
+        old = now  # another writer has replaced it
+    return True
 
 
 def _like(old: os.stat_result, path: str) -> None:

@@ -1,5 +1,6 @@
 """Files are replaced whole or not at all, wherever they lie and whatever they are called."""
 
+import itertools
 import os
 import signal
 import stat
@@ -227,6 +228,22 @@ def test_many_writers_of_one_file_do_not_disturb_each_other(tmp_path):
         thread.join()
     assert not failed
     assert names(tmp_path) == ["a"]
+
+
+def test_a_file_that_another_writer_replaces_meanwhile_is_not_written_into(tmp_path, monkeypatch):
+    path, others = tmp_path / "a", iter([b"another" * 10] * 3)
+    path.write_bytes(b"old")
+    same = files._is
+
+    def after_another(about, name):
+        for other in itertools.islice(others, 1):
+            (tmp_path / "b").write_bytes(other)
+            os.replace(tmp_path / "b", path)
+        return same(about, name)
+
+    monkeypatch.setattr(files, "_is", after_another)
+    files.replace("test", str(path), b"new")
+    assert path.read_bytes() == b"new"
 
 
 def test_a_write_that_goes_wrong_while_it_is_encoded_leaves_the_old_file(tmp_path, monkeypatch):
