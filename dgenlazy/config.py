@@ -7,6 +7,7 @@ import itertools
 import math
 import operator
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
@@ -166,10 +167,15 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Layer:
-    """The session's settings, or those of one `with` block. `ended`: it met its end in another context than its beginning."""
+    """The session, or a `with` block: the name of its settings in `vars(DGen)`, a copy of which is one of all settings.
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings, self.ended = _checked(settings), False
+    It has `ended` where it met its end in another context than its beginning, where it still stands.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.name, self.ended = f"settings {next(self._numbers)}", False
 
 
 class Settings(TypedDict, total=False):
@@ -228,7 +234,9 @@ class Config:
     _session: _Layer
     _inside: ContextVar[tuple[_Layer, ...]]  # the overrides that a thread or a task is inside of, the innermost first
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+    ) -> None:  # `vars` has the settings of each layer by its name, so that a copy of it is one of the settings
         first = {
             "backend": "auto",
             "sample_rate": 44100.0,
@@ -237,33 +245,35 @@ class Config:
             "inputs": {},
             "flush_nan": False,
         }
-        object.__setattr__(self, "_session", _Layer(first))
-        object.__setattr__(self, "_inside", ContextVar("overrides", default=()))
+        session = _Layer()
+        vars(self).update(_session=session, _inside=ContextVar("overrides", default=()))
+        vars(self)[session.name] = _checked(first)
 
     if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
 
         def __getattr__(self, name: str) -> Any:
             if name not in _CHECKS:
                 raise AttributeError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}", name=name, obj=self)
-            return self._holder(name).settings[name]
+            return vars(self)[self._holder(name)][name]
 
         def __setattr__(self, name: str, value: Any) -> None:
             new, layer = _checked({name: value}), self._holder(name)
             with _assigning:
-                layer.settings = layer.settings | new
+                vars(self)[layer] = vars(self)[layer] | new
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *_CHECKS]
 
-    def _holder(self, name: str) -> _Layer:
+    def _holder(self, name: str) -> str:
+        """The layer that a setting is read from."""
         for layer in self._inside.get():
-            if name in layer.settings and not layer.ended:
-                return layer
-        return self._session
+            if not layer.ended and name in vars(self)[layer.name]:
+                return layer.name
+        return self._session.name
 
     def next_randn(self) -> int:
         """A number for a `Tensor.randn` or a noise made without a seed: how many there were since `seed` was assigned."""
-        return next(self._holder("numbers").settings["numbers"])
+        return next(vars(self)[self._holder("numbers")]["numbers"])
 
     @contextlib.contextmanager
     def override(self, **settings: Unpack[Settings]) -> Iterator[Config]:
@@ -277,7 +287,9 @@ class Config:
         ...     Signal.phasor(1.0).realize()
         array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
         """
-        mine = _Layer(settings)
+        mine, new = _Layer(), _checked(settings)
+        vars(self)[mine.name] = new
+        weakref.finalize(mine, vars(self).pop, mine.name, None)  # tasks that were begun in it may outlive it
         try:
             self._inside.set((mine, *self._inside.get()))
             yield self
