@@ -23,7 +23,7 @@ from .rising import PIECE, Rising, left
 
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
-_STATE, _READ_STATE, _READ_INPUT, _OUTPUT = 24.0, 4.0, 4.6, 12.0  # bytes per lane
+_STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT = 24.0, 4.0, 4.6, 9.2, 12.0  # bytes per lane
 _MOST_TILES = 12  # with more, one wide loop is faster; of a costly body with half as many
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
@@ -149,12 +149,19 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> int:
     """How many lanes an iteration may be of: a power of two, which fills vectors; 0 where one is too many."""
     needs, states = reads(body, carry, now, fixed), len(jax.tree.leaves(carry))
-    own = {states + i for i, w in enumerate(wide) if w}
+    own, bases = {states + i for i, w in enumerate(wide) if w}, _bases(body, carry, now, fixed)
     touched = _OUTPUT * (len(needs) - states)
     for need in needs[:states]:
-        touched += _STATE + _READ_STATE * sum(i < states for i in need) + _READ_INPUT * len(need & own)
+        touched += _STATE + _READ_STATE * sum(i < states for i in need)
+        touched += _READ_INPUT * len(need & own) + _READ_BASE * len(need & bases)
     fits = _SMALL / touched * (1.0 if cheap(body, carry, now, fixed) else _COSTLY)
     return 2 ** int(math.log2(fits)) if fits >= 1 else 0
+
+
+def _bases(body: Any, carry: Any, now: Any, fixed: Any) -> set[int]:
+    """Which of what a body takes, in order, is where its states are counted from."""
+    count = len(jax.tree.leaves((carry, now, fixed)))
+    return set(range(count - len(jax.tree.leaves(carry)), count)) if isinstance(body, Rising) else set()
 
 
 def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
@@ -165,7 +172,7 @@ def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
     if _OUTPUT * states * lanes > _SMALL_UNROLLED or not cheap(body, carry, now, fixed):
         return 1
     needs = reads(body, carry, now, fixed)
-    inputs = range(states, states + len(jax.tree.leaves(moving)))
+    inputs, bases = range(states, states + len(jax.tree.leaves(moving))), _bases(body, carry, now, fixed)
 
     def touched(frames):
         ends: list[frozenset[Any]] = [frozenset([i]) for i in range(states)]
@@ -176,7 +183,9 @@ def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 
         def read(found):
             own = sum(1 for i in found if not isinstance(i, tuple))
-            return _READ_STATE * own + _READ_INPUT * sum(1 for i in found if isinstance(i, tuple) and i[0] in inputs)
+            base = len({i[0] for i in found if isinstance(i, tuple)} & bases)
+            moved = sum(1 for i in found if isinstance(i, tuple) and i[0] in inputs)
+            return _READ_STATE * own + _READ_INPUT * moved + _READ_BASE * base
 
         return lanes * (sum(_STATE + read(e) for e in ends) + sum(_OUTPUT + 4.0 * frames + read(o) for o in outputs))
 
