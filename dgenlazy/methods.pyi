@@ -838,6 +838,14 @@ class Methods(Value):
     ) -> AnySignal:
         """Second-order filter of the Audio EQ Cookbook, at `DGen.sample_rate`.
 
+        For cutoffs up to 0.45 of the sample rate it is exact to 3e-5 of the largest output, for q up to 10, and its gradient to
+        1e-4. From there to half the rate, float32 holds its poles ever less: 2e-4 at 0.49 of the rate (gradient 4e-3), 1e-2 at
+        0.498 (gradient 10 %).
+
+        While its parameters move it is the transposed direct form II, whose states are no signals of a circuit: sweeps are fine,
+        but a cutoff that swings by octaves at an audio rate may pump them up without bound (1 kHz by 2 octaves up and down,
+        1,000 times a second, q = 5). `svf` is the filter to modulate.
+
         Args:
             x: Any shape.
             cutoff: Corner, centre or midpoint frequency in Hz, kept inside (0, sample_rate / 2).
@@ -962,7 +970,7 @@ class Methods(Value):
         """State-variable filter, second order: the one to sweep, since it stays calm however fast the cutoff moves.
 
         It is the analog circuit with trapezoidal integrators, its loop without delay solved in each frame. With parameters
-        that do not move it equals `biquad` of the same mode ("peak" apart).
+        that do not move it equals `biquad` of the same mode ("peak" apart), and is exact in the same range of cutoffs.
 
         Args:
             x: Any shape.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.run import stage
 
@@ -147,3 +148,35 @@ def test_sections_of_numbers_are_exact_next_to_half_the_rate(cutoff, kind):
     assert off(y.realize(), scipy.signal.sosfilt(sos, x.astype(np.float64))) < 3e-5
     (y * Signal.from_samples(weights)).backward(reduction="sum")
     assert off(given.grad.realize(3000), scipy.signal.sosfilt(sos, weights[::-1])[::-1]) < 3e-5
+
+
+# The range in which they are exact, as their texts say.
+
+
+def cookbook(cutoff, q, mode):
+    w = 2 * np.pi * cutoff / 44100
+    alpha, c, a = np.sin(w) / (2 * q), np.cos(w), 10 ** (6 / 40)
+    top, wide, narrow = {
+        "lowpass": ([(1 - c) / 2, 1 - c, (1 - c) / 2], alpha, alpha),
+        "highpass": ([(1 + c) / 2, -1 - c, (1 + c) / 2], alpha, alpha),
+        "peak": ([1 + alpha * a, -2 * c, 1 - alpha * a], alpha / a, alpha / a),
+    }[mode]
+    return np.array(top), np.array([1 + wide, -2 * c, 1 - narrow])
+
+
+@pytest.mark.parametrize(("share", "value", "gradient"), [(0.45, 3e-5, 1e-4), (0.49, 2e-4, 4e-3), (0.498, 1e-2, 0.1)])
+@pytest.mark.parametrize("q", [0.7071, 10.0])
+@pytest.mark.parametrize(
+    ("op", "mode"), [("biquad", "lowpass"), ("biquad", "highpass"), ("biquad", "peak"), ("svf", "highpass")]
+)
+def test_next_to_half_the_rate_they_are_as_exact_as_their_texts_say(op, mode, q, share, value, gradient):
+    x, cutoff = np.random.default_rng(0).standard_normal(4000), share * 44100
+    gain = {"gain_db": 6.0} if op == "biquad" else {}
+    exact = scipy.signal.lfilter(*cookbook(cutoff, q, mode), x.astype(np.float32))
+    step = 1e-5 * (22050 - cutoff)
+    powers = [np.mean(scipy.signal.lfilter(*cookbook(cutoff + d, q, mode), x.astype(np.float32)) ** 2) for d in (step, -step)]
+    p = Signal.param(cutoff)
+    y = getattr(Signal.from_samples(x), op)(p, q, mode, **gain)
+    assert np.abs(y.realize() - exact).max() < value * np.abs(exact).max()
+    dg.mse(y, 0.0).backward()
+    np.testing.assert_allclose(p.grad.value, (powers[0] - powers[1]) / (2 * step), rtol=gradient)

@@ -51,7 +51,7 @@ def svf(x: Any, cutoff: Any, q: Any = 0.7071, mode: Mode = "lowpass") -> Any:
     """State-variable filter, second order: the one to sweep, since it stays calm however fast the cutoff moves.
 
     It is the analog circuit with trapezoidal integrators, its loop without delay solved in each frame. With parameters
-    that do not move it equals `biquad` of the same mode ("peak" apart).
+    that do not move it equals `biquad` of the same mode ("peak" apart), and is exact in the same range of cutoffs.
 
     Args:
         x: Any shape.
