@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DGenError, ShapeError
 from .composite import wrapped
+from .modes import in_our_modes
 from .node import Leaf, Node, Spec, Value, lift
 
 Params = tuple[tuple[str, Any], ...]  # hashable
@@ -178,6 +179,7 @@ def varying(inputs: Sequence[Spec]) -> int | None:
 
 
 @ft.lru_cache(maxsize=4096)
+@in_our_modes
 def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
     """`op.infer`, cached, with an error that names the op and the shapes it was given."""
     try:

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..graph import composite, lift, pointwise, recurrence, varying, zeros
 from .comparison import greater
@@ -23,14 +22,14 @@ _QUIETEST = 1e-10  # -200 dB: the level of silence
 @pointwise
 def share_per_frame(ms, *, left, sample_rate):
     """What part of a distance is gone in a frame, if all but a part of `left` of it is gone in `ms`."""
-    return -jnp.expm1(np.log(left) * 1000 / (above(ms, _SHORTEST) * sample_rate))
+    return -jnp.expm1(math.log(left) * 1000 / (above(ms, _SHORTEST) * sample_rate))
 
 
 @pointwise
 def gain_reduction(x, threshold_db, ratio, knee_db):
     """By how many dB a static compressor turns `x` down: straight lines, and a parabola between them over the knee."""
     size = above(jnp.abs(x), _QUIETEST)
-    over = jnp.log(size) * (20 / np.log(10)) - threshold_db
+    over = jnp.log(size) * (20 / math.log(10)) - threshold_db
     knee = above(knee_db, 1e-3)
     into, beyond = within(over + knee / 2, 0.0, knee), jax.nn.relu(over - knee / 2)  # one slope ends where the other begins
     return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
@@ -44,7 +43,7 @@ def ballistics(level, x, rise, fall):
 
 @pointwise
 def amplified(x, gain_db):
-    return x * jnp.exp(gain_db * (np.log(10) / 20))
+    return x * jnp.exp(gain_db * (math.log(10) / 20))
 
 
 @composite

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, Lists, composite, lift, outputs_of, pointwise, recurrence, zeros
+from ..graph import Data, Lists, composite, in_our_modes, lift, outputs_of, pointwise, recurrence, zeros
 from . import sections
 from .math import clamp
 
@@ -83,6 +83,7 @@ def _sin_cos(angle):
 
 
 @_sin_cos.defjvp
+@in_our_modes
 def _(angle, moved):
     sin, cos = _sin_cos(*angle)
     return (sin, cos), (cos * moved[0], -sin * moved[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools as ft
 import operator
 from types import EllipsisType
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import ArgumentError, AxisError, ShapeError
-from ..graph import Data, Spec, Value, composite, lift, pointwise
+from ..graph import Data, Spec, Value, composite, derivative_of, lift, pointwise
 from .slopes import between, within
 
 _Part = int | np.integer[Any] | slice | EllipsisType | None
@@ -115,7 +114,7 @@ def _row(x, at):
     return x[at]
 
 
-@ft.partial(_row.defjvp, symbolic_zeros=True)
+@derivative_of(_row)
 def _(primals, tangents):
     (x, at), moved = primals, tangents[0]
     if isinstance(moved, SymbolicZero):

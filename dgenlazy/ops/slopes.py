@@ -16,6 +16,8 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from ..graph import derivative_of
+
 _TINY = float(np.finfo(np.float32).tiny)  # 1 / _TINY is as good as an infinite slope, and 0 / _TINY is 0
 
 
@@ -63,7 +65,7 @@ def quotient(x: Any, y: Any) -> Any:
     return jnp.divide(x, y)
 
 
-@ft.partial(quotient.defjvp, symbolic_zeros=True)
+@derivative_of(quotient)
 def _(primals, tangents):
     y, z = primals[1], quotient(*primals)
     pole = y == 0
@@ -77,7 +79,7 @@ def power(x: Any, y: Any) -> Any:
     return jnp.power(x, y)
 
 
-@ft.partial(power.defjvp, symbolic_zeros=True)
+@derivative_of(power)
 def _(primals, tangents):
     (x, y), z = primals, power(*primals)
     smooth, positive = (x != 0) | (y >= 1), x > 0
@@ -97,7 +99,7 @@ def angle(y: Any, x: Any) -> Any:
     return jnp.arctan2(y, x)
 
 
-@ft.partial(angle.defjvp, symbolic_zeros=True)
+@derivative_of(angle)
 def _(primals, tangents):
     (y, x), z = primals, angle(*primals)
     size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))
@@ -120,7 +122,7 @@ def between(first: Any, second: Any, part: Any) -> Any:
     return jnp.where(part == 0, first, jnp.where(part == 1, second, first + part * (second - first)))
 
 
-@ft.partial(between.defjvp, symbolic_zeros=True)
+@derivative_of(between)
 def _(primals, tangents):
     (first, second, part), y = primals, between(*primals)
 

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from ..graph import in_our_modes
+
 
 def with_batch_rule(fn: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:
     """`fn(*args)`, for which `vmap` calls `rule(size, batched, *args)`, and whose derivatives are those of `fn`.
@@ -51,6 +53,7 @@ def _(*args: Any, jaxpr: Any, rule: Any, tree: Any) -> Any:
     return [v.aval for v in jaxpr.outvars]
 
 
+@in_our_modes
 def _derivative(primals: Any, tangents: Any, **params: Any) -> Any:
     moving = [i for i, t in enumerate(tangents) if not isinstance(t, ad.Zero)]
     avals = [v.aval for v in params["jaxpr"].outvars]
@@ -66,6 +69,7 @@ def _derivative(primals: Any, tangents: Any, **params: Any) -> Any:
     return [next(found if f else whole) for f in floats], [next(slopes) if f else zero for f, zero in zip(floats, still)]
 
 
+@in_our_modes
 def _batched(args: Any, dims: Any, **params: Any) -> Any:
     args = [x if d is None else jnp.moveaxis(x, d, 0) for x, d in zip(args, dims)]
     size = next(x.shape[0] for x, d in zip(args, dims) if d is not None)

@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import ArgumentError
-from ..graph import Context, Params, Recurrence, Spec, carrying
+from ..graph import Context, Params, Recurrence, Spec, carrying, derivative_of
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
 from .fusion import Fused
@@ -134,10 +134,10 @@ class Recursion:
     """
 
     def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context, rises: Any = None):
-        self.step, self.plan, self.varies, self.ctx = step, plan, varies, ctx
-        self.rise: Any
-        self.pace: Any
-        self.rise, self.pace = rises or (None, None)
+        self.step, self.plan, self.varies = step, plan, varies
+        self.ctx = ctx._replace(start=0)  # rules of derivatives outlive a trace, and what is traced must not
+        pair: Any = rises or (None, None)
+        self.rise, self.pace = pair
         self.axes = [0 if v else None for v in varies]
         self.lanewise = plan.facts is not None and plan.facts.lanewise
 
@@ -164,7 +164,7 @@ class Recursion:
             found = self.scanned(state, inputs) if self.plan.name == "scan" else newton.states(self, state, inputs)
             return batched_alike(found, (state, inputs, each))
 
-        @ft.partial(whole.defjvp, symbolic_zeros=True)
+        @derivative_of(whole)
         def _(primals, tangents):
             state, inputs = primals
             each, each_moved = spread(inputs, tangents[1], self.varies, self.ctx.frames)
@@ -179,7 +179,7 @@ class Recursion:
 
             return batched_alike(jax.jvp(found, (some, each), (moved, each_moved)), primals)
 
-        @ft.partial(trajectory.defjvp, symbolic_zeros=True)
+        @derivative_of(trajectory)
         def _(primals, tangents):
             state, inputs, each = primals
             end, states = trajectory(state, inputs, each)

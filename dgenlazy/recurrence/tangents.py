@@ -11,6 +11,8 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from ..graph import FLOAT
+
 
 def batched_alike(tree: Any, inputs: Any) -> Any:
     """The same arrays; under `vmap` all are batched if an input is, along the first axis.
@@ -32,7 +34,7 @@ def batched_alike(tree: Any, inputs: Any) -> Any:
 
 def mark(arrays: Iterable[Any]) -> Any:
     """A number that depends on all arrays; where it is not used but seems to be, compilers leave it out."""
-    return sum(x.ravel()[0] for x in arrays if x.size)
+    return sum(x.ravel()[0].astype(FLOAT) for x in arrays if x.size)
 
 
 def is_zero(x: Any) -> bool:
@@ -46,7 +48,7 @@ def is_float(x: Any) -> bool:
 def tied(first: list[Any], force: list[Any]) -> tuple[list[Any], list[Any]]:
     """The same numbers, each linear in whatever one of them is linear in: a linear solve is transposed as a whole."""
     both = mark((*first, *force))
-    return jax.tree.map(lambda x: jnp.where(np.False_, both, x), (first, force))
+    return jax.tree.map(lambda x: jnp.where(np.False_, jnp.asarray(both, x.dtype), x), (first, force))
 
 
 def live_of(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any], Callable[[list[Any]], list[Any]]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..graph import FLOAT, Block, Context, Leaf, Node, Number, Recurrence, Spec, may_be_batched, toposort
+from ..graph import FLOAT, Block, Context, Leaf, Node, Number, Recurrence, Spec, in_our_modes, may_be_batched, toposort
 from . import latency
 from .program import Line, Program, run_line
 
@@ -66,6 +66,7 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
     return out
 
 
+@in_our_modes
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
     program = program.fused if ctx.parallel else program
@@ -79,6 +80,7 @@ def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tu
     return outputs, tuple(after)
 
 
+@in_our_modes
 def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` at one frame: `(outputs, state)`."""
     env, after, before = list(leaves), [], iter(state)
@@ -93,9 +95,10 @@ def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> t
     return [env[i] for i in program.outputs], tuple(after)
 
 
+@in_our_modes
 def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tuple[Any, ...]:
     """The state before the first frame. Of `leaves` that vary only the type is read."""
-    real = jnp.result_type(FLOAT, *[jnp.result_type(x) for x in leaves])
+    real = jnp.result_type(FLOAT, *[t for x in leaves if jnp.issubdtype(t := jnp.result_type(x), jnp.inexact)])
     env: dict[int, Any] = {}
     for i, spec in enumerate(program.leaves):
         env[i] = _filled(spec, 0.0, real) if spec.varies else leaves[i]

@@ -18,7 +18,7 @@ import numpy as np
 from .. import files
 from ..config import flag, whole_number
 from ..errors import ArgumentError, DGenError
-from ..graph import Data, Recurrence
+from ..graph import FLOAT, Data, Recurrence
 from ..lazy import Lazy
 from ..recurrence import reads
 from ..run import runtime
@@ -128,7 +128,7 @@ class _Source:
             return fn.block(arrays, start, count, settings)
 
         def start(params, inputs):
-            still = {r["name"]: jnp.zeros((1, *r["shape"])) for r in self.inputs if r["frames"]} | inputs
+            still = {r["name"]: jnp.zeros((1, *r["shape"]), FLOAT) for r in self.inputs if r["frames"]} | inputs
             return (jnp.uint32(0), *jax.tree.leaves(block(params, still, jnp.uint32(0), 1)[1]()))
 
         def step(params, inputs, state):
@@ -229,7 +229,7 @@ class _Source:
         }
 
     def _fresh(self) -> Any:
-        inputs = {r["name"]: jnp.zeros((1,) * r["frames"] + tuple(r["shape"])) for r in self.inputs}
+        inputs = {r["name"]: jnp.zeros((1,) * r["frames"] + tuple(r["shape"]), FLOAT) for r in self.inputs}
         bound = self.fn.bound({n: p.array for n, p in self.params.items()}, {n: inputs[n] for n in self.fn.sources})
         return self.fn.block(self.fn.arrays(bound), None, 1, self.fn.settings)[1]()
 

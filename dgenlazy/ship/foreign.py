@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError
-from ..graph import Block, Pointwise, Spec, lift, outputs_of
+from ..graph import Block, Pointwise, Spec, in_users_modes, lift, outputs_of
 from ..lazy import Lazy
 from ..values import promoted
 
@@ -88,7 +88,7 @@ def _positional(fn: Callable[..., Any]) -> Callable[..., Any]:
     def call(*values: Any, **params: Any) -> Any:
         named = params.pop(_NAMED, ())
         count = len(values) - len(named)
-        out = fn(*values[:count], **dict(zip(named, values[count:])), **params)
+        out = in_users_modes(fn, *values[:count], **dict(zip(named, values[count:])), **params)
         several = isinstance(out, tuple)
         for x in out if several else (out,):
             if not isinstance(x, (jax.Array, np.ndarray, np.generic, float)):

@@ -13,7 +13,7 @@ from jax.sharding import SingleDeviceSharding
 
 from ..config import flag, real_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data
+from ..graph import Data, in_our_modes
 from ..lazy import Lazy
 from ..run import assign, backend, on_device, runtime
 
@@ -125,6 +125,7 @@ class Optimizer:
         backend.concrete(values[0])
         assign(self._leaves, "array", values, (self, "_states", states), (self, "_where", where))
 
+    @in_our_modes  # which optax takes for granted
     def _update(self, values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
         after, kept = list(values), []
         for group, state in zip(self._groups, states):
