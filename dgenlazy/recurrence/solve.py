@@ -308,7 +308,7 @@ class Recursion:
 
         def residual(unknown):
             end, t = unknown
-            pushed = jax.vmap(push, (0, *self.axes, 0, 0))(t, *inputs, states, rest)
+            pushed = jax.jvp(lambda s: jax.vmap(self.next, (0, 0, *self.axes))(s, rest, *inputs), (states,), (t,))[1]
             pushed = jax.tree.map(jnp.add, t, pushed) if self.rise else pushed
             after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
             left = tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
