@@ -176,6 +176,10 @@ def test_manifests_with_junk_in_any_place_are_refused(data, refused):
         (lambda m: m["inputs"].append(m["inputs"][0]), "two inputs have one name"),
         (lambda m: m["params"][0].update(name="../up"), "params="),
         (lambda m: m["params"][0].update(shape=[2**30, 2**30, 2**30]), "an array is not float32 of shape"),
+        (lambda m: m["params"][0].update(min=1.0), "gain has min=1.0, which is not below max=1.0"),
+        (lambda m: m["params"][0].update(min=2.0), "gain has min=2.0, which is not below max=1.0"),
+        (lambda m: m["params"][0].update(min=0.75), r"gain=0.5 is not inside \[0.75, 1.0\]"),
+        (lambda m: m["params"][1].update(max=0.125), r"first=0.25 is not inside \[-inf, 0.125\]"),
         (lambda m: m["state"][1].update(dtype="O"), "state="),
         (lambda m: m["state"][1].update(dtype="int32"), "is not what the manifest says|an array is not int32"),
         (lambda m: m["inputs"][0].update(shape=[2]), "is not what the manifest says"),
@@ -187,6 +191,23 @@ def test_manifests_with_junk_in_any_place_are_refused(data, refused):
 )
 def test_manifests_that_lie_are_refused(data, refused, change, message):
     refused(repacked(data, change), message, pinned=True)
+
+
+@pytest.mark.parametrize("shape", [[0, 2**31 - 1, 2**31 - 1, 2**31 - 1], [2**31 - 1] * 5 + [0], [2**31 - 1] * 31 + [0]])
+@pytest.mark.parametrize("kind", ["params", "state"])
+def test_arrays_of_nothing_on_axes_without_end_are_refused(data, refused, kind, shape):
+    row = artifact.unpack(data)[0][kind][1]
+    name = f"{kind}.{row['name'] if kind == 'params' else 1}.npy"
+    bad = artifact._array_head("float32", tuple(shape))
+    refused(repacked(data, lambda m: m[kind][1].update(shape=shape), {name: bad}), "there is no array|what the manifest", True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.5, 1.5])
+def test_parameters_that_could_not_be_assigned_are_refused(data, refused, value):
+    bad = artifact.array_bytes(np.asarray(value, np.float32))
+    refused(repacked(data, sections={"params.gain.npy": bad}), r"gain=.* is not inside \[0.0, 1.0\]", pinned=True)
+    if not np.isfinite(value):
+        refused(repacked(data, sections={"params.first.npy": bad}), r"first=.* is not inside \[-inf, inf\]", pinned=True)
 
 
 def test_sections_that_are_not_what_they_say_are_refused(data, refused):

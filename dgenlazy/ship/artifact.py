@@ -66,7 +66,10 @@ def array_of(data: bytes, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     head, size = _array_head(dtype, shape), math.prod(shape) * np.dtype(TYPES[dtype]).itemsize
     if len(data) != len(head) + size or not data.startswith(head):
         _refuse(f"an array is not {dtype} of shape {shape}")
-    return np.frombuffer(data, TYPES[dtype], offset=len(head)).reshape(shape).astype(dtype)
+    try:
+        return np.frombuffer(data, TYPES[dtype], offset=len(head)).reshape(shape).astype(dtype)
+    except ValueError:  # of no elements, on axes that are too long to count even so
+        _refuse(f"there is no array of shape {shape}")
 
 
 def _array_head(dtype: str, shape: tuple[int, ...]) -> bytes:
@@ -156,6 +159,9 @@ def checked(manifest: Any) -> dict[str, Any]:
     names += [f"params.{p['name']}.npy" for p in manifest["params"]]
     if [s["name"] for s in manifest["sections"]] != names or len(set(names)) != len(names):
         _refuse("its sections are not those that its manifest speaks of")
+    for p in manifest["params"]:
+        if None not in (p["min"], p["max"]) and not p["min"] < p["max"]:
+            _refuse(f"params: {p['name']} has min={p['min']}, which is not below max={p['max']}")
     for kind in ("inputs", "outputs"):
         if len({x["name"] for x in manifest[kind]}) != len(manifest[kind]):
             _refuse(f"two {kind} have one name")

@@ -18,7 +18,7 @@ from ..config import real_array, whole_number
 from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError
 from ..run import backend, flushed, kept, memory, runtime
 from . import artifact, inspection
-from .signature import Params, check, names_of
+from .signature import Params, check, names_of, outside
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequence[str] = ()) -> Player:
@@ -72,6 +72,9 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
         **{f"state.{i}.npy": (s["dtype"], s["shape"]) for i, s in enumerate(manifest["state"])},
     }
     held = {name: artifact.array_of(sections[name], dtype, tuple(shape)) for name, (dtype, shape) in arrays.items()}
+    for row in manifest["params"]:
+        if wrong := outside(row, held[f"params.{row['name']}.npy"]):
+            raise ArtifactError(f"load: params: {wrong}")
     return Player(manifest, programs, held, device)
 
 

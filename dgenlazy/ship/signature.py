@@ -58,6 +58,13 @@ def names_of(rows: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(row["name"] for row in rows) or "none"
 
 
+def outside(row: Mapping[str, Any], array: np.ndarray) -> str:
+    """What is wrong with the value of a parameter, which is finite and inside its bounds; nothing if nothing is."""
+    low, high = (np.inf * sign if row[key] is None else row[key] for key, sign in (("min", -1), ("max", 1)))
+    inside = np.isfinite(array).all() and (array >= np.float32(low)).all() and (array <= np.float32(high)).all()
+    return "" if inside else f"{row['name']}={array} is not inside [{low}, {high}]"
+
+
 @final
 class Params(MutableMapping[str, np.ndarray]):
     """The parameters of a player by name; what is assigned is checked for shape and range."""
@@ -77,9 +84,8 @@ class Params(MutableMapping[str, np.ndarray]):
         array = real_array(f"params: {name}", value)
         if array.shape != tuple(row["shape"]):
             raise ShapeError(f"params: {name} has shape {tuple(row['shape'])}, this value has {array.shape}")
-        low, high = (np.inf * sign if row[key] is None else row[key] for key, sign in (("min", -1), ("max", 1)))
-        if not (np.isfinite(array).all() and (array >= np.float32(low)).all() and (array <= np.float32(high)).all()):
-            raise ArgumentError(f"params: {name}={array} is not inside [{low}, {high}]")
+        if wrong := outside(row, array):
+            raise ArgumentError(f"params: {wrong}")
         array.flags.writeable = False
         self._values[name] = array
 
