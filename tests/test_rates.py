@@ -360,6 +360,17 @@ def test_samples_of_a_stream_may_be_flushed_but_not_be_passed():
         value.realize(1, preserve_state=True)
 
 
+def test_values_of_unequal_latency_are_realized_together_as_late_as_the_latest():
+    late, early, ticks = rated.x().stft(16, 4).istft(), rated.x() + 0.0, control(4) + 0.0
+    for got, value in zip(dg.realize(late, early, ticks, frames=FRAMES, inputs=INPUTS), (late, early, ticks)):
+        close(got, whole(value))
+    padded = np.concatenate([X, np.zeros(15, np.float32)])
+    blocks = [dg.realize(late, early, frames=19, inputs={0: padded[k : k + 19]}, preserve_state=True) for k in range(0, 76, 19)]
+    for got in map(np.concatenate, zip(*blocks)):
+        assert not got[:15].any()
+        close(got[15:], X, 1e-6)
+
+
 # Batches, pure functions, gradients.
 
 
@@ -434,6 +445,47 @@ def test_the_gradient_of_silence_is_finite():
     loss = (s.abs().sum() + s.angle().sum()).mean() + Spectrum.polar(s.abs(), s.angle()).istft().mean()
     loss.backward()
     assert np.isfinite(spectrum.grad.value).all()
+
+
+# Losses at rates.
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("frames", [1, 5, 61])
+def test_each_term_of_a_loss_counts_at_its_own_ticks(frames, reduction):
+    ticks = {hop: CONTROLS[hop][: -(-frames // hop)].astype(np.float64) for hop in (4, 8)}
+    sound, reduce = X[:frames].astype(np.float64), getattr(np, reduction)
+    gain, weight = Signal.param(0.7), Tensor(0.5, requires_grad=True)
+
+    def loss(gain, weight):
+        audio, slow = reduce((sound * gain - 0.3) ** 2), reduce((ticks[4] * gain**2 - 0.1) ** 2)
+        return audio + 2 * (slow + reduce(weight * ticks[8])) / 4 + weight**2
+
+    slow = dg.mse(Signal.input(1, hop=4) * gain**2, 0.1) + weight * Signal.input(2, hop=8)
+    built = dg.mse(rated.x() * gain, 0.3) + 2 * slow / 4 + weight**2
+    got = built.backward(frames, inputs={0: X, 1: CONTROLS[4], 2: CONTROLS[8]}, reduction=reduction)
+    step = 1e-6
+    assert got == pytest.approx(loss(0.7, 0.5), rel=1e-5)
+    by_gain = (loss(0.7 + step, 0.5) - loss(0.7 - step, 0.5)) / (2 * step)
+    by_weight = (loss(0.7, 0.5 + step) - loss(0.7, 0.5 - step)) / (2 * step)
+    np.testing.assert_allclose([gain.grad.value, weight.grad.value], [by_gain, by_weight], rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [dg.mse, dg.spectral_loss])
+@pytest.mark.parametrize(("pred", "target"), [(rated.x, lambda: control(8)), (lambda: control(8), lambda: control(4))])
+def test_a_loss_of_unequal_hops_is_an_error(loss, pred, target):
+    with pytest.raises(ShapeError, match=r"_loss: .*of one hop, not every \d and every 8|mse: .*of one hop, not every \d and"):
+        loss(pred(), target())
+    assert dg.mse(control(8), 0.5).hop == dg.mse(control(8), Signal.param(0.5)).hop == 8
+
+
+def test_a_call_of_a_function_that_sees_the_whole_run_sees_ticks_and_nothing_late():
+    loss = dg.spectral_loss(control(4).biquad(900.0), 0.1 * control(4), window_size=8)
+    np.testing.assert_allclose(dg.function(loss)(frames=FRAMES)[0], loss.realize(), rtol=1e-6)
+    late = dg.function(dg.spectral_loss(rated.x().stft(16, 4).istft(), rated.x().delay(1), window_size=8))
+    with pytest.raises(ArgumentError, match=r"function: spectral_loss sees the whole run, .*late in a call; call whole\(\)"):
+        late(inputs={0: X})
+    assert np.isfinite(late.whole(inputs={0: X}))
 
 
 # Errors.

@@ -12,11 +12,15 @@ from ..graph import Leaf, Node, Value, composite, lift, pointwise
 
 
 def alike(name: str, given: Sequence[Any], nodes: Sequence[Any]) -> None:
-    """Raise a ShapeError unless a loss can compare what was given, of which `nodes` were made: equal shapes, or a number."""
+    """Raise a ShapeError unless a loss can compare what `nodes` were made of: equal hops and shapes, or a number."""
     for role, x, node, other in zip(("pred", "target"), given, nodes, nodes[::-1]):
         if node.spec.shape and other.spec.signal and not isinstance(x, (Value, Node, Leaf)):
             fix = "Signal.from_samples(...) gives one for each frame, Tensor(...) the same lanes in every frame"
             raise ShapeError(f"{name}: {role} is an array of {node.spec.shape} beside a Signal, samples or lanes: {fix}")
+    hops = sorted({node.spec.hop for node in nodes if node.spec.hop})
+    if len(hops) > 1:
+        fix = 'upsample("hold") or downsample() one of them'
+        raise ShapeError(f"{name}: it takes values of one hop, not every {hops[0]} and every {hops[1]} frames: {fix}")
     one, two = (node.spec.shape for node in nodes)
     if one and two and one != two:
         raise ShapeError(f"{name}: cannot combine {one} with {two}: a loss takes equal shapes, or a number")
@@ -42,7 +46,7 @@ def mse(pred: Any, target: Any) -> Any:
         Shape (): of Tensors a Tensor, else a Signal, one error per frame (`backward` takes the mean over frames).
 
     Raises:
-        ShapeError: the shapes differ, or an array with axes stands beside a Signal.
+        ShapeError: the shapes differ, or the hops, or an array with axes stands beside a Signal.
 
     >>> dg.mse(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).realize()
     array(2., dtype=float32)

@@ -15,3 +15,4 @@ from .stage import (
     step as step,
 )
 from .stream import Stream as Stream, flushed as flushed
+from .terms import terms as terms

@@ -61,7 +61,8 @@ def timed(program: Program) -> Program:
         taken = tuple([until(a, _hop_of(program, op, i), wanted) for a in args])
         new.append(put(Line(op, taken, params), program.specs[i], program.latencies[i]))
     latency = max((program.latencies[i] for i in program.outputs), default=0)
-    return Program(program.numbers, program.leaves, tuple(lines), tuple([until(i, None, latency) for i in program.outputs]))
+    outputs = tuple([until(i, None, latency) for i in program.outputs])  # which may add lines
+    return Program(program.numbers, program.leaves, tuple(lines), outputs)
 
 
 def _hop_of(program: Program, op: Any, i: int) -> int | None:
@@ -155,6 +156,9 @@ def _run_in_stream(
     """One line of a block of a stream."""
     (op, args, params), specs = line, [program.specs[a] for a in line.args]
     latency, now = program.latencies[i], Clock(env[program.clock], ctx.frames)
+    if isinstance(op, Block):
+        step = next((s.hop for s in specs if s.varies), 1) or 1
+        return state, op.run(ctx._replace(frames=now.slots(step), hop=step), params, inputs, specs)
     if isinstance(op, Rated):
         (x,), (spec,) = inputs, specs
         x = x if spec.varies else jnp.broadcast_to(x, (ctx.frames, *spec.shape))

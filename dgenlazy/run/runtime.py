@@ -290,8 +290,8 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     graph = staged([node])
     if not graph.learned:
         raise ArgumentError("backward: nothing to differentiate; no value below the loss has requires_grad=True")
-    if reduction == "sum" and isinstance(node, Node):
-        graph = staged_terms(node)
+    if isinstance(node, Node) and (reduction == "sum" or graph.program.rated):
+        graph = staged_terms(node, reduction == "sum")
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, 0, inputs)
     if count == 0:

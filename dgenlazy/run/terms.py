@@ -1,8 +1,8 @@
-"""A loss as a sum of terms, so that what does not vary from frame to frame counts once in a sum over frames.
+"""A loss as a sum of terms, so that each counts as often as it comes: once where it does not vary, else at its own ticks.
 
-What counts once must not depend on how a loss is written. So a sum of a part that varies and one that does not is followed
-through every op that is linear. An op that mixes the two makes one term of them, which varies. An op that may hand on the sum
-as it is, or not, which is not known before it runs, is an error.
+How often a part counts must not depend on how a loss is written. So a sum of parts that come at different rates is followed
+through every op that is linear. An op that mixes them makes one term of them, at the rate of the fastest. An op that may hand
+on the sum as it is, or not, which is not known before it runs, is an error where the terms are summed over frames.
 """
 
 from __future__ import annotations
@@ -34,61 +34,70 @@ _CHOICES = {
 
 
 class Parts(NamedTuple):
-    """A value as a sum of a node that does not vary and one that does; either may be None.
+    """A value as a sum of nodes: by hop, None for that which does not vary.
 
     Attributes:
         unsure: An op that may hand on the sum that it is given as it is, or not.
     """
 
-    still: Any
-    moving: Any
+    terms: dict[int | None, Any]
     unsure: Any = None
 
 
-_staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
+_staged: weakref.WeakKeyDictionary[Node, tuple[Staged, Any]] = weakref.WeakKeyDictionary()
 
 
-def staged_terms(root: Node) -> Staged:
-    """The terms of `root` as one graph; remembered as long as `root` lives."""
+def staged_terms(root: Node, total: bool) -> Staged:
+    """The terms of `root` as one graph, to be averaged or, if `total`, summed; remembered as long as `root` lives."""
     out = _staged.get(root)
     if out is None:
-        still, moving, unsure = summed(root)
-        if unsure:
-            name = unsure.__name__
-            raise ArgumentError(
-                "backward: reduction='sum' counts once what does not vary from frame to frame, but here that is added to what "
-                f"does before {name}, which may hand on the sum as it is, or not; add it after {name}, or take the mean"
-            )
-        out = _staged[root] = restage([part for part in (still, moving) if part is not None])
-    return out
+        out = _staged[root] = restage(terms(root)), _summed(root).unsure
+    graph, unsure = out
+    if unsure and total:
+        name = unsure.__name__
+        raise ArgumentError(
+            "backward: reduction='sum' counts once what does not vary from frame to frame, and what comes at a hop once a "
+            f"tick, but here that is added to what comes more often before {name}, which may hand on the sum as it is, or "
+            f"not; add it after {name}, or take the mean"
+        )
+    return graph
 
 
-def summed(root: Node) -> Parts:
+def terms(root: Any) -> list[Any]:
+    """The nodes that add up to `root`, each at a rate of its own."""
+    found = _summed(root).terms
+    return [found[hop] for hop in sorted(found, key=lambda hop: hop or 0)]
+
+
+def _summed(root: Any) -> Parts:
     """The parts of `root`."""
     found: dict[Any, Parts] = {}
     for node in toposort([root]):
-        found[node] = _parts(node, found) if any(s.varies for s in flat([node.spec])) else Parts(node, None)
+        hop = _hop(node)
+        found[node] = Parts({hop: node}) if hop is None or isinstance(node, Leaf) else _parts(node, hop, found)
     return found[root]
 
 
-def _parts(node: Any, found: dict[Any, Parts]) -> Parts:
-    """The parts of a node that varies, by those of its inputs."""
+def _hop(node: Any) -> int | None:
+    return next((s.hop for s in flat([node.spec]) if s.varies), None)
+
+
+def _parts(node: Any, hop: int, found: dict[Any, Parts]) -> Parts:
+    """The parts of a node that comes every `hop` frames, by those of its inputs."""
     given = [found[i] for i in node.inputs]
     unsure = next((p.unsure for p in given if p.unsure), None)
     added = _added(node)
-    if added and (unsure or any(given[k].still is not None for k in added)):
-        still, moving = (_of(node, added, [parts[kind] for parts in given]) for kind in (0, 1))
-        return Parts(still, moving, unsure)
-    if not added and (unsure or any(p.still is not None and p.moving is not None for p in given)):
+    hops = list(dict.fromkeys(h for k in added for h in given[k].terms))
+    if len(hops) > 1:
+        return Parts({h: _of(node, added, [parts.terms.get(h) for parts in given]) for h in hops}, unsure)
+    if not added and (unsure or any(len(p.terms) > 1 for p in given)):
         if node.op in _CHOICES or node.op.foreign or isinstance(node.op, Recurrence):
-            return Parts(None, node, unsure or node.op)
-    return Parts(None, node)
+            return Parts({hop: node}, unsure or node.op)
+    return Parts({hop: node}, unsure if added else None)
 
 
 def _added(node: Any) -> tuple[int, ...]:
     """Those inputs of a node that varies which it is linear in together, if all that vary are among them."""
-    if isinstance(node, Leaf):
-        return ()
     if node.op in _LINEAR:
         return tuple(range(len(node.inputs)))
     vary = tuple([k for k, i in enumerate(node.inputs) if any(s.varies for s in flat([i.spec]))])
@@ -99,9 +108,7 @@ def _added(node: Any) -> tuple[int, ...]:
 
 
 def _of(node: Any, added: tuple[int, ...], parts: list[Any]) -> Any:
-    """The op of `node` of one part of each of the inputs that it adds up; None if there is none of it in any."""
-    if all(parts[k] is None for k in added):
-        return None
+    """The op of `node` of one part of each of the inputs that it adds up."""
     inputs = list(node.inputs)
     for k in added:
         inputs[k] = lift(np.zeros(inputs[k].spec.shape, np.float32)) if parts[k] is None else parts[k]

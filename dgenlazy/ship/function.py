@@ -109,8 +109,10 @@ class Function:
             InputError: an input is missing, unknown, or of another length, or samples of the graph end before the block;
                 where `state` is traced, under `jit` or `scan`, frames past their end are NaN instead. ShapeError: an array
                 has another shape than its leaf, or the state is of another graph or batch. ArgumentError: `params` has
-                another structure.
+                another structure, or an op sees the whole run of what looks ahead, which only `whole` gives it.
         """
+        if self.latency and (seer := self.graph.program.sees_whole_run):
+            raise ArgumentError(f"function: {seer} sees the whole run, and what it takes comes late in a call; call whole()")
         bound = self.bound(params, inputs)
         position = 0 if state is None else _position(state)
         count = self._frames(bound, frames, position)
@@ -147,11 +149,13 @@ class Function:
         backend.check_fork()
         return _compiled(make, *key, tuple([x.shape for x in arrays]))(self.graph.numbers, arrays, state)
 
-    def block(self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings) -> tuple[Any, Any]:
+    def block(
+        self, arrays: list[Any], start: Any, count: Any, settings: runtime.Settings, whole: bool = False
+    ) -> tuple[Any, Any]:
         """`state -> (outputs, state)` for the frames from `start` on, None for the first, and what makes the first state."""
         program, own, _ = self._program
         batch = batch_of(self.graph.arrays, arrays, self.graph.batched)
-        return _pure(program, own, settings, batch, count)(self.graph.numbers, arrays, start)
+        return _pure(program, own, settings, batch, count, whole)(self.graph.numbers, arrays, start)
 
     def initial_state(
         self, params: Any = None, inputs: Mapping[Any, Any] | None = None, frames: int | None = None
