@@ -39,21 +39,26 @@ def framed(x: Any, size: int, hop: int, count: int, start: int = 0) -> Any:
     chunks = -(-size // hop)
     if chunks > _MOST_CHUNKS:
         x = padded(x, (count - 1) * hop + size, -start)
-        rows = np.arange(size)[None] + hop * np.arange(count)[:, None]
-        return jnp.moveaxis(x[rows], 1, -1)
+        return jnp.moveaxis(x[_places(size, hop, count)], 1, -1)
     x = padded(x, (count + chunks - 1) * hop, -start).reshape(count + chunks - 1, hop, *x.shape[1:])
     out = jnp.concatenate([x[k : k + count] for k in range(chunks)], axis=1)[:, :size]
     return jnp.moveaxis(out, 1, -1)
 
 
+def _places(size: int, hop: int, count: Any) -> Any:
+    """`(count, size)`: of each frame of each window, which it is."""
+    many = np.arange(count) if isinstance(count, int) else jnp.arange(count)
+    return np.arange(size)[None] + hop * many[:, None]
+
+
 def padded(x: Any, frames: Any, zeros: int = 0) -> Any:
     """`frames` of `x`, with so many zeros in front, or without so many frames if negative, and zeros behind its end."""
-    known = isinstance(frames, int) and isinstance(x.shape[0], int)
-    kept = x[max(-zeros, 0) :][: max(frames - max(zeros, 0), 0)] if known else x
+    zero, rest = jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 1)
+    if not (isinstance(frames, int) and isinstance(x.shape[0], int)):  # symbolic: which is longer is not known
+        return lax.pad(x[max(-zeros, 0) :], zero, [(max(zeros, 0), frames, 0), *rest])[:frames]
+    kept = x[max(-zeros, 0) :][: max(frames - max(zeros, 0), 0)]
     pad = max(zeros, 0), frames - max(zeros, 0) - kept.shape[0]
-    if known and pad == (0, 0):
-        return kept
-    return lax.pad(kept, jnp.zeros((), x.dtype), [(*pad, 0)] + [(0, 0, 0)] * (x.ndim - 1))
+    return kept if pad == (0, 0) else lax.pad(kept, zero, [(*pad, 0), *rest])
 
 
 def laid(w: Any, hop: int) -> Any:
@@ -62,8 +67,8 @@ def laid(w: Any, hop: int) -> Any:
     chunks = -(-size // hop)
     w = jnp.moveaxis(w, -1, 1)
     if chunks > _MOST_CHUNKS:
-        rows = np.arange(size)[None] + hop * np.arange(count)[:, None]
-        return jnp.zeros(((count + chunks - 1) * hop, *w.shape[2:]), w.dtype).at[rows].add(w)
+        room = jnp.zeros(((count + chunks - 1) * hop, *w.shape[2:]), w.dtype)
+        return room.at[_places(size, hop, count)].add(w)
     rest, zero = [(0, 0, 0)] * (w.ndim - 2), jnp.zeros((), w.dtype)
     w = lax.pad(w, zero, [(0, 0, 0), (0, chunks * hop - size, 0), *rest]).reshape(count, chunks, hop, *w.shape[2:])
     parts = [lax.pad(w[:, k], zero, [(k, chunks - 1 - k, 0), (0, 0, 0), *rest]) for k in range(chunks)]
@@ -91,6 +96,11 @@ def divisor(size: int, hop: int, ahead_of_tick: int) -> tuple[np.ndarray, int]:
     if total[settled:].min() < 1e-8:
         raise ArgumentError(f"hop={hop} leaves frames that no window of {size} covers; a quarter of the window is usual")
     return np.where(total < 1e-8, 0, 1 / np.maximum(total, 1e-8)), settled
+
+
+def _at(table: np.ndarray, settled: int, hop: int, time: Any, dtype: Any) -> Any:
+    """What `divisor` gives for each time."""
+    return jnp.asarray(table, dtype)[jnp.where(time < settled, jnp.maximum(time, 0), settled + (time - settled) % hop)]
 
 
 class Windows(Rated):
@@ -153,6 +163,8 @@ class OverlapAdd(Rated):
         if not given["divided"]:
             return y
         table, settled = divisor(spec.shape[-1], spec.every, given["before"])
+        if not isinstance(frames, int):
+            return y * beside(_at(table, settled, spec.every, jnp.arange(frames), y.dtype), y)
         table = np.concatenate([table, np.tile(table[settled:], max(-(-(frames - len(table)) // spec.every), 0))])[:frames]
         return y * beside(jnp.asarray(table, y.dtype), y)
 
@@ -171,8 +183,7 @@ class OverlapAdd(Rated):
             table, settled = divisor(size, hop, given["before"])
             late_by = latency + given["before"]
             time = jnp.uint32(clock.start).astype(jnp.int32) - late_by + jnp.arange(clock.frames, dtype=jnp.int32)
-            at = jnp.where(time < settled, jnp.maximum(time, 0), settled + (time - settled) % hop)
-            y = y * beside(jnp.asarray(table, y.dtype)[at], y)
+            y = y * beside(_at(table, settled, hop, time, y.dtype), y)
         return total[clock.frames :], y
 
 

@@ -99,9 +99,11 @@ def _of_block(spec: Spec, ctx: Context, array: Any) -> Any:
     wanted = -(-(ctx.frames + (ctx.ahead or 0)) // hop)
     if ctx.ahead is None and rows == wanted:
         return array
-    missing = wanted if ctx.ahead is None else max(wanted - rows, 0)
+    known = isinstance(wanted, int) and isinstance(rows, int)  # not symbolic
+    missing = max(wanted - rows, 0) if known and ctx.ahead is not None else wanted
     last = array[-1:] if hop > 1 and rows else jnp.zeros((1, *array.shape[1:]), array.dtype)
-    longer = jnp.concatenate([array, jnp.broadcast_to(last, (missing, *array.shape[1:]))]) if missing else array
+    more = () if known and not missing else (jnp.broadcast_to(last, (missing, *array.shape[1:])),)
+    longer = jnp.concatenate([array, *more])
     if ctx.ahead is not None:
         return longer[:wanted]
     first = (jnp.asarray(ctx.start, jnp.uint32) + np.uint32(hop - 1)) // np.uint32(hop)

@@ -154,6 +154,11 @@ def checked(manifest: Any) -> dict[str, Any]:
             _refuse(f"its manifest has {key}={manifest[key]!r:.80}")
     if manifest["state"][0] != {"name": "position", "shape": [], "dtype": "uint32"}:
         _refuse("its state does not begin with the position")
+    ticks = [row for kind in ("inputs", "outputs") for row in manifest[kind] if "hop" in row]
+    if not all(row["frames"] for row in ticks):
+        _refuse("what comes at a hop does not vary")
+    if (ticks or manifest["latency"]) and manifest["state"][1:2] != [_CLOCK]:
+        _refuse(f"it has latency={manifest['latency']} and {len(ticks)} hops, and its state no clock")
     names = [n for p in manifest["platforms"] for n in programs(manifest, p)]
     names += [f"state.{i}.npy" for i in range(len(manifest["state"]))]
     names += [f"params.{p['name']}.npy" for p in manifest["params"]]
@@ -172,6 +177,11 @@ def programs(manifest: Mapping[str, Any], platform: str) -> list[str]:
     """The sections that are programs for one platform."""
     kinds = ["step", *["start"] * manifest["start"], *["gradient"] * manifest["gradient"]]
     return [f"{kind}.{platform}" for kind in kinds]
+
+
+def rows(row: Mapping[str, Any], frames: Any) -> tuple[Any, ...]:
+    """The shape of an input or output of a block: a row for each frame, for each tick that there may be, or one for all."""
+    return (-(-frames // row.get("hop", 1)),) * row["frames"] + tuple(row["shape"])
 
 
 def _count(x: Any, least: int = 0) -> bool:
@@ -198,13 +208,25 @@ def _flag(x: Any) -> bool:
     return type(x) is bool
 
 
-def _listed(least: int = 0, **keys: Any) -> Any:
+def _hop(x: Any) -> bool:
+    return _count(x, 2) and x < 2**29
+
+
+def _listed(least: int = 0, more: Mapping[str, Any] = {}, **keys: Any) -> Any:
+    """Rows of these keys; those of `more` may be missing."""
+
     def fits(x):
         rows = type(x) is list and least <= len(x) <= _MOST
-        return rows and all(type(r) is dict and r.keys() == keys.keys() and all(keys[k](r[k]) for k in keys) for r in x)
+        return rows and all(type(r) is dict and keys.keys() == r.keys() - more.keys() and all(map(of, r.items())) for r in x)
+
+    def of(item):
+        return {**keys, **more}[item[0]](item[1])
 
     return fits
 
+
+_CLOCK = {"name": "clock", "shape": [], "dtype": "uint32"}  # frames since a stream began, for what has ticks or is late
+_TICKS = {"hop": _hop}
 
 _KEYS: dict[str, Any] = {
     "format": _text,
@@ -214,14 +236,14 @@ _KEYS: dict[str, Any] = {
     "seed": lambda x: type(x) is int and 0 <= x < 2**32,  # of noise
     "frames": lambda x: x is None or _count(x, 1),  # of a block; None for any number
     "whole_run": _flag,  # each block is a run of its own: a loss sees all its frames
-    "latency": lambda x: type(x) is int and x == 0,  # frames: no op looks ahead, so an output belongs to its own frame
+    "latency": _count,  # frames that outputs come late: what the program looks ahead; 0 where each block is a run of its own
     "samples": lambda x: x is None or _count(x),  # frames after which samples that are part of the program end
     "platforms": lambda x: type(x) is list and len(x) > 0 and set(map(str, x)) <= set(PLATFORMS) and len(set(x)) == len(x),
     "start": _flag,  # whether there is a program `start`
     "gradient": _flag,
     "structure": lambda x: x in ("value", "dict", "list", "tuple"),  # of the outputs
-    "outputs": _listed(1, name=_name, shape=_shape, frames=_flag),  # `frames`: whether there is one for each frame
-    "inputs": _listed(name=_name, shape=_shape, frames=_flag),
+    "outputs": _listed(1, _TICKS, name=_name, shape=_shape, frames=_flag),  # `frames`: whether there is one for each frame
+    "inputs": _listed(0, _TICKS, name=_name, shape=_shape, frames=_flag),  # with a `hop`, one in so many frames
     "params": _listed(name=_name, shape=_shape, min=lambda x: x is None or _number(x), max=lambda x: x is None or _number(x)),
     "state": _listed(1, name=_text, shape=_shape, dtype=lambda x: type(x) is str and x in TYPES),
     "sections": _listed(1, name=_text, size=_count, sha256=_text),

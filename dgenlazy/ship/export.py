@@ -21,7 +21,8 @@ from ..errors import ArgumentError, DGenError
 from ..graph import FLOAT, Data, Recurrence
 from ..lazy import Lazy
 from ..recurrence import reads
-from ..run import runtime
+from ..run import runtime, terms
+from ..values import promoted
 from ..version import __version__
 from . import artifact, inspection
 from .function import Function, function
@@ -75,8 +76,8 @@ def export(
     target = files.checked_path("export", path)
     files.place("export", target)  # before the work, if there is none to write to
     source = _Source(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
-    if flag("export: gradient", gradient) and (not source.params or source.kind != "value" or source.rows[0]["shape"]):
-        raise ArgumentError("export: gradient=True takes params, and one output of shape (); take its mean() or sum()")
+    if flag("export: gradient", gradient):
+        source.differentiate()
     data = artifact.pack(*source.written(_platforms(platforms), gradient, tuple(allow)))
     if len(data) > artifact.LARGEST:
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
@@ -99,49 +100,65 @@ class _Source:
         params = _named("params", {} if params is None else params)
         if inputs is None:
             inputs = {channel: channel for channel in function(outputs, params).sources}
-        self.fn: Function = function(outputs, params, _named("inputs", inputs))
+        self.outputs, self.given = outputs, (params, _named("inputs", inputs))
+        self.loss = self.fn = Function(outputs, *self.given)
         if any(isinstance(x, Data) and x.batched for x in self.fn.graph.arrays):
             raise ArgumentError("export: a leaf of the graph is batched; a file holds the graph of one example")
         self.params = {name: x.node for name, x in params.items()}
         specs = self.fn.graph.program.output_specs
-        self.rows = [_row(n, s.shape, s.signal or s.varies) for n, s in zip(names, specs)]
+        self.rows = [_row(n, s.shape, s.signal or s.varies, s.every) for n, s in zip(names, specs)]
         self.inputs: list[dict[str, Any]] = []
         for name, leaves in self.fn.sources.items():
             spec = leaves[0].spec if leaves else None
-            self.inputs.append(_row(name, spec.shape if spec else (), spec is None or spec.varies))
-        self.timed = [row["name"] for row in self.inputs if row["frames"]]
+            self.inputs.append(_row(name, spec.shape if spec else (), spec is None or spec.varies, spec.every if spec else 1))
+        self.timed = [row["name"] for row in self.inputs if row["frames"] and "hop" not in row]
         if not self.fn.graph.program.varies:
             self.frames = frames = 1
         if frames is None and not self.timed:  # what tells the program how many frames it is to run
             if "frames" in self.fn.sources:
-                raise ArgumentError("export: inputs['frames'] is taken: where no input varies, an input of that name counts")
+                raise ArgumentError(
+                    "export: inputs['frames'] is taken: where no input has a value in every frame, an input of that name counts"
+                )
             self.inputs.append(_row("frames", (0,), True))
             self.timed = ["frames"]
+
+    def differentiate(self) -> None:
+        """Check that there is a gradient to write, and of which terms the loss is the sum."""
+        if not self.params or self.kind != "value" or self.rows[0]["shape"]:
+            raise ArgumentError("export: gradient=True takes params, and one output of shape (); take its mean() or sum()")
+        if self.fn.graph.program.rated:
+            self.loss = function([promoted(node) for node in terms(self.outputs.node)], *self.given)
 
     def programs(self, platform: str) -> dict[str, Any]:
         """`step`, `start` and `gradient` as functions."""
         fn = self.fn
         settings = fn.settings._replace(where=_Platform(platform))
 
-        def block(params, inputs, start, count):
+        def block(fn, params, inputs, start, count, whole=False):
             arrays = fn.arrays(fn.bound(params, {name: inputs[name] for name in fn.sources}))
-            return fn.block(arrays, start, count, settings)
+            return fn.block(arrays, start, count, settings, whole and fn.graph.program.rated)
 
         def start(params, inputs):
             still = {r["name"]: jnp.zeros((1, *r["shape"]), FLOAT) for r in self.inputs if r["frames"]} | inputs
-            return (jnp.uint32(0), *jax.tree.leaves(block(params, still, jnp.uint32(0), 1)[1]()))
+            return (jnp.uint32(0), *jax.tree.leaves(block(fn, params, still, jnp.uint32(0), 1)[1]()))
 
         def step(params, inputs, state):
-            count = self.frames or inputs[self.timed[0]].shape[0]
-            run, fresh = block(params, inputs, state[0], count)
+            count = self._count(inputs)
+            run, fresh = block(fn, params, inputs, state[0], count, bool(fn.graph.program.sees_whole_run))
             values, after = run(jax.tree.structure(fresh()).unflatten(state[1:]))
             return fn.structure.unflatten(values), (state[0] + jnp.uint32(count), *jax.tree.leaves(after))
 
         def gradient(params, inputs):
-            still = {name: x for name, x in inputs.items() if name not in self.timed}
-            return jax.value_and_grad(lambda p: jnp.mean(step(p, inputs, start(p, still))[0]))(params)
+            def loss(params):
+                run, fresh = block(self.loss, params, inputs, jnp.uint32(0), self._count(inputs), True)
+                return sum(map(jnp.mean, run(fresh())[0]))
+
+            return jax.value_and_grad(loss)(params)
 
         return {"step": step, "start": start, "gradient": gradient}
+
+    def _count(self, inputs: Any) -> Any:
+        return self.frames or inputs[self.timed[0]].shape[0]
 
     def written(self, platforms: Sequence[str], gradient: bool, allowed: tuple[str, ...]) -> tuple[dict, dict[str, bytes]]:
         """The manifest, and the sections of the file."""
@@ -156,7 +173,7 @@ class _Source:
         length = self.frames
         if length is None:
             (length,) = jax.export.symbolic_shape("frames")
-        args = {r["name"]: jax.ShapeDtypeStruct((length,) * r["frames"] + tuple(r["shape"]), np.float32) for r in self.inputs}
+        args = {r["name"]: jax.ShapeDtypeStruct(artifact.rows(r, length), np.float32) for r in self.inputs}
         given = {
             "step": (params, args, tuple(state)),
             "start": (params, still),
@@ -214,7 +231,7 @@ class _Source:
             "seed": kept.seed,
             "frames": self.frames,
             "whole_run": bool(graph.program.sees_whole_run),
-            "latency": 0,
+            "latency": 0 if graph.program.sees_whole_run else graph.program.latency,
             "samples": min((x.frames for x in self.fn.samples), default=None),
             "platforms": list(platforms),
             "start": start,
@@ -268,9 +285,10 @@ def _platforms(given: Any) -> list[str]:
     return list(dict.fromkeys(platforms))
 
 
-def _row(name: str, shape: tuple[int, ...], frames: bool | None = None) -> dict[str, Any]:
+def _row(name: str, shape: tuple[int, ...], frames: bool | None = None, hop: int = 1) -> dict[str, Any]:
     """An entry of the manifest."""
-    return {"name": name, "shape": list(shape)} | ({} if frames is None else {"frames": frames})
+    row = {"name": name, "shape": list(shape)}
+    return row | ({} if frames is None else {"frames": frames}) | ({"hop": hop} if hop > 1 else {})
 
 
 def _finite(bound: float) -> float | None:

@@ -14,11 +14,10 @@ import jax.export
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from ..config import real_array, whole_number
 from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError
 from ..run import backend, flushed, kept, memory, runtime
 from . import artifact, inspection
-from .signature import Params, check, names_of, outside
+from .signature import Params, check, names_of, outside, taken, ticks
 
 
 def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequence[str] = ()) -> Player:
@@ -153,10 +152,12 @@ class Player:
 
         Args:
             block: The input, `(frames, *shape)`; where there are several, a mapping from name to input. No frames are fine.
+                One at a hop has a row for each tick that falls into the block.
             frames: How many, where no input tells.
 
         Returns:
-            The outputs as NumPy arrays, in what they were exported in.
+            The outputs as NumPy arrays, in what they were exported in, `manifest["latency"]` frames late, with zeros before.
+            One at a hop has a row for each tick that falls into the block.
 
         Raises:
             InputError: an input is missing, unknown or of another length than it must be.
@@ -169,19 +170,24 @@ class Player:
         >>> player.process([1.0, 2.0]), player.process([3.0])
         (array([1., 3.], dtype=float32), array([6.], dtype=float32))
         """
-        inputs, count = self._block(block, frames)
         with self._lock:  # each of two threads gets the next block
+            inputs, count = taken(self.manifest, block, frames, 0 if self.manifest["whole_run"] else self._clock())
             return self._next(inputs, count) if count else self._nothing(inputs)
+
+    def _clock(self) -> int:
+        """Frames since the stream began, less a multiple of all hops after many: unlike the position it does not wrap."""
+        state, counted = self._state, [row["name"] for row in self.manifest["state"][1:2]] == ["clock"]
+        return 0 if state is None else int(state[1 if counted else 0])
 
     def _next(self, inputs: dict[str, np.ndarray], count: int) -> Any:
         before = self._state
         state = self._begin(inputs) if before is None or self.manifest["whole_run"] else before
-        samples = self.manifest["samples"]
-        if samples is not None and int(state[0]) + count > samples:
-            raise InputError(f"process: {count} frames from {state[0]} on, but the program's own samples end at {samples}")
+        samples, start = self.manifest["samples"], int(state[0])
+        if samples is not None and start + count > samples + self.manifest["latency"]:
+            raise InputError(f"process: {count} frames from {start} on, but the program's own samples end at {samples}")
         outputs, state = self._ran("step", inputs, state)
         mended = self._flushed(state, inputs) if runtime.flush_nan() else state
-        outputs = jax.tree.map(np.array, outputs)
+        outputs = self._given(outputs, 0 if self.manifest["whole_run"] else self._clock(), count)
         if self._state is not before:  # by the handler of a signal: a lock lets its own thread in
             raise ArgumentError("process: the player was moved while this block was computed")
         self.__dict__.update(_state=mended, restarts=self.restarts + (mended is not state))
@@ -191,17 +197,21 @@ class Player:
         """What a block of no frames gives. Outputs that do not vary are what they are in a block of some."""
         rows = self.manifest["outputs"]
         if all(row["frames"] for row in rows):
-            values = [np.zeros((0, *row["shape"]), np.float32) for row in rows]
-        else:
-            some = self.manifest["frames"] or 1
-            inputs = {n: np.zeros((some, *x.shape[1:]), x.dtype) if self._inputs[n]["frames"] else x for n, x in inputs.items()}
-            outputs, _ = self._ran("step", inputs, self._begin(inputs) if self._state is None else self._state)
-            kept = outputs if isinstance(outputs, dict) else dict(zip([row["name"] for row in rows], jax.tree.leaves(outputs)))
-            values = [np.array(kept[row["name"]])[: 0 if row["frames"] else None] for row in rows]
-        names = [row["name"] for row in rows]
-        return {"value": values[0], "dict": dict(zip(names, values)), "list": values, "tuple": tuple(values)}[
-            self.manifest["structure"]
-        ]
+            return self._given([np.zeros((0, *row["shape"]), np.float32) for row in rows], 0, 0)
+        moving = [row for row in self._inputs.values() if row["frames"]]
+        some = {row["name"]: np.zeros(artifact.rows(row, self.manifest["frames"] or 1), np.float32) for row in moving}
+        return self._given(
+            self._ran("step", inputs | some, self._begin(inputs) if self._state is None else self._state)[0], 0, 0
+        )
+
+    def _given(self, outputs: Any, start: int, count: int) -> Any:
+        """The outputs of a block as they were exported; of those at a hop the rows that hold a tick."""
+        rows, start = self.manifest["outputs"], start - self.manifest["latency"]
+        named = outputs if isinstance(outputs, dict) else dict(zip([row["name"] for row in rows], jax.tree.leaves(outputs)))
+        kept = {row["name"]: ticks(row, start, count) if row["frames"] else None for row in rows}
+        named = {name: np.array(named[name])[:n] if n is not None else np.array(named[name]) for name, n in kept.items()}
+        values = list(named.values())
+        return {"value": values[0], "dict": named, "list": values, "tuple": tuple(values)}[self.manifest["structure"]]
 
     def _flushed(self, state: Any, inputs: dict[str, np.ndarray]) -> Any:
         """`state` as `DGen.flush_nan` wants it: itself, or with the recurrences begun again that are not finite."""
@@ -228,7 +238,7 @@ class Player:
         """
         if "gradient" not in self._programs:
             raise ArgumentError("gradient: the program was exported without gradient=True")
-        inputs, count = self._block(block, frames)
+        inputs, count = taken(self.manifest, block, frames)
         if not count:
             raise ArgumentError("gradient: there is no loss over 0 frames")
         loss, grads = self._ran("gradient", inputs)
@@ -330,35 +340,6 @@ class Player:
     def _compiled(self, kind: str, inputs: Mapping[str, Any]) -> Any:
         return _compiled(self._programs[kind], self._device, tuple([np.shape(inputs[name]) for name in sorted(inputs)]))
 
-    def _block(self, block: Any, frames: Any) -> tuple[dict[str, np.ndarray], int]:
-        """The inputs of a block, checked, and its length."""
-        rows = [row for row in self._inputs.values() if row != _CLOCK]
-        if block is not None and not isinstance(block, Mapping):
-            if len(rows) != 1:
-                raise InputError(f"process: takes {len(rows)} inputs by name: {', '.join(row['name'] for row in rows)}")
-            block = {rows[0]["name"]: block}
-        given = {str(name): real_array(f"process: {name}", x) for name, x in (block or {}).items()}
-        if given.keys() != {row["name"] for row in rows}:
-            raise InputError(f"process: inputs are {', '.join(given) or 'missing'}; {names_of(rows)} are taken")
-        lengths = set()
-        for row in rows:
-            shape, wanted = given[row["name"]].shape, ("frames",) * row["frames"] + tuple(row["shape"])
-            if len(shape) != len(wanted) or shape[row["frames"] :] != wanted[row["frames"] :]:
-                raise ShapeError(f"process: {row['name']} has shape {shape}, not ({', '.join(map(str, wanted))})")
-            lengths |= {shape[0]} if row["frames"] else set()
-        fixed = self.manifest["frames"]
-        if frames is not None:
-            lengths.add(whole_number("process: frames", frames))
-        if not lengths and fixed is None:
-            raise InputError("process: give frames, the number of frames to run: there is no input to tell it")
-        if len(lengths) > 1:
-            raise InputError(f"process: {' and '.join(map(str, sorted(lengths)))} frames do not go together")
-        count = lengths.pop() if lengths else fixed
-        least = 1 if self.manifest["whole_run"] else 0
-        if count != (fixed or max(count, least)) and (count or least):
-            raise InputError(f"process: {count} frames; the program takes {fixed or '1 or more'}")
-        return given | ({"frames": np.zeros((count, 0), np.float32)} if _CLOCK in self._inputs.values() else {}), count
-
 
 class _Program(NamedTuple):
     """A program, as what compiled ones are remembered by."""
@@ -387,6 +368,3 @@ def _recurrences(rows: Sequence[Mapping[str, Any]]) -> list[list[int]]:
         groups[-1].append(i)
         seen.add(row["name"])
     return groups
-
-
-_CLOCK = {"name": "frames", "shape": [0], "frames": True}  # an empty input that tells how many frames to run

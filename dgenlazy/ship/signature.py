@@ -6,26 +6,25 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, final
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from ..config import real_array
-from ..errors import ArgumentError, ArtifactError, ShapeError
+from ..config import real_array, whole_number
+from ..errors import ArgumentError, ArtifactError, InputError, ShapeError
 from ..graph import Data, Input, Leaf
 from ..run import samples
+from . import artifact
 
 
 def check(manifest: Mapping[str, Any], programs: Mapping[str, Any]) -> None:
     """Hold the programs to the manifest: their arguments and results are those that it lists."""
-    frames = manifest["frames"]
+    frames = manifest["frames"] or jax.export.symbolic_shape("frames")[0]
     fixed = {row["name"] for row in manifest["inputs"] if not row["frames"]}
 
     def typed(kind, dtype="float32"):
         rows = manifest[kind]
-        return {
-            r["name"]: _Type((frames or "frames",) * r.get("frames", False) + tuple(r["shape"]), r.get("dtype", dtype))
-            for r in rows
-        }
+        return {r["name"]: _Type(_dims(artifact.rows({"frames": False} | r, frames)), r.get("dtype", dtype)) for r in rows}
 
     params, inputs, outputs = typed("params"), typed("inputs"), typed("outputs")
     still = {name: t for name, t in inputs.items() if name in fixed}
@@ -51,7 +50,11 @@ class _Type(NamedTuple):
 
 
 def _type(aval: Any) -> _Type:
-    return _Type(tuple(d if isinstance(d, int) else str(d) for d in aval.shape), aval.dtype.name)
+    return _Type(_dims(aval.shape), aval.dtype.name)
+
+
+def _dims(shape: Sequence[Any]) -> tuple[int | str, ...]:
+    return tuple([d if isinstance(d, int) else str(d) for d in shape])
 
 
 def names_of(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -121,3 +124,61 @@ def fitting(name: str, array: Any, leaf: Leaf, any_length: bool) -> Any:
     if isinstance(leaf, Input) and not shape:
         samples.one_reading(f"function: {name}", array.shape)
     return array
+
+
+def ticks(row: Mapping[str, Any], start: int, count: int) -> int:
+    """How many values of an input or output fall into `count` frames from `start` on."""
+    hop = row.get("hop", 1)
+    return -(-(start + count) // hop) - -(-start // hop)
+
+
+def taken(manifest: Mapping[str, Any], block: Any, frames: Any, start: int = 0) -> tuple[dict[str, np.ndarray], int]:
+    """The inputs of a block from `start` on, checked and as the program takes them, and its length."""
+    counts = _COUNTS in manifest["inputs"]
+    rows = [row for row in manifest["inputs"] if row != _COUNTS]
+    if block is not None and not isinstance(block, Mapping):
+        if len(rows) != 1:
+            raise InputError(f"process: takes {len(rows)} inputs by name: {', '.join(row['name'] for row in rows)}")
+        block = {rows[0]["name"]: block}
+    given = {str(name): real_array(f"process: {name}", x) for name, x in (block or {}).items()}
+    if given.keys() != {row["name"] for row in rows}:
+        raise InputError(f"process: inputs are {', '.join(given) or 'missing'}; {names_of(rows)} are taken")
+    for row in rows:
+        shape, unit = given[row["name"]].shape, "ticks" if "hop" in row else "frames"
+        wanted = (unit,) * row["frames"] + tuple(row["shape"])
+        if len(shape) != len(wanted) or shape[row["frames"] :] != wanted[row["frames"] :]:
+            raise ShapeError(f"process: {row['name']} has shape {shape}, not ({', '.join(map(str, wanted))})")
+    count = _frames(manifest, rows, given, frames)
+    for row in rows:
+        if "hop" in row:
+            given[row["name"]] = _slots(row, given[row["name"]], start, count)
+    return given | ({"frames": np.zeros((count, 0), np.float32)} if counts else {}), count
+
+
+def _frames(manifest: Mapping[str, Any], rows: Sequence[Any], given: Mapping[str, np.ndarray], frames: Any) -> int:
+    """How many frames a block is of."""
+    fixed, least = manifest["frames"], 1 if manifest["whole_run"] else 0
+    lengths = {len(given[row["name"]]) for row in rows if row["frames"] and "hop" not in row}
+    if frames is not None:
+        lengths.add(whole_number("process: frames", frames))
+    told = [len(given[row["name"]]) * row["hop"] for row in rows if "hop" in row]
+    if not lengths and fixed is None and not told:
+        raise InputError("process: give frames, the number of frames to run: there is no input to tell it")
+    if len(lengths) > 1:
+        raise InputError(f"process: {' and '.join(map(str, sorted(lengths)))} frames do not go together")
+    count = lengths.pop() if lengths else fixed or min(told)
+    if count != (fixed or max(count, least)) and (count or least):
+        raise InputError(f"process: {count} frames; the program takes {fixed or '1 or more'}")
+    return count
+
+
+def _slots(row: Mapping[str, Any], array: np.ndarray, start: int, count: int) -> np.ndarray:
+    """Ticks of a block, and one more that is not used where it holds one less than it could."""
+    held, slots = ticks(row, start, count), ticks(row, 0, count)
+    if not held <= len(array) <= slots:
+        block = f"the {count} frames from {start} on" if start else f"{count} frames"
+        raise InputError(f"process: {row['name']} has {len(array)} ticks; one in {row['hop']} frames makes {held} of {block}")
+    return np.concatenate([array, np.zeros((slots - len(array), *array.shape[1:]), np.float32)])
+
+
+_COUNTS = {"name": "frames", "shape": [0], "frames": True}  # an empty input that tells how many frames to run
