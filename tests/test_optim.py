@@ -523,3 +523,60 @@ def test_learned_samples_are_stepped_frame_by_frame():
     opt.step()
     np.testing.assert_allclose(x.value, 2 * np.arange(6.0))
     np.testing.assert_allclose(x.realize(), 2 * np.arange(6.0))
+
+
+@pytest.mark.parametrize("key", [0, jax.random.key(3), jax.random.key(3, impl="rbg")], ids=["seed", "key", "rbg key"])
+def test_noise_in_the_gradient_goes_on_from_a_state_that_was_kept(key):
+    def made(value, key=key):
+        w = Tensor(value, requires_grad=True)
+        return w, Optimizer([w], optax.chain(optax.add_noise(0.1, 0.5, key), optax.sgd(0.1, momentum=0.5)))
+
+    def stepped(w, optimizer, count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+        return w.value
+
+    w, optimizer = made([3.0, 4.0])
+    stepped(w, optimizer, 2)
+    kept, value = optimizer.state_dict(), w.value
+    assert all(isinstance(x, np.ndarray) and x.dtype.kind in "fiu" for x in kept["state"])
+    wanted = stepped(w, optimizer, 3)
+    again, other = made(value)
+    other.load_state_dict(kept)
+    np.testing.assert_array_equal(stepped(again, other, 3), wanted)
+    with pytest.raises(ShapeError, match="an array of shape"):
+        other.load_state_dict({**kept, "state": [x[..., None] for x in kept["state"]]})
+
+
+@pytest.mark.parametrize("tx", [optax.lbfgs(), optax.chain(optax.clip(1.0), optax.lbfgs())], ids=["lbfgs", "a chain"])
+def test_a_transformation_that_runs_the_loss_again_says_how(tx):
+    w = Tensor([3.0, 4.0], requires_grad=True)
+    optimizer = Optimizer([w], tx)
+    (w * w).sum().backward()
+    with pytest.raises(ArgumentError, match=r"Optimizer.step: tx takes more than gradients .* dg.function"):
+        optimizer.step()
+    np.testing.assert_array_equal(w.value, [3.0, 4.0])
+
+
+def test_lbfgs_learns_a_filter_by_way_of_a_function():
+    share, gain = Signal.param(0.9, min=0.0, max=1.0), Signal.param(0.2)
+    x = np.sin(np.arange(64) * 0.3) + np.cos(np.arange(64) * 1.9)
+    target = (Signal.from_samples(x).onepole(0.3) * 0.7).realize()
+    error = Signal.from_samples(x).onepole(share) * gain - Signal.from_samples(target)
+    fn, tx = dg.function((error * error), [share, gain]), optax.lbfgs()
+
+    def loss(params):
+        return fn(params, frames=64)[0].mean()
+
+    @jax.jit
+    def step(params, state):
+        value, grad = optax.value_and_grad_from_state(loss)(params, state=state)
+        changes, state = tx.update(grad, state, params, value=value, grad=grad, value_fn=loss)
+        return optax.apply_updates(params, changes), state
+
+    params, state = fn.params, tx.init(fn.params)
+    for _ in range(15):
+        params, state = step(params, state)
+    np.testing.assert_allclose(params, [0.3, 0.7], atol=1e-3)

@@ -26,7 +26,8 @@ class Optimizer:
     Args:
         params: Leaves that have `requires_grad=True`: Tensors, Signals or `Signal.from_samples`, each once.
         tx: Any `optax.GradientTransformation`. It sees the parameters as a list. Those without a gradient are
-            skipped: they and what the transformation keeps for them stay as they are.
+            skipped: they and what the transformation keeps for them stay as they are. One that runs the loss again, like
+            `optax.lbfgs()`, takes a loop of its own over the pure function that `dg.function` makes.
 
     Bounds of `Signal.param(min=, max=)` hold after each step. All updates of a step are one compiled call.
 
@@ -103,7 +104,7 @@ class Optimizer:
         """Update every parameter that has a gradient. The gradients stay; `zero_grad` clears them.
 
         Raises:
-            ArgumentError: none has one; call `backward` first.
+            ArgumentError: none has one; call `backward` first. Or `tx` takes more than gradients.
 
         >>> w = Tensor([1.0], requires_grad=True)
         >>> opt = Adam([w], lr=0.25)
@@ -135,7 +136,15 @@ class Optimizer:
                 continue
             old = [values[i] for i in group]
             slopes = [jnp.zeros_like(values[i]) if grads[i] is None else grads[i] for i in group]
-            changes, new = self._tx.update(slopes, state, old)
+            try:
+                changes, new = self._tx.update(slopes, state, old)
+            except TypeError as e:
+                if "keyword-only" not in str(e):
+                    raise
+                raise ArgumentError(
+                    f"{type(self).__name__}.step: tx takes more than gradients ({e}), as optax.lbfgs() does, which runs the "
+                    "loss again; dg.function makes a pure function of the loss, for a loop of tx.update over its params"
+                ) from e
             if lr is not None:
                 changes = [-lr * change for change in changes]
             stepped: Any = optax.apply_updates(old, changes)
@@ -171,7 +180,7 @@ class Optimizer:
         0.1
         """
         leaves, structure = jax.tree.flatten(self._states)
-        return {"lr": self._lr, "kind": str(structure), "state": [np.array(x) for x in leaves]}
+        return {"lr": self._lr, "kind": str(structure), "state": [np.array(_numbers(x)) for x in leaves]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` of an optimizer of the same kind, over parameters of the same shapes.
@@ -197,11 +206,12 @@ class Optimizer:
         for i, (a, b) in enumerate(zip(new, old)):
             if not isinstance(a, np.ndarray):
                 raise ArgumentError(f"{name}: state[{i}]={a!r} is not a NumPy array")
-            if a.shape != b.shape or a.dtype != b.dtype:
-                raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {b.shape}, {b.dtype} belongs")
+            own = _numbers(b)
+            if a.shape != own.shape or a.dtype != own.dtype:
+                raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {own.shape}, {own.dtype} belongs")
         lr = None if lr is None else _at_least_zero(name, "lr", lr)
         with jax.default_device(runtime.device()):
-            states = structure.unflatten([backend.concrete(jnp.array(a)) for a in new])
+            states = structure.unflatten([backend.concrete(_like(b, jnp.array(a))) for a, b in zip(new, old)])
         assign([self], "_lr", [lr], (self, "_states", states), (self, "_where", None))
 
 
@@ -270,6 +280,21 @@ class Adam(Optimizer):
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
             raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
         self._start(params, optax.scale_by_adam(beta1, beta2, eps), _at_least_zero("Adam", "lr", lr))
+
+
+def _is_key(x: Any) -> bool:
+    """Whether an array is of keys of random numbers, which have a type of their own."""
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _numbers(x: Any) -> Any:
+    """What is kept of an array of a state."""
+    return jax.random.key_data(x) if _is_key(x) else x
+
+
+def _like(x: Any, numbers: Any) -> Any:
+    """The array that numbers were kept of, which was of the type of `x`."""
+    return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(x)) if _is_key(x) else numbers
 
 
 def _is_masked(x: Any) -> bool:
