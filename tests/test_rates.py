@@ -417,6 +417,15 @@ def test_a_pure_function_names_inputs_of_the_wrong_number_of_ticks():
         fn(inputs={0: X, 1: np.ones(9)})
 
 
+def test_a_pure_function_that_knows_where_it_is_misses_the_last_tick():
+    fn = dg.function(Signal.input(0) * Signal.input(1, hop=4))
+    with pytest.raises(InputError, match="every 4 frames has 1; the 5 frames from 0 on hold 2 ticks"):
+        fn(inputs={0: X[:5], 1: np.ones(1)})
+    _, state = fn(inputs={0: X[:5], 1: np.ones(2)})
+    out, _ = fn(inputs={0: X[5:10], 1: [3.0]}, state=state)  # one tick, at frame 8
+    close(out, X[5:10] * [1, 1, 1, 3, 3])
+
+
 def differences(loss, leaf, picked):
     """Central differences of a loss, by `realize`."""
     at, out = leaf.value.copy(), []
@@ -515,6 +524,19 @@ def test_a_call_of_a_function_that_sees_the_whole_run_sees_ticks_and_nothing_lat
         (lambda: Signal.input(0, hop=0), ArgumentError, "Signal.input: hop=0 is less than 1"),
         (lambda: Signal.from_samples([1.0], hop=2**29), ArgumentError, "Signal.from_samples: hop=536870912 is more than"),
         (lambda: Tensor(1.0).rfft(), ShapeError, "rfft: takes values with a last axis"),
+        (
+            lambda: Signal.input(0, hop=2**20 + 1).upsample() + Signal.input(1, hop=2**20 + 3).upsample(),
+            ArgumentError,
+            "add: hops of 1048577, 1048579 meet only every 1099515822083 frames, which is not less than 536870912",
+        ),
+        (lambda: rated.x().windows(2**29, 2**29), ArgumentError, "windows: hops of 536870912 meet"),
+        (
+            lambda: dg.realize(
+                Signal.input(0, hop=2**20 + 1), Signal.input(1, hop=2**20 + 3), frames=2, inputs={0: [1], 1: [1]}
+            ),
+            ArgumentError,
+            "realize: hops of 1048577, 1048579 meet",
+        ),
         (lambda: control(5).realize(100), InputError, "Signal.from_samples: 65 frames of samples, but frames 0 to 100"),
         (lambda: Signal.input(1, hop=5).realize(100, inputs={1: CONTROLS[5]}), InputError, "channel 1 has 13"),
     ],

@@ -28,6 +28,7 @@ from .op import (
     Op as Op,
     Params as Params,
     Pointwise as Pointwise,
+    common_period as common_period,
     infer as infer,
     outputs_of as outputs_of,
     pick as pick,

@@ -54,6 +54,7 @@ class Node:
     spec: Any  # a Spec; of an op with several outputs, a tuple of them
     requires_grad: bool
     part_of: str = ""  # of the composite whose result it is, the name; only people read it
+    period: int = 1  # frames after which all that it is made of has a new value at once again
 
     @property
     def name(self) -> str:
@@ -69,6 +70,10 @@ class Leaf(abc.ABC):
     spec: Spec
     requires_grad: bool = field(default=False, kw_only=True)
     inputs: tuple[()] = field(default=(), init=False)
+
+    @property
+    def period(self) -> int:
+        return self.spec.every
 
 
 @dataclass(eq=False, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import abc
 import functools as ft
 import inspect
+import math
 import types
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from .modes import in_our_modes
 from .node import Leaf, Node, Spec, Value, lift
 
 Params = tuple[tuple[str, Any], ...]  # hashable
+LONGEST = 2**29  # frames; what counts them goes back by the period of all hops, before 2**32
 EVERY = "every"  # a parameter that staging adds: frames from one step to the next of what the op computes for
 
 
@@ -116,7 +118,11 @@ class Op(abc.ABC):
 
     def node(self, *inputs: Node | Leaf, params: Params = ()) -> Node:
         spec = infer(self, tuple([i.spec for i in inputs]), params)
-        return Node(self, inputs, params, spec, any([i.requires_grad for i in inputs]))
+        node = Node(self, inputs, params, spec, any([i.requires_grad for i in inputs]))
+        hops = {i.period for i in inputs} | {spec.every if isinstance(spec, Spec) else 1}
+        if hops != {1}:
+            object.__setattr__(node, "period", common_period(self.__name__, hops))
+        return node
 
     def given(self, params: Params, ctx: Context, frame: Any = 0) -> dict[str, Any]:
         """The keyword arguments of `fn`: the static parameters, and what the stager fills in."""
@@ -176,6 +182,15 @@ def varying(inputs: Sequence[Spec]) -> int | None:
             f"upsample() one of them"
         )
     return hops[0] if hops else None
+
+
+def common_period(name: str, hops: Iterable[int]) -> int:
+    """The least common multiple of hops, if a count of frames holds it."""
+    period = math.lcm(*hops)
+    if period >= LONGEST:
+        given = ", ".join(str(hop) for hop in sorted({*hops} - {1}))
+        raise ArgumentError(f"{name}: hops of {given} meet only every {period} frames, which is not less than {LONGEST}")
+    return period
 
 
 @ft.lru_cache(maxsize=4096)

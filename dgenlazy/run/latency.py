@@ -8,7 +8,6 @@ of unequal latency meet, and a recurrence behind a latency keeps its first state
 from __future__ import annotations
 
 import functools as ft
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..graph import EVERY, Block, Clock, Context, Params, Pointwise, Rated, Recurrence, Spec, beside, pick, varying
+from ..graph import (
+    EVERY,
+    Block,
+    Clock,
+    Context,
+    Params,
+    Pointwise,
+    Rated,
+    Recurrence,
+    Spec,
+    beside,
+    common_period,
+    pick,
+    varying,
+)
 from ..ops import clock, hold, late, resample
 from ..recurrence import scan, solve
 from . import program as programs
@@ -54,7 +67,7 @@ def timed(program: Program) -> Program:
 
     hops = [s.hop for s in flat(program.specs) if s.hop]
     least = max(program.latencies) + max(hops)
-    put(Line(clock, (), (("period", math.lcm(*hops)), ("least", least))), Spec(dtype=np.dtype(np.uint32)), 0)
+    put(Line(clock, (), (("period", common_period("realize", hops)), ("least", least))), Spec(dtype=np.dtype(np.uint32)), 0)
     for i, (op, args, params) in enumerate(program.lines, len(program.leaves)):
         moving = [a for a in args if any(s.varies for s in flat([program.specs[a]]))]
         wanted = max((program.latencies[a] for a in moving), default=0)

@@ -23,6 +23,19 @@ def inside(leaf: Data, start: int, frames: int, beyond: int = 0) -> None:
         raise InputError(f"Signal.from_samples: {leaf.frames} frames of samples, but {asked}")
 
 
+def enough(rows: int, hop: int, frames: int, start: int | None, more: bool) -> None:
+    """Raise an InputError unless a pure function can take so many rows for ticks of a block from `start` on, None if not known.
+
+    One row more than there are ticks is fine where other blocks of this length hold as many, and with `more` any number is.
+    """
+    least, most = frames // hop, -(-frames // hop)
+    name = f"function: an input with a value every {hop} frames has {rows}"
+    if not (rows >= most if more else least <= rows <= most):
+        raise InputError(f"{name}; {frames} frames hold {f'{most} ticks' if least == most else f'{least} or {most} ticks'}")
+    if start is not None and rows < (held := -(-(start + frames) // hop) - -(-start // hop)):
+        raise InputError(f"{name}; the {frames} frames from {start} on hold {held} ticks")
+
+
 def rest(name: str, frames: int, start: int) -> int:
     """How many of so many frames there are from `start` on."""
     if start and start >= frames:

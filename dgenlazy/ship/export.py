@@ -54,8 +54,8 @@ def export(
             CPU only, and ops that see the whole run, like `spectral_loss`, mostly cannot be exported.
         platforms: Of "cpu", "cuda", "rocm", "tpu" and "mps"; by default that of the present backend. None of them needs to
             be on this machine.
-        gradient: Also write the gradient to `params` of the mean over the frames of a block, begun afresh. Takes one
-            output, of shape ().
+        gradient: Also write the gradient to `params` of the mean over the frames of a block, begun afresh, as `backward` takes
+            it: not late, each term of a sum at its own ticks. Takes one output, of shape ().
         allow: Targets of custom calls that the program may hold beside those of this library's ops, of the ones that JAX
             keeps stable; `dg.load` must be told the same. For ops made by `dg.from_jax`.
 

@@ -97,13 +97,15 @@ class Function:
         Args:
             params: Arrays in the structure of `self.params`; by default what the parameters are now. Those of batched leaves
                 have the batch axis first; how many examples there are may differ from call to call.
-            inputs: An array for each name, `(frames, *shape)`, or in a batch `(batch, frames, *shape)`; all of one length.
+            inputs: An array for each name, `(frames, *shape)`, or in a batch `(batch, frames, *shape)`; all of one length, but
+                one at a hop has a row for each tick that falls into the block, or one more, which is not used.
             state: What the last block returned; None starts afresh. A dict of arrays.
             frames: How many, where no inputs vary; by default what is left of the graph's own samples.
 
         Returns:
             The outputs in the structure that they were given in, and the state after the last frame. In a batch all outputs,
-            and all of the state but its position, have the batch axis first.
+            and all of the state but its position, have the batch axis first. An output at a hop has as many rows as ticks may
+            fall into so many frames; where one less does, the last row means nothing.
 
         Raises:
             InputError: an input is missing, unknown, or of another length, or samples of the graph end before the block;
@@ -115,7 +117,8 @@ class Function:
             raise ArgumentError(f"function: {seer} sees the whole run, and what it takes comes late in a call; call whole()")
         bound = self.bound(params, inputs)
         position = 0 if state is None else _position(state)
-        count = self._frames(bound, frames, position)
+        clock = 0 if state is None else _clock(state) if self.graph.program.rated else None
+        count = self._frames(bound, frames, position, clock)
         outputs, state = self._ran(_one_block, self.arrays(bound), state, count)
         return self.structure.unflatten(outputs), state
 
@@ -129,7 +132,7 @@ class Function:
         [0. 2. 2.] [2. 2. 1.]
         """
         bound = self.bound(params, inputs)
-        count = self._frames(bound, frames, 0, whole=True)
+        count = self._frames(bound, frames, 0, 0, whole=True)
         outputs, _ = self._ran(_aligned, self.arrays(bound), None, count)
         return self.structure.unflatten(outputs)
 
@@ -162,7 +165,7 @@ class Function:
     ) -> dict[str, Any]:
         """The state before the first frame, for loops that want one of constant structure; takes what a call takes."""
         bound = self.bound(params, inputs)
-        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames, 0), self.settings)
+        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames, 0, None), self.settings)
         return {"position": jnp.uint32(0), "recurrences": jax.tree.map(jnp.array, fresh())}  # copies, which may be donated
 
     def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
@@ -201,7 +204,7 @@ class Function:
                 bound[leaf] = fitting(f"inputs[{name!r}]", inputs[name], leaf, leaf.spec.varies)
         return bound
 
-    def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any, whole: bool = False) -> int:
+    def _frames(self, bound: Mapping[Leaf, Any], frames: Any, position: Any, clock: int | None, whole: bool = False) -> int:
         """How many frames a call is of. Inputs at a hop have a row for each tick; in a whole run inputs may be longer.
 
         Whether there are samples for it is checked as far as its position is known.
@@ -222,10 +225,7 @@ class Function:
         if lengths and (count > lengths[0] if whole else count != lengths[0]):
             raise InputError(f"function: frames={count}, but the inputs have {lengths[0]}")
         for hop, n in rows:
-            least, most = count // hop, -(-count // hop)
-            if not (n >= most if whole else least <= n <= most):
-                held = f"{most} ticks" if least == most else f"{least} or {most} ticks"
-                raise InputError(f"function: an input with a value every {hop} frames has {n}; {count} frames hold {held}")
+            samples.enough(n, hop, count, None if whole else clock, whole)
         for leaf in self.samples:
             samples.inside(leaf, start, count, 0 if whole else self.latency)
         return count
@@ -290,6 +290,13 @@ def _position(state: Any) -> Any:
     if np.shape(position) or not jnp.issubdtype(jnp.result_type(position), jnp.integer):
         raise ArgumentError(f"function: the position of the state, {position!r}, is not a whole number")
     return position
+
+
+def _clock(state: Any) -> int | None:
+    """Frames since the stream of a state began, which tells ticks also where the position wraps; None where it is traced."""
+    counts = jax.tree.leaves(state["recurrences"])[:1]
+    known = counts and not isinstance(counts[0], jax.core.Tracer) and jnp.issubdtype(jnp.result_type(counts[0]), jnp.integer)
+    return int(np.ravel(counts[0])[0]) if known and np.size(counts[0]) else None
 
 
 def _state(state: Any, fresh: Callable[[], Any]) -> Any:
