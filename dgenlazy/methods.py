@@ -11,6 +11,7 @@ from .graph import Value, comparable
 from .ops import (
     activation,
     comparison,
+    conversion,
     dynamics,
     filter,
     index,
@@ -117,6 +118,9 @@ class Methods(Value):
     softplus, softsign = activation.softplus, activation.softsign
     leaky_relu, gelu = activation.leaky_relu, activation.gelu
     isfinite = comparison.isfinite
+    midi_to_hz, hz_to_midi = conversion.midi_to_hz, conversion.hz_to_midi
+    db_to_gain, gain_to_db = conversion.db_to_gain, conversion.gain_to_db
+    exp_sigmoid, inverse_exp_sigmoid = conversion.exp_sigmoid, conversion.inverse_exp_sigmoid
 
     min = tensor.min
     max = tensor.max

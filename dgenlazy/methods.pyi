@@ -535,6 +535,86 @@ class Methods(Value):
         >>> Tensor([1.0, np.inf, np.nan]).isfinite().realize()
         array([1., 0., 0.], dtype=float32)
         """
+    def midi_to_hz(self) -> Self:
+        """Frequency in Hz of a MIDI note number, whole or not: 440 Hz at 69, twice as much every 12.
+
+        Source: MIDI Tuning Standard.
+
+        >>> dg.midi_to_hz(Tensor([69.0, 81.0])).realize()
+        array([440., 880.], dtype=float32)
+        """
+    def hz_to_midi(self) -> Self:
+        """MIDI note number of a frequency in Hz. 0, and without a gradient, at 0 Hz and below, as in magenta/ddsp.
+
+        >>> dg.hz_to_midi(Tensor([440.0, 880.0, 0.0])).realize()
+        array([69., 81.,  0.], dtype=float32)
+        """
+    def db_to_gain(self) -> Self:
+        """Factor of an amplitude for a gain in decibels: 1 at 0 dB, 10 at 20 dB, 0 at -inf.
+
+        >>> dg.db_to_gain(Tensor([0.0, 20.0, -20.0])).realize()
+        array([ 1. , 10. ,  0.1], dtype=float32)
+        """
+    def gain_to_db(self) -> Self:
+        """Decibels of a factor of amplitudes, `20 log10(gain)`: -inf at 0, NaN below. The gradient at 0 is 8.5e37.
+
+        >>> dg.gain_to_db(Tensor([1.0, 10.0])).realize()
+        array([ 0., 20.], dtype=float32)
+        """
+    @overload
+    def exp_sigmoid(self: Tensor, exponent: Fixed = 10.0, max_value: Fixed = 2.0, threshold: Fixed = 1e-07) -> Tensor:
+        """`max_value * sigmoid(x) ** ln(exponent) + threshold`: what a network gives, as amplitudes, which are above 0.
+
+        Args:
+            x: Any numbers, any shape.
+            exponent: Above 1; how steep it falls towards -inf: by a factor of `exponent` where `x` falls by 1.
+            max_value: The limit towards inf, less the threshold; above 0.
+            threshold: The limit towards -inf.
+
+        Source: Engel et al., DDSP: Differentiable Digital Signal Processing.
+
+        >>> dg.exp_sigmoid(Tensor([-5.0, 0.0, 5.0])).realize()
+        array([1.98...e-05, 4.0539...e-01, 1.9693...e+00], dtype=float32)
+        """
+    @overload
+    def exp_sigmoid(
+        self: AnySignal, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07
+    ) -> AnySignal: ...
+    @overload
+    def exp_sigmoid(
+        self: Signal, exponent: Scalar | Signal = 10.0, max_value: Scalar | Signal = 2.0, threshold: Scalar | Signal = 1e-07
+    ) -> Signal: ...
+    @overload
+    def exp_sigmoid(
+        self: SignalTensor, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07
+    ) -> SignalTensor: ...
+    @overload
+    def exp_sigmoid(self, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07) -> AnySignal: ...
+    @overload
+    def inverse_exp_sigmoid(self: Tensor, exponent: Fixed = 10.0, max_value: Fixed = 2.0, threshold: Fixed = 1e-07) -> Tensor:
+        """What `exp_sigmoid` makes `y` of, to begin from known amplitudes.
+
+        -inf at `threshold`, inf at `max_value + threshold`, and NaN outside of the two.
+
+        >>> dg.inverse_exp_sigmoid(dg.exp_sigmoid(Tensor([-3.0, 1.0]))).realize()
+        array([-3.,  1.], dtype=float32)
+        """
+    @overload
+    def inverse_exp_sigmoid(
+        self: AnySignal, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07
+    ) -> AnySignal: ...
+    @overload
+    def inverse_exp_sigmoid(
+        self: Signal, exponent: Scalar | Signal = 10.0, max_value: Scalar | Signal = 2.0, threshold: Scalar | Signal = 1e-07
+    ) -> Signal: ...
+    @overload
+    def inverse_exp_sigmoid(
+        self: SignalTensor, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07
+    ) -> SignalTensor: ...
+    @overload
+    def inverse_exp_sigmoid(
+        self, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07
+    ) -> AnySignal: ...
     @overload
     def min(self: Tensor, y: Fixed, axis: None = None) -> Tensor:
         """With `y`, the smaller of each pair of elements; without, the smallest over `axis` or over all.

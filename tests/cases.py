@@ -655,6 +655,16 @@ def table():
             replace(c, call=lambda *xs: dg.einsum("ij,kj->ki", *xs))
             for c in framewise(dg.einsum, lambda x, y: np.einsum("ij,kj->ki", x, y), (2, 3), (4, 3))
         ],
+        # Units.
+        *elementwise(dg.midi_to_hz, lambda x: 440 * 2 ** ((x - 69) / 12), (20.0, 100.0), edges=[NAN, INF, -INF, 0.0, 69.0]),
+        *elementwise(dg.hz_to_midi, ref.hz_to_midi, (20.0, 9000.0), edges=[NAN, INF, -INF, 0.0, -0.0, -5.0, 440.0, 1e-3]),
+        *elementwise(dg.db_to_gain, lambda x: 10 ** (x / 20), (-60.0, 20.0), edges=[NAN, INF, -INF, 0.0, -120.0, 20.0]),
+        *elementwise(dg.gain_to_db, lambda x: 20 * np.log10(x), positive),
+        *rows(dg.exp_sigmoid, each_frame(ref.exp_sigmoid), any_),
+        *rows(dg.exp_sigmoid, each_frame(ref.exp_sigmoid), any_, (2.0, 12.0), (0.5, 3.0), (0.0, 0.1)),
+        Case(dg.exp_sigmoid, (Tensor([NAN, INF, -INF, 0.0, 100.0, -100.0]),), each_frame(ref.exp_sigmoid), options={"wrt": ()}),
+        *rows(dg.inverse_exp_sigmoid, each_frame(ref.inverse_exp_sigmoid), (0.1, 1.9)),
+        *rows(dg.inverse_exp_sigmoid, each_frame(ref.inverse_exp_sigmoid), (0.2, 0.45), (2.0, 12.0), (0.5, 3.0), (0.0, 0.1)),
         # Shapes and reductions.
         *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (3, 2)}),
         *framewise(dg.reshape, np.reshape, (2, 3), params={"shape": (-1,)}),

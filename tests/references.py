@@ -350,6 +350,22 @@ def smooth(x, time_ms, sample_rate):
     return out
 
 
+# Units.
+
+
+def hz_to_midi(freq):
+    return np.where(freq <= 0, 0.0, 69 + 12 * np.log2(np.abs(freq) / 440))
+
+
+def exp_sigmoid(x, exponent=10.0, max_value=2.0, threshold=1e-7):
+    return max_value * (1 / (1 + np.exp(-x))) ** np.log(exponent) + threshold
+
+
+def inverse_exp_sigmoid(y, exponent=10.0, max_value=2.0, threshold=1e-7):
+    share = ((y - threshold) / max_value) ** (1 / np.log(exponent))
+    return np.log(share / (1 - share))
+
+
 # The whole run.
 
 

@@ -3,6 +3,7 @@
 from . import (
     activation as activation,
     comparison as comparison,
+    conversion as conversion,
     dynamics as dynamics,
     filter as filter,
     index as index,
@@ -20,6 +21,14 @@ from . import (
 )
 from .activation import gelu as gelu, leaky_relu as leaky_relu, softplus as softplus, softsign as softsign
 from .comparison import isfinite as isfinite
+from .conversion import (
+    db_to_gain as db_to_gain,
+    exp_sigmoid as exp_sigmoid,
+    gain_to_db as gain_to_db,
+    hz_to_midi as hz_to_midi,
+    inverse_exp_sigmoid as inverse_exp_sigmoid,
+    midi_to_hz as midi_to_hz,
+)
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .filter import (
     MODES as MODES,
