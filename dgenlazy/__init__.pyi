@@ -90,6 +90,8 @@ def comb(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
+def dc_loss(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
+def esr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 @overload
 def fdn(
     x: AnySignal,
@@ -166,6 +168,60 @@ def karplus_strong(
     max_delay: int = 4096,
     min_delay: int = 2,
 ) -> AnySignal: ...
+def log_cosh(pred: Operand, target: Operand, a: float = 1.0, eps: float = 1e-08) -> Tensor: ...
+def log_spectral_distance(
+    pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
+) -> Tensor: ...
+def mel_stft_loss(
+    pred: Operand,
+    target: Operand,
+    n_mels: int = 128,
+    fft_size: int = 1024,
+    hop_size: int = 256,
+    win_length: int = 1024,
+    window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+    w_sc: Operand = 1.0,
+    w_log_mag: Operand = 1.0,
+    w_lin_mag: Operand = 0.0,
+    mag_distance: Literal["L1", "L2"] = "L1",
+    eps: float = 1e-08,
+    perceptual_weighting: bool = False,
+    live: bool = False,
+) -> Tensor: ...
+def multi_resolution_stft_loss(
+    pred: Operand,
+    target: Operand,
+    fft_sizes: Sequence[int] = (1024, 2048, 512),
+    hop_sizes: Sequence[int] = (120, 240, 50),
+    win_lengths: Sequence[int] = (600, 1200, 240),
+    window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+    w_sc: Operand = 1.0,
+    w_log_mag: Operand = 1.0,
+    w_lin_mag: Operand = 0.0,
+    mag_distance: Literal["L1", "L2"] = "L1",
+    eps: float = 1e-08,
+    perceptual_weighting: bool = False,
+    scale: Literal["mel"] | None = None,
+    n_bins: int | None = None,
+    live: bool = False,
+) -> Tensor: ...
+def multi_scale_spectral_loss(
+    pred: Operand,
+    target: Operand,
+    fft_sizes: Sequence[int] = (2048, 1024, 512, 256, 128, 64),
+    loss_type: Literal["L1", "L2"] = "L1",
+    mag_weight: Operand = 1.0,
+    delta_time_weight: Operand = 0.0,
+    delta_freq_weight: Operand = 0.0,
+    cumsum_freq_weight: Operand = 0.0,
+    logmag_weight: Operand = 0.0,
+    loudness_weight: Operand = 0.0,
+    safe_log: Literal["2019", "2020", "2022"] = "2022",
+    live: bool = False,
+) -> Tensor: ...
+def sd_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
+def si_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
+def snr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def spectral_loss(
     pred: Operand,
     target: Operand,
@@ -174,6 +230,45 @@ def spectral_loss(
     mag_weight: Operand = 1.0,
     log_weight: Operand = 1.0,
     log_eps: float = 0.001,
+) -> Tensor: ...
+def spectral_transport(
+    pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, p: float = 2.0
+) -> Tensor: ...
+def stft_loss(
+    pred: Operand,
+    target: Operand,
+    fft_size: int = 1024,
+    hop_size: int = 256,
+    win_length: int = 1024,
+    window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+    w_sc: Operand = 1.0,
+    w_log_mag: Operand = 1.0,
+    w_lin_mag: Operand = 0.0,
+    mag_distance: Literal["L1", "L2"] = "L1",
+    eps: float = 1e-08,
+    perceptual_weighting: bool = False,
+    scale: Literal["mel"] | None = None,
+    n_bins: int | None = None,
+    live: bool = False,
+) -> Tensor: ...
+def sum_and_difference_stft_loss(
+    pred: Operand,
+    target: Operand,
+    fft_sizes: Sequence[int] = (1024, 2048, 512),
+    hop_sizes: Sequence[int] = (120, 240, 50),
+    win_lengths: Sequence[int] = (600, 1200, 240),
+    window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+    w_sum: Operand = 1.0,
+    w_diff: Operand = 1.0,
+    w_sc: Operand = 1.0,
+    w_log_mag: Operand = 1.0,
+    w_lin_mag: Operand = 0.0,
+    mag_distance: Literal["L1", "L2"] = "L1",
+    eps: float = 1e-08,
+    perceptual_weighting: bool = False,
+    scale: Literal["mel"] | None = None,
+    n_bins: int | None = None,
+    live: bool = False,
 ) -> Tensor: ...
 def abs(x: V) -> V: ...
 @overload
@@ -757,12 +852,14 @@ __all__ = [
     "cosh",
     "cumsum",
     "db_to_gain",
+    "dc_loss",
     "delay",
     "delta",
     "detach",
     "display",
     "downsample",
     "einsum",
+    "esr",
     "exp",
     "exp_sigmoid",
     "export",
@@ -789,12 +886,17 @@ __all__ = [
     "load_state",
     "log",
     "log10",
+    "log_cosh",
     "log_softmax",
+    "log_spectral_distance",
     "matmul",
     "mean",
+    "mel_stft_loss",
     "midi_to_hz",
     "mod",
     "mse",
+    "multi_resolution_stft_loss",
+    "multi_scale_spectral_loss",
     "onepole",
     "overlap_add",
     "peek_row",
@@ -805,19 +907,25 @@ __all__ = [
     "reshape",
     "rfft",
     "save_state",
+    "sd_sdr",
+    "si_sdr",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
     "smooth",
+    "snr",
     "softmax",
     "softplus",
     "softsign",
     "sosfilt",
     "spectral_loss",
+    "spectral_transport",
     "sqrt",
     "stack",
     "stft",
+    "stft_loss",
+    "sum_and_difference_stft_loss",
     "svf",
     "tan",
     "tanh",

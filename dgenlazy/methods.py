@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .dsp import losses, reverb
+from .dsp import losses, reverb, spectral_losses, stft_losses, waveform_losses
 from .errors import ArgumentError
 from .graph import Value, comparable
 from .ops import (
@@ -162,3 +162,10 @@ class Methods(Value):
 
     mse = loss.mse
     spectral_loss = losses.spectral_loss
+    stft_loss, mel_stft_loss = stft_losses.stft_loss, stft_losses.mel_stft_loss
+    multi_resolution_stft_loss = stft_losses.multi_resolution_stft_loss
+    sum_and_difference_stft_loss = stft_losses.sum_and_difference_stft_loss
+    multi_scale_spectral_loss = spectral_losses.multi_scale_spectral_loss
+    log_spectral_distance, spectral_transport = spectral_losses.log_spectral_distance, spectral_losses.spectral_transport
+    esr, dc_loss, log_cosh = waveform_losses.esr, waveform_losses.dc_loss, waveform_losses.log_cosh
+    snr, si_sdr, sd_sdr = waveform_losses.snr, waveform_losses.si_sdr, waveform_losses.sd_sdr

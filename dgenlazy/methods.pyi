@@ -573,8 +573,8 @@ class Methods(Value):
 
         Source: Engel et al., DDSP: Differentiable Digital Signal Processing.
 
-        >>> dg.exp_sigmoid(Tensor([-5.0, 0.0, 5.0])).realize()
-        array([1.98...e-05, 4.0539...e-01, 1.9693...e+00], dtype=float32)
+        >>> dg.exp_sigmoid(Tensor([0.0, 1.0, 100.0])).realize()
+        array([0.4053992, 0.9722285, 2.0000002], dtype=float32)
         """
     @overload
     def exp_sigmoid(
@@ -1839,7 +1839,9 @@ class Methods(Value):
             log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.
 
         Returns:
-            A Tensor of shape () for the whole run. Its gradient is finite at silence, and 0 where both are the same.
+            A Tensor of shape () for the whole run. Its gradient is 0 where both are the same, and finite at silence, which can
+            be left: where a bin of one is 0 and of the other not, the slope of its magnitude is 1 in the direction of the other's
+            phase. That is a choice among the subgradients; finite differences see a corner there.
 
         Raises:
             ArgumentError: a window under 2, a hop under 1, `log_eps` not above 0, or two Tensors, which have no frames.
@@ -1851,4 +1853,387 @@ class Methods(Value):
         >>> x = Signal.phasor(440.0)
         >>> dg.spectral_loss(x, x, window_size=[64, 256]).realize(512)
         array(0., dtype=float32)
+        """
+    def stft_loss(
+        self,
+        target: Operand,
+        fft_size: int = 1024,
+        hop_size: int = 256,
+        win_length: int = 1024,
+        window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+        w_sc: Operand = 1.0,
+        w_log_mag: Operand = 1.0,
+        w_lin_mag: Operand = 0.0,
+        mag_distance: Literal["L1", "L2"] = "L1",
+        eps: float = 1e-08,
+        perceptual_weighting: bool = False,
+        scale: Literal["mel"] | None = None,
+        n_bins: int | None = None,
+        live: bool = False,
+    ) -> Tensor:
+        """Distance of magnitude spectra, as `auraloss.freq.STFTLoss` has it: spectral convergence, logarithmic and linear.
+
+        With X, Y the magnitudes of prediction and target, not under `sqrt(eps)`: `w_sc |Y - X| / |Y|` (Frobenius norms over
+        windows, bins and lanes together), plus `w_log_mag` times the mean of `|ln X - ln Y|`, plus `w_lin_mag` times that of `|X -
+        Y|`. Windows are centred at 0, hop, ..., the run is mirrored at its ends; a run of `fft_size // 2` frames or less is
+        mirrored repeatedly.
+
+        Args:
+            pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor; lanes are
+                auraloss's channels.
+            fft_size: In frames, at least 2.
+            hop_size: From one window to the next, in frames.
+            win_length: Of the periodic window, at most `fft_size`; zeros on both sides fill the FFT.
+            window: "hann", "hamming", "blackman", "bartlett" or "kaiser" (beta 12).
+            w_sc, w_log_mag, w_lin_mag: Weights. They may be learned; what has the weight 0 is not computed.
+            mag_distance: "L1" or "L2", where squares stand for the sizes of the last two differences.
+            eps: Floor of the squared magnitudes, above 0.
+            perceptual_weighting: Filter both with the A curve first (101 taps), at the sample rate of the run.
+            scale: "mel" for magnitudes in mel filters (`features.mel_filters`); a filter without a bin adds 0.
+            n_bins: How many, 128 by default.
+            live: The floor has no slope, so that from silence, where all is under it, nothing is learned: the gradient is exactly
+                0. With `live=True` it has that of the magnitude, at 0 in the direction of the target's phase; values are the same.
+
+        Returns:
+            A Tensor of shape () for the whole run. Its gradient is finite at silence, and 0 where both are the same.
+
+        Raises:
+            ArgumentError: a number out of range, an unknown name, all weights 0, or two Tensors, which have no frames.
+            ShapeError: as for `mse`, or a weight that is not a single number.
+
+        Source: Steinmetz and Reiss, auraloss: Audio focused loss functions in PyTorch; Yamamoto et al., Parallel WaveGAN.
+
+        >>> x = Signal.phasor(440.0)
+        >>> dg.stft_loss(x, x, fft_size=256, hop_size=64, win_length=256).realize(1000)
+        array(0., dtype=float32)
+        """
+    def mel_stft_loss(
+        self,
+        target: Operand,
+        n_mels: int = 128,
+        fft_size: int = 1024,
+        hop_size: int = 256,
+        win_length: int = 1024,
+        window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+        w_sc: Operand = 1.0,
+        w_log_mag: Operand = 1.0,
+        w_lin_mag: Operand = 0.0,
+        mag_distance: Literal["L1", "L2"] = "L1",
+        eps: float = 1e-08,
+        perceptual_weighting: bool = False,
+        live: bool = False,
+    ) -> Tensor:
+        """`stft_loss` of mel spectra at the sample rate of the run, as `auraloss.freq.MelSTFTLoss` has it.
+
+        Args:
+            n_mels: How many filters, from 0 Hz to half the sample rate; at least 1. One without a bin adds 0.
+            pred, target, fft_size, hop_size, win_length, window, w_sc, w_log_mag, w_lin_mag, mag_distance, eps,
+            perceptual_weighting,
+                live: As for `stft_loss`.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            What `stft_loss` does.
+
+        Source: Steinmetz and Reiss, auraloss: Audio focused loss functions in PyTorch.
+
+        >>> x = Signal.phasor(440.0)
+        >>> dg.mel_stft_loss(x, x, n_mels=32).realize(1500)
+        array(0., dtype=float32)
+        """
+    def multi_resolution_stft_loss(
+        self,
+        target: Operand,
+        fft_sizes: Sequence[int] = (1024, 2048, 512),
+        hop_sizes: Sequence[int] = (120, 240, 50),
+        win_lengths: Sequence[int] = (600, 1200, 240),
+        window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+        w_sc: Operand = 1.0,
+        w_log_mag: Operand = 1.0,
+        w_lin_mag: Operand = 0.0,
+        mag_distance: Literal["L1", "L2"] = "L1",
+        eps: float = 1e-08,
+        perceptual_weighting: bool = False,
+        scale: Literal["mel"] | None = None,
+        n_bins: int | None = None,
+        live: bool = False,
+    ) -> Tensor:
+        """The mean of `stft_loss` over several resolutions, as `auraloss.freq.MultiResolutionSTFTLoss` has it.
+
+        Args:
+            fft_sizes, hop_sizes, win_lengths: Lists of one length, a number of each for a resolution.
+            pred, target, window, w_sc, w_log_mag, w_lin_mag, mag_distance, eps, perceptual_weighting, scale, n_bins, live: As for
+                `stft_loss`.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            What `stft_loss` does; ArgumentError: lists of different lengths.
+
+        Source: Steinmetz and Reiss, auraloss: Audio focused loss functions in PyTorch; Yamamoto et al., Parallel WaveGAN.
+
+        >>> x = Signal.phasor(440.0)
+        >>> dg.multi_resolution_stft_loss(x, x).realize(1500)
+        array(0., dtype=float32)
+        """
+    def sum_and_difference_stft_loss(
+        self,
+        target: Operand,
+        fft_sizes: Sequence[int] = (1024, 2048, 512),
+        hop_sizes: Sequence[int] = (120, 240, 50),
+        win_lengths: Sequence[int] = (600, 1200, 240),
+        window: Literal["hann", "hamming", "blackman", "bartlett", "kaiser"] = "hann",
+        w_sum: Operand = 1.0,
+        w_diff: Operand = 1.0,
+        w_sc: Operand = 1.0,
+        w_log_mag: Operand = 1.0,
+        w_lin_mag: Operand = 0.0,
+        mag_distance: Literal["L1", "L2"] = "L1",
+        eps: float = 1e-08,
+        perceptual_weighting: bool = False,
+        scale: Literal["mel"] | None = None,
+        n_bins: int | None = None,
+        live: bool = False,
+    ) -> Tensor:
+        """Of stereo: `(w_sum MR(left + right) + w_diff MR(left - right)) / 2` with MR the `multi_resolution_stft_loss`.
+
+        As `auraloss.freq.SumAndDifferenceSTFTLoss` has it since 0.4.0. Sum and difference are not halved.
+
+        Args:
+            pred, target: SignalTensors of shape (2,): left and right.
+            w_sum, w_diff: Weights of the two. They may be learned.
+            fft_sizes, hop_sizes, win_lengths, window, w_sc, w_log_mag, w_lin_mag, mag_distance, eps, perceptual_weighting, scale,
+                n_bins, live: As for `multi_resolution_stft_loss`.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            What `multi_resolution_stft_loss` does; ShapeError: other shapes than (2,).
+
+        Source: Steinmetz et al., Automatic multitrack mixing with a differentiable mixing console.
+
+        >>> stereo = Signal.phasor(Tensor([440.0, 441.0]))
+        >>> dg.sum_and_difference_stft_loss(stereo, stereo).realize(1500)
+        array(0., dtype=float32)
+        """
+    def multi_scale_spectral_loss(
+        self,
+        target: Operand,
+        fft_sizes: Sequence[int] = (2048, 1024, 512, 256, 128, 64),
+        loss_type: Literal["L1", "L2"] = "L1",
+        mag_weight: Operand = 1.0,
+        delta_time_weight: Operand = 0.0,
+        delta_freq_weight: Operand = 0.0,
+        cumsum_freq_weight: Operand = 0.0,
+        logmag_weight: Operand = 0.0,
+        loudness_weight: Operand = 0.0,
+        safe_log: Literal["2019", "2020", "2022"] = "2022",
+        live: bool = False,
+    ) -> Tensor:
+        """Distances of magnitude spectra summed over window sizes, as magenta/ddsp's `SpectralLoss` has them.
+
+        Windows begin at 0, a quarter of their size, ..., `ceil(frames / hop)` of them, zeros behind the end; periodic Hann
+        (symmetric where the size is odd), not normalised. Each distance is the mean of `|a - b|` over windows, bins and lanes.
+
+        Args:
+            pred, target: As for `spectral_loss`. (ddsp takes the target first.)
+            fft_sizes: Of the windows in frames, at least 2; zeros fill them up to a power of 2.
+            loss_type: "L1", or "L2" for squares instead of sizes.
+            mag_weight: Of the magnitudes; delta_time_weight, delta_freq_weight: of their differences from window to window and from
+                bin to bin; cumsum_freq_weight: of their sums up to each bin; logmag_weight: of their logarithms; loudness_weight:
+                of A-weighted loudness in dB, 250 times a second. They may be learned; what has the weight 0 is not computed. The
+                models of the paper have `mag_weight=1, logmag_weight=1`.
+            safe_log: Of magnitudes v, as in ddsp of that year: "2019" `ln(v + 1e-5)`, "2020" (v1.0 to v1.9) `ln max(v, 1e-5)`,
+                "2022" (v2.0) `ln v`, and `ln 1e-5` at 0.
+            live: From silence nothing is learned: the gradient there is exactly 0. With `live=True` the slope of a magnitude at 0
+                is 1 in the direction of the target's phase, and floors have the slope of what they hold; values are the same.
+
+        Returns:
+            A Tensor of shape () for the whole run. Its gradient is finite at silence, and 0 where both are the same.
+
+        Raises:
+            ArgumentError: an unknown name, a size under 2, all weights 0, or two Tensors. ShapeError: as for `mse`.
+
+        Source: Engel et al., DDSP: Differentiable Digital Signal Processing; its code, `ddsp/losses.py`.
+
+        >>> x = Signal.phasor(440.0)
+        >>> dg.multi_scale_spectral_loss(x, x, fft_sizes=(256, 64), logmag_weight=1.0).realize(512)
+        array(0., dtype=float32)
+        """
+    def log_spectral_distance(
+        self, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
+    ) -> Tensor:
+        """Distance of spectra in dB: the mean over windows and lanes of `sqrt(mean over bins d^2)`.
+
+        With X, Y the spectra, `d = 20 log10((|X| + eps) / (|Y| + eps))`.
+
+        Windows are those of `spectral_loss`: periodic Hann, centred at 0, hop, ..., zeros outside of the run.
+
+        Args:
+            pred, target: As for `spectral_loss`.
+            fft_size: Of the windows in frames, at least 2.
+            hop: In frames; a quarter of the window by default.
+            eps: Floor of the magnitudes, above 0.
+
+        Returns:
+            A Tensor of shape () for the whole run, in dB. Its gradient is 0 where both are the same, and at silence, which can be
+            left, that of `spectral_loss`: finite, though as large as `1 / eps`.
+
+        Raises:
+            ArgumentError: a window under 2, a hop under 1, `eps` not above 0, or two Tensors. ShapeError: as for `mse`.
+
+        Source: Gray and Markel, Distance measures for speech processing.
+
+        >>> x = Signal.noise()
+        >>> dg.log_spectral_distance(x * 10, x, fft_size=64).realize(500)
+        array(20., dtype=float32)
+        """
+    def spectral_transport(self, target: Operand, fft_size: int = 2048, hop: int | None = None, p: float = 2.0) -> Tensor:
+        """How far, along frequency, the energy of one spectrum has to move to become that of the other.
+
+        Of each window, u and v are `|X|^p` and `|Y|^p` over their sums, distributions over the bins, which lie from 0 (0 Hz) to 1
+        (half the sample rate). The loss is `W_p^p`, the least sum of mass times `way^p`, a mean over windows and lanes. Where two
+        partials do not overlap, its gradient to a frequency still points to the target, where that of `spectral_loss` is flat. It
+        does not see levels; a window of silence counts 0: add a loss that does.
+
+        Args:
+            pred, target: As for `spectral_loss`.
+            fft_size: Of the windows in frames, at least 2: periodic Hann, from 0, hop, ... on while they fit: an edge
+                inside of a window would scatter energy over all bins. A run that is shorter is one window, zeros behind it.
+            hop: In frames; a quarter of the window by default.
+            p: At least 1.
+
+        Returns:
+            A Tensor of shape () for the whole run, between 0 and 1. Its gradient is 0 at silence, and where both are the same.
+
+        Raises:
+            ArgumentError: a window under 2, a hop under 1, `p` under 1, or two Tensors. ShapeError: as for `mse`.
+
+        Source: Torres, Peeters and Richard, Unsupervised harmonic parameter estimation using differentiable DSP and spectral
+        optimal transport.
+
+        >>> low, high = (Signal.from_samples(np.cos(2 * np.pi * np.arange(512) * k / 64)) for k in (8, 16))
+        >>> dg.spectral_transport(low, high, fft_size=64).realize()  # 8 of 32 bins, squared
+        array(0.0625, dtype=float32)
+        """
+    def esr(self, target: Operand, eps: float = 1e-08) -> Tensor:
+        """Error-to-signal ratio: `sum (target - pred)^2 / (sum target^2 + eps)`, over the frames of the run; the mean over lanes.
+
+        0 where both are the same, 1 for silence. Of models of amplifiers, under 0.01 is good.
+
+        Args:
+            pred, target: As for `mse`. At least one is a Signal or SignalTensor.
+            eps: Above 0; so that a silent target gives a number.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            ShapeError: as for `mse`. ArgumentError: `eps` is not above 0, or two Tensors, which have no frames.
+
+        Source: Wright et al., Real-time guitar amplifier emulation with deep learning; auraloss, `ESRLoss`.
+
+        >>> dg.esr(Signal.from_samples([0.0, 1.0]), Signal.from_samples([1.0, 1.0])).realize()
+        array(0.5, dtype=float32)
+        """
+    def dc_loss(self, target: Operand, eps: float = 1e-08) -> Tensor:
+        """Of the offset: `(mean (target - pred))^2 / (mean target^2 + eps)`, over the frames of the run; the mean over lanes.
+
+        Args:
+            pred, target, eps: As for `esr`.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            What `esr` does.
+
+        Source: Wright et al., Real-time guitar amplifier emulation with deep learning; auraloss, `DCLoss`.
+
+        >>> dg.dc_loss(Signal.from_samples([2.0, 1.0]), Signal.from_samples([1.0, 1.0])).realize()
+        array(0.25, dtype=float32)
+        """
+    def log_cosh(self, target: Operand, a: float = 1.0, eps: float = 1e-08) -> Tensor:
+        """Mean of `ln(cosh(a (pred - target)) + eps) / a` over frames and lanes: squares of small errors, sizes of large ones.
+
+        Args:
+            pred, target: As for `esr`.
+            a: Above 0; errors under `1 / a` are small. Errors of any size have a finite loss.
+            eps: Above 0.
+
+        Returns:
+            A Tensor of shape () for the whole run.
+
+        Raises:
+            What `esr` does; ArgumentError: `a` is not above 0.
+
+        Source: Chen et al., Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder; auraloss, `LogCoshLoss`.
+
+        >>> dg.log_cosh(Signal.from_samples([0.0, 100.0]), 0.0).realize()
+        array(49.653427, dtype=float32)
+        """
+    def snr(self, target: Operand, eps: float = 1e-08) -> Tensor:
+        """Signal-to-noise ratio in dB, negated, so that less is better; means removed; the mean over lanes.
+
+        `-10 log10(sum t^2 / (sum (x - t)^2 + eps) + eps)`. It goes on falling where both are the same, to about -80 dB and less.
+
+        Args:
+            pred, target, eps: As for `esr`.
+
+        Returns:
+            A Tensor of shape () for the whole run, in dB. Its gradient at silence is finite.
+
+        Raises:
+            What `esr` does.
+
+        Source: auraloss, `SNRLoss`.
+
+        >>> t = Signal.phasor(4410.0)
+        >>> dg.snr(t * 1.1, t).realize(100)
+        array(-20., dtype=float32)
+        """
+    def si_sdr(self, target: Operand, eps: float = 1e-08) -> Tensor:
+        """Scale-invariant signal-to-distortion ratio in dB, negated, so that less is better; means removed; the mean over lanes.
+
+        With `alpha = <x, t> / (|t|^2 + eps)`: `-10 log10(|alpha t|^2 / (|x - alpha t|^2 + eps) + eps)`. It has no optimum that is
+        reached: a gradient of 0 is not to be expected where both are the same.
+
+        Args:
+            pred, target, eps: As for `esr`.
+
+        Returns:
+            A Tensor of shape () for the whole run, in dB. Its gradient at silence is finite.
+
+        Raises:
+            What `esr` does.
+
+        Source: Le Roux et al., SDR: half-baked or well done?; auraloss, `SISDRLoss`.
+
+        >>> x, t = Signal.from_samples([1.0, 0.0, -1.0, 0.0]), Signal.from_samples([1.0, 1.0, -1.0, -1.0])
+        >>> bool(abs(dg.si_sdr(x, t).realize() - dg.si_sdr(3 * x, t).realize()) < 1e-4)
+        True
+        """
+    def sd_sdr(self, target: Operand, eps: float = 1e-08) -> Tensor:
+        """Scale-dependent signal-to-distortion ratio in dB, negated: as `si_sdr`, but a wrong scale is an error, too.
+
+        `-10 log10(|alpha t|^2 / (|x - t|^2 + eps) + eps)`, with the `alpha` of `si_sdr`.
+
+        Args:
+            pred, target, eps: As for `esr`.
+
+        Returns:
+            A Tensor of shape () for the whole run, in dB. Its gradient at silence is finite.
+
+        Raises:
+            What `esr` does.
+
+        Source: Le Roux et al., SDR: half-baked or well done?; auraloss, `SDSDRLoss`.
+
+        >>> t = Signal.from_samples([1.0, -1.0])
+        >>> dg.sd_sdr(t * 0.9, t).realize()
+        array(-19.084848, dtype=float32)
         """

@@ -288,6 +288,68 @@ def spectra():
     ]
 
 
+def losses():
+    """Of the whole run, against definitions written down once more."""
+
+    def case(op, inputs, reference, note="", frames=None, call=None, **params):
+        inputs = tuple(replace(x, low=-1, high=1) for x in inputs)
+        options = {"signal": False, "tol": 1e-4, "frames": frames, "gradient_tol": 1e-4}
+        return Case(op, inputs, reference, params, options, note, call)
+
+    s, lanes = signal(), signal(3)
+    pairs = ((s, s), (lanes, lanes), (lanes, s), (tensor(3), lanes))
+    of_samples = (dg.esr, dg.dc_loss, dg.log_cosh, dg.snr, dg.si_sdr, dg.sd_sdr)
+    found = [case(op, pair, getattr(ref, op.__name__)) for op in of_samples for pair in pairs]
+    found += [case(dg.log_cosh, (s, s), ref.log_cosh, a=7.0), case(dg.esr, (s, s), ref.esr, eps=0.5)]
+    found += [case(op, (s, s), getattr(ref, op.__name__), "one frame", frames=1) for op in (dg.esr, dg.dc_loss, dg.log_cosh)]
+
+    def auraloss(name, pair=(s, s), sizes=((8, 3, 6),), weights=(1.0, 1.0, 0.0), op=dg.stft_loss, mels=0, **how):
+        roles = dict(zip(("fft_size", "hop_size", "win_length"), sizes[0]))
+        if op is dg.multi_resolution_stft_loss:
+            roles = dict(zip(("fft_sizes", "hop_sizes", "win_lengths"), zip(*sizes)))
+        call = lambda x, y: op(x, y, **roles, **dict(zip(("w_sc", "w_log_mag", "w_lin_mag"), weights)), **how)  # noqa: E731
+        known = {"window": "window", "mag_distance": "distance", "eps": "eps"}
+        same = {known[k]: v for k, v in how.items() if k in known}
+        reference = lambda x, y: ref.stft_loss(x, y, sizes, weights=weights, mels=mels, **same)  # noqa: E731
+        return case(op, pair, reference, name, call=call)
+
+    found += [auraloss(w, window=w) for w in ("hann", "hamming", "blackman", "bartlett", "kaiser")]
+    found += [
+        auraloss("odd", sizes=((7, 2, 4),)),
+        auraloss("odd window", sizes=((8, 4, 5),)),
+        auraloss("one", sizes=((20, 9, 20),)),
+    ]
+    found += [auraloss("mirrored repeatedly", sizes=((64, 9, 64),)), auraloss("live", live=True)]
+    found += [auraloss("linear", weights=(0.0, 0.0, 2.0)), auraloss("squares", weights=(0.3, 1.0, 2.0), mag_distance="L2")]
+    found += [auraloss("lanes", pair) for pair in pairs[1:]] + [auraloss("floor", eps=4.0)]
+    found += [auraloss("mel", sizes=((16, 5, 16),), mels=m, scale="mel", n_bins=m) for m in (3, 12)]
+    found += [auraloss("mel", sizes=((16, 5, 16),), mels=5, op=dg.mel_stft_loss, n_mels=5)]
+    several = ((8, 3, 6), (4, 1, 4), (15, 6, 9))
+    found += [auraloss("several", sizes=several, op=dg.multi_resolution_stft_loss)]
+    lists = dict(zip(("fft_sizes", "hop_sizes", "win_lengths"), zip(*several)))
+    both = lambda x, y: (ref.stft_loss(x.sum(1), y.sum(1), several)  # noqa: E731
+                         + 3 * ref.stft_loss(x[:, 0] - x[:, 1], y[:, 0] - y[:, 1], several)) / 2  # fmt: skip
+    stereo = dg.sum_and_difference_stft_loss
+    found += [case(stereo, (signal(2),) * 2, both, call=lambda x, y: stereo(x, y, w_diff=3.0, **lists))]
+
+    roles = ("mag_weight", "delta_time_weight", "delta_freq_weight", "cumsum_freq_weight", "logmag_weight")
+
+    def ddsp(name, weights, pair=(s, s), sizes=(8, 6, 4), **how):
+        op = dg.multi_scale_spectral_loss
+        call = lambda x, y: op(x, y, sizes, **dict(zip(roles, weights)), **how)  # noqa: E731
+        rest = {k: v for k, v in how.items() if k != "live"}
+        return case(op, pair, lambda x, y: ref.multi_scale(x, y, sizes, weights, **rest), name, call=call)
+
+    found += [ddsp(role, np.eye(5)[i].tolist()) for i, role in enumerate(roles)]
+    found += [ddsp("all", (1.0, 0.5, 0.25, 0.1, 1.0), pair, sizes=n) for pair in pairs for n in ((8, 6, 4), (7, 32), (2,))]
+    found += [ddsp(f"log of {year}", (0.0, 0.0, 0.0, 0.0, 1.0), safe_log=year) for year in ("2019", "2020")]
+    found += [ddsp("squares", (1.0, 1.0, 1.0, 0.1, 1.0), loss_type="L2"), ddsp("live", (1.0, 0.0, 0.0, 0.0, 1.0), live=True)]
+    found += [case(dg.log_spectral_distance, pair, ref.log_spectral_distance, fft_size=6, hop=2) for pair in pairs]
+    found += [case(dg.spectral_transport, pair, ref.spectral_transport, fft_size=8, hop=3) for pair in pairs]
+    found += [case(dg.spectral_transport, (s, s), ref.spectral_transport, fft_size=7, hop=3, p=1.0)]
+    return found
+
+
 def constructors():
     x = np.random.default_rng(3).uniform(-1, 1, (FRAMES, 2)).astype(np.float32)
     fixed = np.random.default_rng((0, 1, 7)).standard_normal((2, 3), np.float32)
@@ -795,6 +857,7 @@ def table():
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_, rows=ROWS[:3] + ROWS[4:]),
         *samplers(),
         *spectra(),
+        *losses(),
         # Rates.
         *rates(),
     ]

@@ -474,6 +474,140 @@ def spectral_loss(pred, target, window_size=1024, hop=None, mag_weight=1.0, log_
     return np.array([np.mean(losses)])
 
 
+def lanes(pred, target):
+    """`(lanes, frames)` of both."""
+    shape = np.broadcast_shapes(pred.shape[1:], target.shape[1:])
+    return [np.broadcast_to(x.reshape(len(x), *(1,) * (len(shape) - x.ndim + 1), *x.shape[1:]), (len(x), *shape))
+            .reshape(len(x), -1).T for x in (pred, target)]  # fmt: skip
+
+
+def by_lane(fn):
+    return lambda pred, target, **how: np.array([np.mean([fn(x, t, **how) for x, t in zip(*lanes(pred, target))])])
+
+
+@by_lane
+def esr(x, t, eps=1e-8):
+    return ((t - x) ** 2).sum() / ((t**2).sum() + eps)
+
+
+@by_lane
+def dc_loss(x, t, eps=1e-8):
+    return (t - x).mean() ** 2 / ((t**2).mean() + eps)
+
+
+@by_lane
+def log_cosh(x, t, a=1.0, eps=1e-8):
+    return np.mean(np.log(np.cosh(a * (x - t)) + eps)) / a
+
+
+def sdr(x, t, scaled, invariant, eps=1e-8):
+    x, t = x - x.mean(), t - t.mean()
+    part = (x @ t) / (t @ t + eps) * t if scaled else t
+    rest = x - (part if invariant else t)
+    return -10 * np.log10((part @ part) / (rest @ rest + eps) + eps)
+
+
+snr = by_lane(lambda x, t: sdr(x, t, False, False))
+si_sdr = by_lane(lambda x, t: sdr(x, t, True, True))
+sd_sdr = by_lane(lambda x, t: sdr(x, t, True, False))
+
+
+def torch_stft(x, size, hop, length, window, eps):
+    """Magnitudes of one lane as torch.stft has them, not under the floor: mirrored at both ends, the window amid zeros."""
+    turn = 2 * np.pi * np.arange(length) / length
+    table = {
+        "hann": 0.5 - 0.5 * np.cos(turn),
+        "hamming": 0.54 - 0.46 * np.cos(turn),
+        "blackman": 0.42 - 0.5 * np.cos(turn) + 0.08 * np.cos(2 * turn),
+        "bartlett": 1 - np.abs(2 * np.arange(length) / length - 1),
+        "kaiser": np.kaiser(length + 1, 12.0)[:-1],
+    }[window]
+    full = np.zeros(size)
+    full[(size - length) // 2 :][:length] = table
+    padded = np.pad(x, size // 2, mode="reflect")
+    windows = [padded[at : at + size] for at in range(0, len(padded) - size + 1, hop)]
+    return np.maximum(np.abs(np.fft.rfft(np.array(windows) * full)), eps**0.5)
+
+
+def mel_filters(sample_rate, size, count):
+    """Slaney's, one triangle after the other."""
+    edge = lambda hz: hz * 3 / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)  # noqa: E731
+    back = lambda m: m * 200 / 3 if m < 15 else 1000 * math.exp((m - 15) * math.log(6.4) / 27)  # noqa: E731
+    corners = [back(edge(sample_rate / 2) * i / (count + 1)) for i in range(count + 2)]
+    out = np.zeros((count, size // 2 + 1))
+    for i, (low, middle, high) in enumerate(zip(corners, corners[1:], corners[2:])):
+        for k in range(size // 2 + 1):
+            f = k * sample_rate / size
+            out[i, k] = max(0, min((f - low) / (middle - low), (high - f) / (high - middle))) * 2 / (high - low)
+    return out
+
+
+def stft_loss(pred, target, resolutions, window="hann", weights=(1.0, 1.0, 0.0), distance="L1", eps=1e-8, mels=0, rate=1000.0):
+    """auraloss, a mean over resolutions (size, hop, length)."""
+    losses = []
+    for size, hop, length in resolutions:
+        a, b = (np.array([torch_stft(x, size, hop, length, window, eps) for x in part]) for part in lanes(pred, target))
+        if mels:
+            filters = mel_filters(rate, size, mels)
+            a, b = (m @ filters.T for m in (a, b))
+            a, b = (np.where(filters.any(1), m, 1e-300) for m in (a, b))
+        apart = lambda u, v: np.mean(np.abs(u - v) ** (1 if distance == "L1" else 2))  # noqa: E731
+        terms = np.linalg.norm(b - a) / np.linalg.norm(b), apart(np.log(a), np.log(b)), apart(a, b)
+        losses.append(np.dot(weights, terms))
+    return np.array([np.mean(losses)])
+
+
+def multi_scale(pred, target, fft_sizes, weights, loss_type="L1", safe_log="2022"):
+    """ddsp without the term of loudness: the weights are those of five distances."""
+    total = 0.0
+    safe = {
+        "2019": lambda v: np.log(v + 1e-5),
+        "2020": lambda v: np.log(np.maximum(v, 1e-5)),
+        "2022": lambda v: np.log(np.where(v <= 0, 1e-5, v)),
+    }[safe_log]
+    for size in fft_sizes:
+        even = size - size % 2
+        table = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / even) for n in range(size)])
+        power = next(2**k for k in range(20) if 2**k >= size)
+        spectra = []
+        for part in lanes(pred, target):
+            padded = np.pad(part, ((0, 0), (0, size)))
+            starts = range(0, part.shape[1], size // 4 or 1)
+            spectra.append(np.abs(np.fft.rfft(np.stack([padded[:, at : at + size] * table for at in starts], 1), power)))
+        of = [lambda m: m, lambda m: np.diff(m, axis=1), np.diff, lambda m: np.cumsum(m, -1), safe]
+        for weight, fn in zip(weights, of):
+            gap = np.abs(fn(spectra[0]) - fn(spectra[1])) ** (1 if loss_type == "L1" else 2)
+            total += weight * gap.sum() / max(gap.size, 1)
+    return np.array([total])
+
+
+@by_lane
+def log_spectral_distance(x, t, fft_size, hop, eps=1e-8):
+    a, b = (magnitudes(v, fft_size, hop) for v in (x, t))
+    return np.mean(np.sqrt(np.mean((20 * np.log10((a + eps) / (b + eps))) ** 2, axis=1)))
+
+
+@by_lane
+def spectral_transport(x, t, fft_size, hop, p=2.0):
+    """Mass after mass from the left: each goes to the first place that still takes some."""
+    ways = []
+    hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / fft_size) for n in range(fft_size)])
+    starts = range(0, max(len(x) - fft_size, 0) + 1, hop)
+    padded = (np.pad(v, (0, fft_size)) for v in (x, t))
+    masses = ([np.abs(np.fft.rfft(v[at : at + fft_size] * hann)) ** p for at in starts] for v in padded)
+    for a, b in zip(*masses):
+        way = 0.0
+        if a.sum() and b.sum():
+            a, b, i, j = list(a / a.sum()), list(b / b.sum()), 0, 0
+            while i < len(a) and j < len(b):
+                mass = min(a[i], b[j])
+                way += mass * (abs(i - j) / max(len(a) - 1, 1)) ** p
+                a[i], b[j] = a[i] - mass, b[j] - mass
+                i, j = (i + 1, j) if a[i] <= b[j] else (i, j + 1)
+        ways.append(way)
+    return np.mean(ways)
+
+
 # Noise.
 
 

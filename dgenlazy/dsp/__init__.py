@@ -1,5 +1,30 @@
-"""What is composed of ops: reverberators, strings, losses over spectra."""
+"""What is composed of ops: reverberators, strings, losses over spectra and samples."""
 
-from . import losses as losses, reverb as reverb
+from . import (
+    losses as losses,
+    reverb as reverb,
+    spectral_losses as spectral_losses,
+    stft_losses as stft_losses,
+    waveform_losses as waveform_losses,
+)
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
+from .spectral_losses import (
+    log_spectral_distance as log_spectral_distance,
+    multi_scale_spectral_loss as multi_scale_spectral_loss,
+    spectral_transport as spectral_transport,
+)
+from .stft_losses import (
+    mel_stft_loss as mel_stft_loss,
+    multi_resolution_stft_loss as multi_resolution_stft_loss,
+    stft_loss as stft_loss,
+    sum_and_difference_stft_loss as sum_and_difference_stft_loss,
+)
+from .waveform_losses import (
+    dc_loss as dc_loss,
+    esr as esr,
+    log_cosh as log_cosh,
+    sd_sdr as sd_sdr,
+    si_sdr as si_sdr,
+    snr as snr,
+)

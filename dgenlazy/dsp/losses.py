@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import functools as ft
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ..config import real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import block, composite, lift
-from ..ops import add, alike, framed, getitem, hann, hypot, magnitude, mul, real_dft
+from ..ops import add, alike, getitem, hann, magnitude, modulus, mul, short_time
+
+Spectra = tuple[Any, Any]  # real and imaginary parts, (windows, lanes, bins)
 
 
-def _magnitudes(x: Any, size: int, hop: int, fft: bool) -> Any:
-    """`(frames, lanes)` -> `(windows, lanes, bins)`: of windows centred at 0, hop, ... while there are frames."""
-    windows = framed(x, size, hop, max(-(-x.shape[0] // hop), 1), -(size // 2)) * hann(size).astype(x.dtype)
-    return jnp.abs(jnp.fft.rfft(windows)) if fft else hypot(*real_dft(windows))
+def lanes_of(pred: Any, target: Any) -> tuple[Any, Any]:
+    """Two runs `(frames, *shape)` as `(frames, lanes)`, the smaller shape broadcast to the other."""
+    pred, target = jax.vmap(jnp.broadcast_arrays)(pred, target)
+    lanes = math.prod(pred.shape[1:])
+    return pred.reshape(-1 if lanes else len(pred), lanes), target.reshape(-1 if lanes else len(target), lanes)
+
+
+def magnitudes_of(pred: Spectra, target: Spectra, live: bool, fft: bool) -> tuple[Any, Any]:
+    """Of two spectra. The slope of one at 0 is 0, or if `live` 1 in the direction of the other, so that silence can be left."""
+    other, own = (tuple(lax.stop_gradient(part) if live else jnp.zeros_like(part) for part in z) for z in (target, pred))
+    return modulus(*pred, *other, fft), modulus(*target, *own, fft)
 
 
 @block
 def spectral_distances(pred, target, *, window_size, hop, log_eps, fft):
     """Mean distance of magnitudes and of their logarithms, averaged over window sizes: shape (2,)."""
-    pred, target = (x.reshape(x.shape[0], math.prod(x.shape[1:])) for x in jax.vmap(jnp.broadcast_arrays)(pred, target))
+    pred, target = lanes_of(pred, target)
     out = []
     for size in window_size:
         step = hop or max(size // 4, 1)
-        a, b = _magnitudes(pred, size, step, fft), _magnitudes(target, size, step, fft)
+        count = max(-(-pred.shape[0] // step), 1)
+        x, t = (short_time(x, hann(size), step, count, -(size // 2), fft) for x in (pred, target))
+        a, b = magnitudes_of(x, t, True, fft)
         log = jnp.log(a + log_eps) - jnp.log(b + log_eps)
         out.append(jnp.stack([jnp.mean(magnitude(a - b)), jnp.mean(magnitude(log))]))
     return jnp.mean(jnp.stack(out), axis=0)
@@ -61,7 +74,9 @@ def spectral_loss(
         log_eps: Floor under the logarithm, above 0. Empty bins are kinks of it: at 1e-8 they dominate the gradient.
 
     Returns:
-        A Tensor of shape () for the whole run. Its gradient is finite at silence, and 0 where both are the same.
+        A Tensor of shape () for the whole run. Its gradient is 0 where both are the same, and finite at silence, which can
+        be left: where a bin of one is 0 and of the other not, the slope of its magnitude is 1 in the direction of the other's
+        phase. That is a choice among the subgradients; finite differences see a corner there.
 
     Raises:
         ArgumentError: a window under 2, a hop under 1, `log_eps` not above 0, or two Tensors, which have no frames.
@@ -82,13 +97,34 @@ def spectral_loss(
     log_eps = real_number("spectral_loss: log_eps", log_eps)
     if not log_eps > 0:
         raise ArgumentError(f"spectral_loss: log_eps={log_eps!r} is not above 0")
-    weights = lift(mag_weight, "spectral_loss: mag_weight"), lift(log_weight, "spectral_loss: log_weight")
-    for name, weight in zip(("mag_weight", "log_weight"), weights):
-        if weight.spec.shape or weight.spec.varies:
-            given = weight.spec.shape if weight.spec.shape else "one per frame"
-            raise ShapeError(f"spectral_loss: {name} is a single number, got {given}")
-    values = lift(pred, "spectral_loss: pred"), lift(target, "spectral_loss: target")
-    alike("spectral_loss", (pred, target), values)
+    values = compared("spectral_loss", pred, target)
     distances = spectral_distances(*values, window_size=sizes, hop=hop, log_eps=log_eps)
-    both = getitem(distances, 0), getitem(distances, 1)
-    return add(mul(weights[0], both[0]), mul(weights[1], both[1]))
+    weights = {"mag_weight": mag_weight, "log_weight": log_weight}
+    return weighted("spectral_loss", weights, [getitem(distances, 0), getitem(distances, 1)])
+
+
+def compared(name: str, pred: Any, target: Any) -> tuple[Any, Any]:
+    """The nodes of what a loss compares."""
+    values = lift(pred, f"{name}: pred"), lift(target, f"{name}: target")
+    alike(name, (pred, target), values)
+    return values
+
+
+def weighted(name: str, weights: Mapping[str, Any], distances: Sequence[Any]) -> Any:
+    """The sum of distances, each times its weight, a single number that may be lazy."""
+    terms = []
+    for (role, weight), distance in zip(weights.items(), distances):
+        node = lift(weight, f"{name}: {role}")
+        if node.spec.shape or node.spec.varies:
+            given = node.spec.shape if node.spec.shape else "one per frame"
+            raise ShapeError(f"{name}: {role} is a single number, got {given}")
+        terms.append(mul(node, distance))
+    return ft.reduce(add, terms)
+
+
+def used(name: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights that are not the number 0: the distances of the others are not computed."""
+    found = {role: w for role, w in weights.items() if isinstance(w, bool) or not isinstance(w, (int, float)) or w != 0}
+    if not found:
+        raise ArgumentError(f"{name}: all of {', '.join(weights)} are 0: there is nothing to compare")
+    return found

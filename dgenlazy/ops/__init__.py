@@ -90,8 +90,15 @@ from .signal import (
     history as history,
     latch as latch,
 )
-from .slopes import between as between, magnitude as magnitude, within as within
-from .spectrum import Spectrum as Spectrum, hypot as hypot, irfft as irfft, real_dft as real_dft, rfft as rfft, stft as stft
+from .slopes import (
+    between as between,
+    hypot as hypot,
+    magnitude as magnitude,
+    modulus as modulus,
+    root as root,
+    within as within,
+)
+from .spectrum import Spectrum as Spectrum, irfft as irfft, rfft as rfft, short_time as short_time, stft as stft
 from .tensor import (
     concat as concat,
     conv1d as conv1d,
@@ -110,4 +117,4 @@ from .tensor import (
     sum as sum,
     transpose as transpose,
 )
-from .window import framed as framed, hann as hann, overlap_add as overlap_add, windows as windows
+from .window import hann as hann, overlap_add as overlap_add, padded as padded, windows as windows

@@ -131,3 +131,31 @@ def _(primals, tangents):
         return jnp.where(((part == 0) | (part == 1)) & ~jnp.isfinite(slope), 0, slope) * t
 
     return y, _tangent(y, (tangents[0], lambda t: (1 - part) * t), (tangents[1], lambda t: part * t), (tangents[2], by_part))
+
+
+def hypot(x: Any, y: Any) -> Any:
+    """`sqrt(x**2 + y**2)` of any size, with a gradient of 0 at 0, where the square root has none."""
+    size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))
+    silent = size == 0
+    size = jnp.where(silent, 1, size)
+    square = (x / size) ** 2 + (y / size) ** 2
+    return jnp.where(silent, 0, size * jnp.sqrt(jnp.where(silent, 1, square)))
+
+
+@ft.partial(jax.custom_jvp, nondiff_argnums=(4,))
+def modulus(re: Any, im: Any, toward_re: Any, toward_im: Any, fft: bool) -> Any:
+    """`hypot(re, im)`, whose slope at 0, where it has none, is 1 in the direction of another point, and 0 if that is 0 too.
+
+    With `fft` the backend has complex numbers: their modulus is one operation, so that of equal numbers are equal to the bit.
+    """
+    return jnp.abs(lax.complex(re, im)) if fft else hypot(re, im)
+
+
+@modulus.defjvp
+def _(fft, primals, tangents):
+    (re, im, *toward), size = primals, modulus(*primals, fft)
+    silent = size == 0
+    x, y = jnp.where(silent, toward[0], re), jnp.where(silent, toward[1], im)
+    length = jnp.where(silent, modulus(*toward, *toward, fft), size)
+    length = jnp.where(length == 0, 1, length)
+    return size, x / length * tangents[0] + y / length * tangents[1]

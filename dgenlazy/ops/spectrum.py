@@ -16,7 +16,8 @@ from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Value, composite, lift, needs_value, outputs_of, pointwise
 from .math import add, cos, mul, neg, sin, sub
-from .window import Align, before, divisor, hann, laid_together, windows_of
+from .slopes import hypot
+from .window import Align, before, divisor, framed, hann, laid_together, windows_of
 
 
 def real_dft(x: Any) -> tuple[Any, Any]:
@@ -56,13 +57,19 @@ def _inverse_real_dft(re: Any, im: Any, size: int) -> Any:
     return back((re * twice, im * twice))[0]
 
 
-def hypot(x: Any, y: Any) -> Any:
-    """`sqrt(x**2 + y**2)` of any size, with a gradient of 0 at 0, where the square root has none."""
-    size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))
-    silent = size == 0
-    size = jnp.where(silent, 1, size)
-    square = (x / size) ** 2 + (y / size) ** 2
-    return jnp.where(silent, 0, size * jnp.sqrt(jnp.where(silent, 1, square)))
+def short_time(
+    x: Any, window: np.ndarray, hop: int, count: int, start: int, fft: bool, size: int | None = None
+) -> tuple[Any, Any]:
+    """`(frames, *shape)` -> two of `(count, *shape, bins)`: spectra of windows from `start`, `start + hop`, ... on.
+
+    Outside of `x` are zeros. `size` is that of the FFT, by default that of the window: zeros follow where it is larger.
+    """
+    size = size or len(window)
+    windows = _fitted(framed(x, len(window), hop, count, start) * window.astype(x.dtype), size)
+    if not fft:
+        return real_dft(windows)
+    y = jnp.fft.rfft(windows)
+    return y.real, y.imag
 
 
 def _fitted(x: Any, size: int) -> Any:
