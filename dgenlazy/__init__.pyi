@@ -6,6 +6,7 @@ from typing import Literal, TypeVar, overload
 
 from . import audio as audio, display as display
 from .config import DGen as DGen, Nested, Scalar
+from .dsp import features as features
 from .errors import (
     ArgumentError as ArgumentError,
     ArtifactError as ArtifactError,
@@ -864,6 +865,7 @@ __all__ = [
     "exp_sigmoid",
     "export",
     "fdn",
+    "features",
     "feedback",
     "flip",
     "floor",

@@ -1,6 +1,7 @@
-"""What is composed of ops: reverberators, strings, losses over spectra and samples."""
+"""What is composed of ops: reverberators, strings, losses over spectra and samples; features of recordings."""
 
 from . import (
+    features as features,
     losses as losses,
     reverb as reverb,
     spectral_losses as spectral_losses,
