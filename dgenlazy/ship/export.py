@@ -1,4 +1,4 @@
-"""Writing a graph to one file, as StableHLO that any JAX can run without this package; `player` loads it again."""
+"""Writing a graph to one file: as StableHLO that any JAX can run without this package, or as C that needs neither."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.export
@@ -24,7 +24,7 @@ from ..recurrence import reads
 from ..run import runtime, terms
 from ..values import promoted
 from ..version import __version__
-from . import artifact, inspection
+from . import artifact, inspection, native
 from .function import Function, function
 
 
@@ -38,11 +38,23 @@ def export(
     platforms: Sequence[str] | None = None,
     gradient: bool = False,
     allow: Sequence[str] = (),
+    name: str | None = None,
+    units: Mapping[str, str] | None = None,
+    math: Literal["inline", "libm"] = "inline",
+    sample_rates: Sequence[float] | None = None,
 ) -> str:
-    """Write a graph to a file, to be run without it: by `dg.load`, or by plain `jax.export` without this package.
+    """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, all else is for `dg.load`.
 
     Settings are those of now, and so is data that is no argument. A file that is there already is replaced whole, or on an
-    error not touched. Takes the extra `export`.
+    error not touched. What is for `dg.load` is run by plain `jax.export` too, without this package; it takes the extra
+    `export`.
+
+    A `.c` file is one frame of the graph, frame after frame, as C99 that is C++ too, and needs nothing but `math.h`. Its
+    comment says how it is compiled and called: a struct `NAME_t` that holds all there is, `NAME_init`, `NAME_process` for
+    blocks of any length, `NAME_prepare` after fields of parameters were changed, `NAME_reset`; a table of the parameters;
+    `NAME_inputs`, `NAME_outputs` and `NAME_latency`. Channels are planar: those of inputs in ascending order, those of outputs
+    in the order given, lanes in C order. It takes `params`, `name`, `units`, `math` and `sample_rates`; the others are for
+    `dg.load`.
 
     Args:
         outputs: A value, or a dict, list or tuple of values.
@@ -58,22 +70,44 @@ def export(
             it: not late, each term of a sum at its own ticks. Takes one output, of shape ().
         allow: Targets of custom calls that the program may hold beside those of this library's ops, of the ones that JAX
             keeps stable; `dg.load` must be told the same. For ops made by `dg.from_jax`.
+        name: What the functions and types of C begin with; by default the name of the file.
+        units: Of parameters, by their names: text for the table, like `{"cutoff": "Hz"}`.
+        math: "inline" computes sine, exponential and logarithm by functions in the file, which compilers take several lanes
+            at once, to 2e-7; "libm" calls `math.h`.
+        sample_rates: The rate that the file is for, in Hz, as a list; by default `DGen.sample_rate`. What was made from
+            `DGen.sample_rate` in Python stays as it is.
 
     Returns:
         The SHA-256 of the file, for `dg.load(path, sha256=...)`.
 
     Raises:
-        ArgumentError: an argument is not as above, or an op does not go with what was asked for. BackendError: the package
-            flatbuffers is missing.
+        ArgumentError: an argument is not as above, or an op does not go with what was asked for; what has no form in C is
+            named with its op. BackendError: the package flatbuffers is missing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     digest = dg.export(Signal.input(0).onepole(0.5), f"{folder}/filter.dgen", frames=4)
     ...     dg.load(f"{folder}/filter.dgen", sha256=digest).process(np.ones(4, np.float32))
     array([0.5   , 0.75  , 0.875 , 0.9375], dtype=float32)
+    >>> from pathlib import Path
+    >>> cutoff = Signal.param(0.5, min=0.0, max=1.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     digest = dg.export(Signal.input(0).onepole(cutoff), f"{folder}/voice.c", params={"cutoff": cutoff})
+    ...     text = Path(f"{folder}/voice.c").read_text()
+    >>> "float cutoff;" in text, "void voice_process(" in text
+    (True, True)
     """
-    artifact.needs_flatbuffers("export")
     target = files.checked_path("export", path)
+    stem, suffix = os.path.splitext(os.path.basename(target))
+    if suffix == ".c":
+        _refuse(".c", inputs=inputs, frames=frames, platforms=platforms, gradient=gradient or None, allow=tuple(allow) or None)
+        files.place("export", target)
+        made = native.source(outputs, params, native.name_of(stem) if name is None else name, units, math, sample_rates)
+        data = made.file.text.encode()
+        files.replace("export", target, data)
+        return hashlib.sha256(data).hexdigest()
+    _refuse(suffix, name=name, units=units, sample_rates=sample_rates, math=None if math == "inline" else math)
+    artifact.needs_flatbuffers("export")
     files.place("export", target)  # before the work, if there is none to write to
     source = _Source(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
     if flag("export: gradient", gradient):
@@ -83,6 +117,13 @@ def export(
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
     files.replace("export", target, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _refuse(suffix: str, **given: Any) -> None:
+    """Raise an ArgumentError for what a file of this kind does not take."""
+    for name, value in given.items():
+        if value is not None:
+            raise ArgumentError(f"export: a {suffix} file takes no {name}={value!r}; the suffix chooses what is written")
 
 
 class _Platform(NamedTuple):

@@ -1,0 +1,3 @@
+"""How a graph is run without Python: as C, and as what is built from it."""
+
+from .source import Source as Source, name_of as name_of, source as source

@@ -1,0 +1,118 @@
+"""What is shipped as C: outputs, parameters and names checked, the graph lowered, and the file that it becomes."""
+
+from __future__ import annotations
+
+import math as numbers
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...config import real_number
+from ...errors import ArgumentError
+from ...graph import Data
+from ..function import Function, function
+from .file import CFile, identifier, written
+from .step import Step
+
+MATH = ("inline", "libm")
+
+
+class Output(NamedTuple):
+    """One of the outputs: its name, the shape of a frame, and whether it has frames."""
+
+    name: str
+    shape: tuple[int, ...]
+    frames: bool
+
+
+class Source(NamedTuple):
+    """A graph as C.
+
+    Attributes:
+        file: The text, and what is in its struct.
+        step: What it was made of.
+        name: What its functions begin with.
+        kind: What the outputs are in: "value", "dict", "list" or "tuple".
+        outputs: In the order of the channels.
+    """
+
+    file: CFile
+    step: Step
+    name: str
+    kind: str
+    outputs: list[Output]
+    rate: float
+
+
+def source(
+    outputs: Any,
+    params: Mapping[str, Any] | None,
+    name: str,
+    units: Mapping[str, str] | None = None,
+    math: str = "inline",
+    sample_rates: Sequence[float] | None = None,
+) -> Source:
+    """The C of a graph, at the settings of now.
+
+    Raises:
+        ArgumentError: a name is no identifier of C, an argument is not as `dg.export` says, or an op has no form in C.
+    """
+    kind, names, values = _listed(outputs)
+    identifier("name", name)
+    params = {} if params is None else params
+    if not isinstance(params, Mapping):
+        raise ArgumentError(f"export: params={params!r} is not a mapping from name to leaf")
+    for given in params:
+        identifier("params:", given)
+    units = _units(units, params)
+    if math not in MATH:
+        raise ArgumentError(f"export: math={math!r} is not one of {', '.join(MATH)}")
+    fn: Function = function(values, dict(params))
+    if any(isinstance(x, Data) and x.batched for x in fn.graph.arrays):
+        raise ArgumentError("export: a leaf of the graph is batched; a file holds the graph of one example")
+    rate = _rate(sample_rates, fn.settings.sample_rate)
+    settings = fn.settings._replace(sample_rate=rate)
+    step = Step(fn.graph, settings, {given: leaf.node for given, leaf in params.items()})
+    file = written(step, name, rate, settings.seed, units, math)
+    shapes = [Output(n, s.shape, s.signal or s.varies) for n, s in zip(names, fn.graph.program.output_specs)]
+    return Source(file, step, name, kind, shapes, rate)
+
+
+def name_of(stem: str) -> str:
+    """The name of a file as an identifier, as far as it can be one."""
+    return re.sub(r"\W", "_", stem, flags=re.ASCII)
+
+
+def _listed(outputs: Any) -> tuple[str, list[str], list[Any]]:
+    """What the outputs are in, their names, and they themselves in the order given."""
+    kind = {dict: "dict", list: "list", tuple: "tuple"}.get(type(outputs), "value")
+    if kind == "value":
+        return kind, ["output"], [outputs]
+    values = list(outputs.values() if kind == "dict" else outputs)
+    if any(isinstance(x, (dict, list, tuple)) for x in values):
+        raise ArgumentError("export: outputs are a value, or a dict, list or tuple of values, and nothing deeper")
+    names = [str(n) for n in (outputs if kind == "dict" else range(len(values)))]
+    if len({*names}) < len(names):
+        raise ArgumentError("export: outputs: two names read the same")
+    return kind, names, values
+
+
+def _units(units: Any, params: Mapping[str, Any]) -> dict[str, str]:
+    units = {} if units is None else units
+    if not isinstance(units, Mapping) or not all(isinstance(unit, str) for unit in units.values()):
+        raise ArgumentError(f"export: units={units!r} is not a mapping from the name of a parameter to text")
+    for name in units:
+        if name not in params:
+            raise ArgumentError(f"export: units: {name!r} is none of {', '.join(params) or 'no params'}")
+    return dict(units)
+
+
+def _rate(given: Any, now: float) -> float:
+    if given is None:
+        return float(now)
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence) or len(given) != 1:
+        raise ArgumentError(f"export: sample_rates={given!r} is not a list of one rate in Hz; a file is for one rate")
+    rate = real_number("export: sample_rates", given[0])
+    if not (numbers.isfinite(rate) and rate > 0):
+        raise ArgumentError(f"export: sample_rates: {rate} Hz is no rate")
+    return float(rate)
