@@ -119,12 +119,20 @@ from .ops import (
     where as where,
     windows as windows,
 )
-from .ship import Player as Player, export as export, from_jax as from_jax, function as function, load as load
+from .ship import (
+    NativePlayer as NativePlayer,
+    Player as Player,
+    compile as compile,
+    export as export,
+    from_jax as from_jax,
+    function as function,
+    load as load,
+)
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 
-# What `from dgenlazy import *` brings: not abs, max, min, pow, round and sum, which would stand in the way of Python's own.
+# What `from dgenlazy import *` brings: not abs, compile, max, min, pow, round and sum, which would hide Python's own.
 __all__ = [
     "SGD",
     "Adam",
@@ -136,6 +144,7 @@ __all__ = [
     "DGenError",
     "FileError",
     "InputError",
+    "NativePlayer",
     "Optimizer",
     "OutOfMemoryError",
     "Player",
@@ -251,4 +260,6 @@ __all__ = [
 
 def __dir__() -> list[str]:
     """What users may use: without the rooms of the house, which stand beside it."""
-    return sorted([*__all__, "abs", "max", "min", "pow", "round", "sum", *(name for name in globals() if name[:2] == "__")])
+    return sorted(
+        [*__all__, "abs", "compile", "max", "min", "pow", "round", "sum", *(name for name in globals() if name[:2] == "__")]
+    )

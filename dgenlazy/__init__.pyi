@@ -28,7 +28,15 @@ from .lazy import (
 )
 from .methods import AnySignal, Fixed, Operand
 from .ops import Spectrum as Spectrum
-from .ship import Player as Player, export as export, from_jax as from_jax, function as function, load as load
+from .ship import (
+    NativePlayer as NativePlayer,
+    Player as Player,
+    compile as compile,
+    export as export,
+    from_jax as from_jax,
+    function as function,
+    load as load,
+)
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
@@ -825,6 +833,7 @@ __all__ = [
     "DGenError",
     "FileError",
     "InputError",
+    "NativePlayer",
     "Optimizer",
     "OutOfMemoryError",
     "Player",

@@ -29,6 +29,7 @@ EXPORTED = {name: x for name, x in vars(dg).items() if name[0] != "_" and not is
 
 # Public names whose docstring shows no example, and why.
 WITHOUT_EXAMPLE = {
+    "NativePlayer.gradient": "it always raises",
     "BackendError": "whether it is raised depends on the machine",
     "ArtifactError": "it takes a file to be wrong; see the loader of artefacts",
     "DGen.next_randn": "a counter for noise and Tensor.randn; not for users",

@@ -1,3 +1,5 @@
 """How a graph is run without Python: as C, and as what is built from it."""
 
+from .build import FLAGS as FLAGS, built as built
+from .player import NativePlayer as NativePlayer, compile as compile
 from .source import Source as Source, name_of as name_of, source as source
