@@ -142,6 +142,49 @@ def test_every_op_in_c_equals_the_streamed_step_and_realize(part, tmp_path):
     assert not wrong
 
 
+WILDEST = [
+    np.nan,
+    np.inf,
+    -np.inf,
+    0,
+    -0.0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -3,
+    1e4,
+    -1e4,
+    3e8,
+    -3e9,
+    1e-3,
+    1e30,
+    88.7,
+    89,
+    -87,
+    -104,
+    1e-37,
+]
+UNARY = "abs sign floor ceil round exp log log10 sqrt tan tanh relu sigmoid sinh cosh gelu softplus softsign isfinite"
+
+
+def test_edges_of_arithmetic_that_come_in_are_those_of_realize(tmp_path, monkeypatch):
+    monkeypatch.setenv("DGENLAZY_CACHE", str(tmp_path))
+    a, b = (np.ravel(x).astype(np.float32) for x in np.meshgrid(WILDEST, WILDEST))
+    x, y = Signal.input(0), Signal.input(1)
+    ops = {name: getattr(dg, name)(x) for name in UNARY.split()}
+    ops |= {"mod": x % y, "div": x / y, "floor_divide": x // y, "pow": x**y, "min": dg.min(x, y), "max": dg.max(x, y)}
+    ops |= {"atan2": dg.atan2(x, y), "less": x < y, "where": dg.where(x > 0, x, y), "clip": dg.clip(x, -1.0, y)}
+    ops |= {"sin": dg.sin(x.clip(-1e9, 1e9)), "cos": dg.cos(x.clip(-1e9, 1e9)), "phasor": Signal.phasor(x)}
+    ops |= {"peek_row": Tensor(np.arange(8.0)).peek_row(x), "delay": Signal.constant(1.0).delay(x, max_delay=16)}
+    got = dg.compile(ops).process({0: a, 1: b})
+    want = dg.realize(*ops.values(), frames=len(a), inputs={0: a, 1: b})
+    wrong = {name: distance(got[name], w) for name, w in zip(ops, want) if distance(got[name], w) > 1e-6}
+    assert not wrong
+
+
 # Whole instruments.
 
 

@@ -73,7 +73,7 @@ def export(
         name: What the functions and types of C begin with; by default the name of the file.
         units: Of parameters, by their names: text for the table, like `{"cutoff": "Hz"}`.
         math: "inline" computes sine, exponential and logarithm by functions in the file, which compilers take several lanes
-            at once, to 2e-7; "libm" calls `math.h`.
+            at once, to 2e-7, the sine for angles up to 1e9; "libm" calls `math.h`.
         sample_rates: The rate that the file is for, in Hz, as a list; by default `DGen.sample_rate`. What was made from
             `DGen.sample_rate` in Python stays as it is.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jax import lax
 
 from .lower import Value
 
@@ -97,7 +98,7 @@ def _sign(v: Value, t: str, a: Sequence[str]) -> str:
 
 
 def _round(v: Value, t: str, a: Sequence[str]) -> str:
-    return f"{'rintf' if 'EVEN' in str(v.params['rounding_method']) else 'roundf'}({a[0]})"
+    return f"{'rintf' if v.params['rounding_method'] == lax.RoundingMethod.TO_NEAREST_EVEN else 'roundf'}({a[0]})"
 
 
 def _pow(v: Value, t: str, a: Sequence[str]) -> str | None:
