@@ -1807,7 +1807,7 @@ class Methods(Value):
             Shape (): of Tensors a Tensor, else a Signal, one error per frame (`backward` takes the mean over frames).
 
         Raises:
-            ShapeError: the shapes differ, or an array with axes stands beside a Signal.
+            ShapeError: the shapes differ, or the hops, or an array with axes stands beside a Signal.
 
         >>> dg.mse(Tensor([1.0, 2.0]), Tensor([1.0, 4.0])).realize()
         array(2., dtype=float32)
