@@ -371,6 +371,21 @@ def test_values_of_unequal_latency_are_realized_together_as_late_as_the_latest()
         close(got[15:], X, 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("size", "build"),
+    [
+        (FRAMES, lambda: Signal.from_samples(X).windows(100, 8).sum()),
+        (70, lambda: (rated.x().stft(128, 64, align="end") * Signal.from_samples([1.0, 2.0], hop=64)).istft()),
+    ],
+)
+def test_samples_as_many_as_a_block_has_are_not_played_again_in_the_next(size, build):
+    value = build()
+    expected, latency = whole(value), value.latency
+    sizes = [size] * (-(-(FRAMES + latency) // size) - 1)
+    sizes.append(FRAMES + latency - sum(sizes))
+    close(streamed(value, sizes)[latency // value.hop :][: len(expected)], expected)
+
+
 # Batches, pure functions, gradients.
 
 

@@ -40,9 +40,11 @@ def _collect(graph: Staged, frames: int, at: At, inputs: Mapping[int, Any] | Non
     latency = graph.program.latency
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
+            part = None
             if leaf.spec.varies:
                 samples.inside(leaf, at.position, frames, 0 if whole else latency)
-            out.append(given(leaf, where, at.position))
+                part = samples.later(leaf, frames, at.position)
+            out.append(given(leaf, where, at.position) if part is None else part)
         elif isinstance(leaf, Input):
             out.append(samples.block(leaf, frames, at.position, inputs, DGen.inputs, latency if whole else 0))
         elif isinstance(leaf, Seed):

@@ -36,6 +36,17 @@ def enough(rows: int, hop: int, frames: int, start: int | None, more: bool) -> N
         raise InputError(f"{name}; the {frames} frames from {start} on hold {held} ticks")
 
 
+def later(leaf: Data, frames: int, start: int) -> np.ndarray | None:
+    """The samples of a block from `start` on, of a leaf that holds as many as the block has and would be taken for it."""
+    hop, axis = leaf.spec.every, leaf.array.ndim - len(leaf.spec.shape) - 1
+    first, rows = -(-start // hop), leaf.array.shape[axis]
+    if not first or rows != -(-frames // hop):
+        return None
+    size = [(0, first * (i == axis)) for i in range(leaf.array.ndim)]
+    longer = np.pad(np.asarray(leaf.array), size, mode="edge" if hop > 1 and rows else "constant")
+    return longer[(slice(None),) * axis + (slice(first, None),)]
+
+
 def rest(name: str, frames: int, start: int) -> int:
     """How many of so many frames there are from `start` on."""
     if start and start >= frames:
