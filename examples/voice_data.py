@@ -157,14 +157,14 @@ def read_stretch(recording, start, frames, rate):
     return out
 
 
-def analyse(x, rate):
-    """Pitch in Hz `(points,)` and features `(points, FEATURES)` of what lies around each point.
+def analyse(x, rate, hop=None):
+    """Pitch in Hz `(points,)` and features `(points, FEATURES)` of what lies around each point, one every `hop` frames.
 
     The features are loudness, pitch, how periodic the sound is, and the levels of `BANDS` bands, all of order one. `x`
     begins and ends half a window before the first and after the last point.
     """
     size = 2 * round(WINDOW_MS / 2000 * rate)
-    windows = np.lib.stride_tricks.sliding_window_view(x, size)[:: rate // CONTROL_RATE]
+    windows = np.lib.stride_tricks.sliding_window_view(x, size)[:: hop or rate // CONTROL_RATE]
     hann = np.hanning(size).astype(np.float32)
     power = np.abs(np.fft.rfft(windows * hann, 2 * size)) ** 2  # padded, so that its transform is no circular correlation
 

@@ -125,6 +125,11 @@ def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
         ("neural_synthesis.py", ["--f0", "22050"], "not below half of the sample rate"),
         ("neural_synthesis.py", ["--target", "silence.wav", "--f0", "100"], "--target is silent"),
         ("neural_synthesis.py", ["--target", "text.wav", "--f0", "100"], "not an audio file"),
+        ("spectral_freeze.py", ["--freeze", "2", "1"], "--freeze 2 1: it ends before it begins"),
+        ("spectral_freeze.py", ["--input", "silence.wav"], "spectral_freeze: --input is silent"),
+        ("stft_mask.py", ["--snr", "100"], "--snr 100 is not in -60 to 60 dB"),
+        ("stft_mask.py", ["--input", "text.wav"], "stft_mask: "),
+        ("gru_voice.py", ["--input", "silence.wav"], "gru_voice: --input is silent"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(tmp_path, script, arguments, says):
@@ -168,3 +173,61 @@ def test_neural_synthesis_plays_a_recording_at_its_own_rate(tmp_path):
     first, last, _ = numbers(SPECTRUM, stdout)
     assert last < 0.1 * first
     assert audio.read(tmp_path / "synthesis.wav")[1] == 16000
+
+
+def test_spectral_freeze_is_the_same_whole_and_in_blocks_and_holds_the_sound_while_the_gate_is_on(tmp_path):
+    time = np.arange(24000) / 16000
+    audio.write(tmp_path / "sweep.wav", 0.3 * np.sin(2 * np.pi * (400 + 400 * time) * time), 16000)
+    files = "--input", tmp_path / "sweep.wav", "--output", tmp_path / "results"
+    stdout, _ = run("spectral_freeze.py", *files, "--freeze", 0.5, 1.0, "--block", 777)
+    latency, milliseconds, block, off = numbers(
+        r"latency (\d+) frames \(([\d.]+) ms\)\n.* blocks of (\d+): .* for ([\d.e+-]+)", stdout
+    )
+    assert (latency, block) == (1023, 777)
+    assert milliseconds == pytest.approx(63.9)
+    assert off < 1e-5
+    assert is_picture(tmp_path / "results" / "freeze.png")
+    frozen, rate = audio.read(tmp_path / "results" / "frozen.wav")
+
+    def loudest_hz(second):
+        part = frozen[int(second * rate) :][:2048] * np.hanning(2048)
+        return np.abs(np.fft.rfft(part, 32768)).argmax() * rate / 32768
+
+    held = [loudest_hz(second) for second in (0.55, 0.7, 0.85)]  # a sweep of 800 Hz a second, which then stands still
+    assert held == pytest.approx([800 * 0.48 + 400] * 3, abs=25)
+    assert np.ptp(held) < 10
+    assert loudest_hz(1.2) == pytest.approx(800 * 1.264 + 400, abs=25)
+
+
+def test_stft_mask_takes_out_noise_where_it_was_not_learned(tmp_path):
+    stdout, stderr = run("stft_mask.py", "--output", tmp_path / "results", "--steps", 40)
+    before, after = numbers(r"never heard: SNR (-?[\d.]+) dB -> (-?[\d.]+) dB", stdout)
+    assert before == pytest.approx(5, abs=1)
+    assert after > before + 6
+    falling = losses(stderr)
+    assert falling[-1] < 0.3 * falling[0]
+    assert is_picture(tmp_path / "results" / "mask.png")
+    x, rate = audio.read(ROOT / "examples" / "data" / "speech.wav")
+    cleaned, _ = audio.read(tmp_path / "results" / "cleaned.wav")
+    assert rate == 22050
+    part = slice(int(0.6 * len(x)), None)
+    snr = 10 * np.log10(np.mean(x[part] ** 2) / np.mean((cleaned[part] - x[part]) ** 2))
+    assert snr == pytest.approx(after, abs=0.1)
+
+
+def test_gru_voice_learns_from_loudness_and_pitch_alone(tmp_path):
+    stdout, stderr = run("gru_voice.py", "--output", tmp_path / "results", "--steps", 25, "--frames", 12000)
+    first, last, off = numbers(SPECTRUM, stdout)
+    assert last < 0.75 * first
+    assert off < 100
+    assert losses(stderr)[0] == pytest.approx(first, abs=1e-3)
+    assert is_picture(tmp_path / "results" / "voice.png")
+    target, rate = audio.read(tmp_path / "results" / "target.wav")
+    result, _ = audio.read(tmp_path / "results" / "synthesis.wav")
+    assert rate == 16000
+    assert len(result) == len(target) == 12000
+    assert np.corrcoef(level(target), level(result))[0, 1] > 0.6
+
+
+def level(samples, hop=400):
+    return np.sqrt(np.mean(samples.reshape(-1, hop) ** 2, axis=1))
