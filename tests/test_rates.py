@@ -374,7 +374,7 @@ def test_values_of_unequal_latency_are_realized_together_as_late_as_the_latest()
 @pytest.mark.parametrize(
     ("size", "build"),
     [
-        (FRAMES, lambda: Signal.from_samples(X).windows(100, 8).sum()),
+        (FRAMES, lambda: Signal.from_samples(X).windows(200, 8).sum()),
         (70, lambda: (rated.x().stft(128, 64, align="end") * Signal.from_samples([1.0, 2.0], hop=64)).istft()),
     ],
 )
