@@ -154,7 +154,7 @@ def test_the_slope_of_a_silent_bin_is_1_in_the_direction_of_the_targets_phase():
     np.testing.assert_allclose(gradient[:32], expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ALL.keys() - {"si_sdr", "sd_sdr"})
+@pytest.mark.parametrize("name", sorted(ALL.keys() - {"si_sdr", "sd_sdr"}))
 def test_the_gradient_at_the_optimum_is_0(name):
     value, gradient = graded(ALL[name], LOUD, LOUD)
     assert np.all(gradient == 0)

@@ -106,6 +106,8 @@ def export(
         data = made.file.text.encode()
         files.replace("export", target, data)
         return hashlib.sha256(data).hexdigest()
+    if suffix in _NOT_YET:
+        raise ArgumentError(f"export: {files.shown(target)}: this version writes .c, and all else for dg.load, but no {suffix}")
     _refuse(suffix, name=name, units=units, sample_rates=sample_rates, math=None if math == "inline" else math)
     artifact.needs_flatbuffers("export")
     files.place("export", target)  # before the work, if there is none to write to
@@ -117,6 +119,9 @@ def export(
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
     files.replace("export", target, data)
     return hashlib.sha256(data).hexdigest()
+
+
+_NOT_YET = (".wasm", ".html", ".lv2", ".clap")
 
 
 def _refuse(suffix: str, **given: Any) -> None:
