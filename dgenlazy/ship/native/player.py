@@ -9,11 +9,10 @@ from typing import Any, final
 
 import numpy as np
 
-from ...config import real_array, whole_number
 from ...errors import ArgumentError, InputError, ShapeError
 from ...graph import Recurrence
 from ...run import flushed, runtime
-from ..signature import Params, names_of
+from ..signature import Params, names_of, taken
 from .build import built
 from .source import Source, source
 
@@ -219,8 +218,8 @@ class NativePlayer:
             memory = memory.copy()
             inputs = {name: np.zeros((1, *x.shape[1:]), np.float32) for name, x in inputs.items()}
         frames = max(count, int(not all(row["frames"] for row in rows)))
-        taken = [inputs[row["name"]].reshape(frames, _size(row)) for row in self.manifest["inputs"]]
-        given, sizes = [np.ascontiguousarray(x.T) for x in taken], [_size(row) for row in rows]
+        channels = [inputs[row["name"]].reshape(frames, _size(row)).T for row in self.manifest["inputs"]]
+        given, sizes = [np.ascontiguousarray(x) for x in channels], [_size(row) for row in rows]
         made = [np.zeros((size, frames), np.float32) for size in sizes]
         self._called("process", _pointers(given), _pointers(made), ctypes.c_int(frames), of=memory)
         values = []
@@ -254,27 +253,9 @@ class NativePlayer:
             self.restarts += 1
 
     def _block(self, block: Any, frames: Any) -> tuple[dict[str, np.ndarray], int]:
-        """The inputs of a block, checked, and its length."""
-        rows = self.manifest["inputs"]
-        if block is not None and not isinstance(block, Mapping):
-            if len(rows) != 1:
-                raise InputError(f"process: takes {len(rows)} inputs by name: {names_of(rows)}")
-            block = {rows[0]["name"]: block}
-        given = {str(name): real_array(f"process: {name}", x) for name, x in (block or {}).items()}
-        if given.keys() != {row["name"] for row in rows}:
-            raise InputError(f"process: inputs are {', '.join(given) or 'missing'}; {names_of(rows)} are taken")
-        for row in rows:
-            shape, wanted = given[row["name"]].shape, tuple(row["shape"])
-            if len(shape) != len(wanted) + 1 or shape[1:] != wanted:
-                raise ShapeError(f"process: {row['name']} has shape {shape}, not ({', '.join(map(str, ('frames', *wanted)))})")
-        lengths = {len(x) for x in given.values()} | (
-            {whole_number("process: frames", frames)} if frames is not None else set()
-        )
-        if not lengths and self.manifest["varies"]:
-            raise InputError("process: give frames, the number of frames to run: there is no input to tell it")
-        if len(lengths) > 1:
-            raise InputError(f"process: {' and '.join(map(str, sorted(lengths)))} frames do not go together")
-        return given, lengths.pop() if lengths else 1
+        """The inputs of a block, checked, and its length; a frame where nothing has any."""
+        one = frames is None and not self.manifest["varies"]
+        return taken(self.manifest, block, 1 if one else frames)
 
 
 def _size(row: Mapping[str, Any]) -> int:
@@ -316,6 +297,7 @@ def _manifest(made: Source) -> dict[str, Any]:
     return {
         "sample_rate": made.rate,
         "frames": None,
+        "whole_run": False,
         "latency": step.program.latency,
         "samples": step.samples,
         "varies": step.program.varies,
