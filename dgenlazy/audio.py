@@ -174,7 +174,8 @@ def write(path: str | os.PathLike[str], samples: Any, sample_rate: float, bits: 
         soundfile.write(content, samples, int(rate), format.subtypes[bits], format=ending[1:].upper())
     except soundfile.SoundFileError as e:
         raise ArgumentError(f"{name}: {what} cannot be written in this format: {codec.fact(e)}") from None
-    files.replace(name, place, content.getbuffer())
+    with content.getbuffer() as written:
+        files.replace(name, place, written)
 
 
 def resample(samples: Any, rate_in: float, rate_out: float) -> np.ndarray:

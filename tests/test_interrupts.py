@@ -167,8 +167,10 @@ while count < 300:
         signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-4, 6e-3))
         for _ in range(100):  # one that comes while JAX's callback of the garbage collector runs is lost
             body()
-    except KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    except (KeyboardInterrupt, RuntimeError) as e:  # what is raised while MLIR calls back comes out of JAX as the other
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert "KeyboardInterrupt" in f"{e!r} {e}", e
         count += 1
     assert np.array_equal(a.value, b.value) and np.isfinite(a.value).all()
     assert (a.grad is None) == (b.grad is None)

