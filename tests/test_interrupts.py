@@ -168,7 +168,7 @@ while count < 300:
         for _ in range(100):  # one that comes while JAX's callback of the garbage collector runs is lost
             body()
         signal.setitimer(signal.ITIMER_REAL, 0)
-    except (KeyboardInterrupt, RuntimeError) as e:  # what is raised while MLIR calls back comes out of JAX as the other
+    except BaseException as e:  # what is raised while MLIR or a cache calls back comes out of JAX as another error
         signal.setitimer(signal.ITIMER_REAL, 0)
         assert "KeyboardInterrupt" in f"{e!r} {e}", e
         count += 1
