@@ -47,6 +47,13 @@ def seed_number(name: str, value: Any) -> int:
     return whole_number(name, value, most=2**32 - 1)
 
 
+def one_of(name: str, value: Any, known: tuple[str | None, ...]) -> Any:
+    """`value`, if it is one of these names, or an ArgumentError that names `name`."""
+    if not (value is None or isinstance(value, str)) or value not in known:
+        raise ArgumentError(f"{name}={value!r} is not one of {', '.join(map(str, known))}")
+    return value
+
+
 def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
     if isinstance(value, (str, bytes)) or value is None:
@@ -234,20 +241,10 @@ class Config:
     _session: _Layer
     _inside: ContextVar[tuple[_Layer, ...]]  # the overrides that a thread or a task is inside of, the innermost first
 
-    def __init__(
-        self,
-    ) -> None:  # `vars` has the settings of each layer by its name, so that a copy of it is one of the settings
-        first = {
-            "backend": "auto",
-            "sample_rate": 44100.0,
-            "default_frame_count": 1024,
-            "seed": 0,
-            "inputs": {},
-            "flush_nan": False,
-        }
-        session = _Layer()
-        vars(self).update(_session=session, _inside=ContextVar("overrides", default=()))
-        vars(self)[session.name] = _checked(first)
+    def __init__(self) -> None:
+        first = {"backend": "auto", "sample_rate": 44100.0, "default_frame_count": 1024, "seed": 0, "inputs": {}}
+        vars(self).update(_session=_Layer(), _inside=ContextVar("overrides", default=()))
+        vars(self)[self._session.name] = _checked(first | {"flush_nan": False})
 
     if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
 
@@ -300,11 +297,8 @@ class Config:
             self._inside.set(rest)
 
     def __repr__(self) -> str:
-        return (
-            "DGen("
-            + ", ".join(f"{name}={getattr(self, name)!r}" for name in _CHECKS if name != "flush_nan" or self.flush_nan)
-            + ")"
-        )
+        shown = [name for name in _CHECKS if name != "flush_nan" or self.flush_nan]
+        return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in shown) + ")"
 
 
 DGen: Config = Config()

@@ -1928,8 +1928,7 @@ class Methods(Value):
         Args:
             n_mels: How many filters, from 0 Hz to half the sample rate; at least 1. One without a bin adds 0.
             pred, target, fft_size, hop_size, win_length, window, w_sc, w_log_mag, w_lin_mag, mag_distance, eps,
-            perceptual_weighting,
-                live: As for `stft_loss`.
+                perceptual_weighting, live: As for `stft_loss`.
 
         Returns:
             A Tensor of shape () for the whole run.

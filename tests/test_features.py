@@ -89,3 +89,25 @@ def test_errors_name_what_was_given():
         features.momentary(np.zeros(10), 0)
     with pytest.raises(ArgumentError, match=r"mel_filters: fmin=5\.0 and fmax=2\.0"):
         dg.features.mel_filters(44100, 64, fmin=5, fmax=2)
+
+
+@pytest.mark.parametrize("of", [features.integrated_loudness, features.momentary, features.short_term, features.loudness_range])
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        ([0.0, 1.0, np.nan, np.inf], "frame 2 is nan"),
+        ([[0.0, 1.0], [0.0, -np.inf]], "frame 1 is -inf"),
+        ("speech.wav", "str is not an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "list is not an array of numbers"),
+    ],
+)
+def test_what_is_no_recording_is_named_and_not_measured_as_silence(of, x, says):
+    with pytest.raises(ArgumentError, match=f"{of.__name__}: .*{says}"):
+        of(x, 48000)
+
+
+def test_options_of_filters_are_held_to_their_names():
+    with pytest.raises(ArgumentError, match="mel_filters: norm=2 is not one of slaney, None"):
+        features.mel_filters(48000, 512, norm=2)
+    with pytest.raises(ArgumentError, match="mel_filters: htk='yes' is not True or False"):
+        features.mel_filters(48000, 512, htk="yes")

@@ -106,6 +106,7 @@ def test_a_step_that_is_interrupted_has_moved_every_parameter_and_the_state_or_n
         outcomes.append(moved)
 
     interrupts(optimizer.step, check)
+    assert outcomes[0] is False or sys.version_info[:2] == (3, 12)  # which loses that one
     assert outcomes.count(False) > 5
     assert outcomes[-1] is True
     assert len(outcomes) > 20

@@ -215,6 +215,7 @@ def test_weights_may_be_learned():
 
 ERRORS = {
     "window": (lambda x: dg.stft_loss(x, x, window="flat"), r"stft_loss: window='flat' is not one of hann, .*kaiser"),
+    "window array": (lambda x: dg.stft_loss(x, x, window=np.hanning(2)), "stft_loss: window=array.* is not one of hann"),
     "a window above the FFT": (lambda x: dg.stft_loss(x, x, 64, 16, 65), "stft_loss: win_length=65 is more than 64"),
     "hop": (lambda x: dg.stft_loss(x, x, hop_size=0), "stft_loss: hop_size=0 is less than 1"),
     "distance": (lambda x: dg.mel_stft_loss(x, x, mag_distance="L3"), "mel_stft_loss: mag_distance='L3' is not one of L1, L2"),

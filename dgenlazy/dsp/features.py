@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..config import real_number, whole_number
+from ..config import flag, one_of, real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from .mel import triangles
 
@@ -61,9 +61,9 @@ def mel_filters(
     high = rate / 2 if fmax is None else real_number("mel_filters: fmax", fmax)
     if not 0 <= low < high:
         raise ArgumentError(f"mel_filters: fmin={low} and fmax={high}: takes 0 <= fmin < fmax")
-    if norm not in ("slaney", None):
-        raise ArgumentError(f"mel_filters: norm={norm!r} is not one of slaney, None")
-    return triangles(rate, size, whole_number("mel_filters: n_mels", n_mels, least=1), low, high, bool(htk), norm).copy()
+    one_of("mel_filters: norm", norm, ("slaney", None))
+    count = whole_number("mel_filters: n_mels", n_mels, least=1)
+    return triangles(rate, size, count, low, high, flag("mel_filters: htk", htk), norm).copy()
 
 
 @ft.lru_cache(maxsize=32)
@@ -83,14 +83,26 @@ def k_weighting(sample_rate: float) -> Floats:
     return np.array(sections)
 
 
+def _recording(name: str, x: Any) -> Floats:
+    """A recording as `(frames, channels)`."""
+    try:
+        x = np.asarray(x, np.float64)
+    except (TypeError, ValueError) as e:
+        raise ArgumentError(f"{name}: {type(x).__name__} is not an array of numbers: {str(e).splitlines()[0]}") from None
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] > len(_WEIGHTS):
+        raise ShapeError(f"{name}: takes (frames,) or (frames, channels) of at most {len(_WEIGHTS)}, got shape {x.shape}")
+    if not np.isfinite(x).all():
+        frame, channel = np.argwhere(~np.isfinite(x))[0]
+        raise ArgumentError(f"{name}: the sample at frame {frame} is {x[frame, channel]}, and would be heard to the end")
+    return x
+
+
 def _powers(name: str, x: Any, sample_rate: Any, seconds: float, step: float) -> Floats:
     """Weighted power of K-weighted blocks, those that are complete, one every `step` seconds."""
     from scipy.signal import sosfilt  # JAX depends on scipy; it takes half a second to import
 
-    rate, x = _rate(name, sample_rate), np.asarray(x, np.float64)
-    x = x[:, None] if x.ndim == 1 else x
-    if x.ndim != 2 or x.shape[1] > len(_WEIGHTS):
-        raise ShapeError(f"{name}: takes (frames,) or (frames, channels) of at most {len(_WEIGHTS)}, got shape {x.shape}")
+    rate, x, step = _rate(name, sample_rate), _recording(name, x), real_number(f"{name}: step", step)
     length, hop = round(seconds * rate), round(step * rate)
     if hop < 1:
         raise ArgumentError(f"{name}: step={step} is less than a frame")
@@ -117,7 +129,7 @@ def integrated_loudness(x: Any, sample_rate: float) -> float:
         LUFS; -inf where nothing is louder than -70, or the recording is shorter than a block.
 
     Raises:
-        ShapeError: another shape. ArgumentError: a sample rate not above 0.
+        ShapeError: another shape. ArgumentError: a sample rate not above 0, or a sample that is NaN or infinite.
 
     Source: ITU-R BS.1770-4.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..config import flag, real_number, whole_number
+from ..config import flag, one_of, real_number, whole_number
 from ..errors import ArgumentError
 from ..graph import block, composite
 from ..ops import getitem, hann, magnitude, modulus, root, short_time
@@ -132,9 +132,8 @@ def multi_scale_spectral_loss(
     sizes = tuple(fft_sizes) if isinstance(fft_sizes, (list, tuple)) else (fft_sizes,)
     if not sizes:
         raise ArgumentError(f"{name}: fft_sizes is an empty list")
-    for role, value, known in (("loss_type", loss_type, ("L1", "L2")), ("safe_log", safe_log, ("2019", "2020", "2022"))):
-        if value not in known:
-            raise ArgumentError(f"{name}: {role}={value!r} is not one of {', '.join(known)}")
+    one_of(f"{name}: loss_type", loss_type, get_args(Norm))
+    one_of(f"{name}: safe_log", safe_log, get_args(SafeLog))
     given = {
         "mag_weight": mag_weight,
         "delta_time_weight": delta_time_weight,

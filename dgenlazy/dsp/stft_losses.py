@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..config import flag, real_number, whole_number
+from ..config import flag, one_of, real_number, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import block, composite
 from ..ops import add, getitem, hann, magnitude, mul, root, short_time, sub
@@ -90,14 +90,9 @@ def _loss(name: str, pred: Any, target: Any, resolutions: Sequence[tuple[Any, An
         size = whole_number(f"{name}: fft_size", fft_size, least=2)
         hop = whole_number(f"{name}: hop_size", hop_size, least=1)
         sizes.append((size, hop, whole_number(f"{name}: win_length", win_length, least=1, most=size)))
-    window, distance, scale = given["window"], given["mag_distance"], given["scale"]
-    for role, value, known in (
-        ("window", window, ("hann", "hamming", "blackman", "bartlett", "kaiser")),
-        ("mag_distance", distance, ("L1", "L2")),
-        ("scale", scale, (None, "mel")),
-    ):
-        if value not in known:
-            raise ArgumentError(f"{name}: {role}={value!r} is not one of {', '.join(map(str, known))}")
+    window = one_of(f"{name}: window", given["window"], get_args(Window))
+    distance = one_of(f"{name}: mag_distance", given["mag_distance"], get_args(Norm))
+    scale = one_of(f"{name}: scale", given["scale"], (None, "mel"))
     eps = real_number(f"{name}: eps", given["eps"])
     if not eps > 0:
         raise ArgumentError(f"{name}: eps={eps!r} is not above 0")
@@ -257,8 +252,7 @@ def mel_stft_loss(
     Args:
         n_mels: How many filters, from 0 Hz to half the sample rate; at least 1. One without a bin adds 0.
         pred, target, fft_size, hop_size, win_length, window, w_sc, w_log_mag, w_lin_mag, mag_distance, eps,
-        perceptual_weighting,
-            live: As for `stft_loss`.
+            perceptual_weighting, live: As for `stft_loss`.
 
     Returns:
         A Tensor of shape () for the whole run.

@@ -98,7 +98,7 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
 
 
 def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None, aligned: bool = False) -> tuple[Any, ...]:
-    """What the key of a compiled program has besides: a batch, how many samples are held where not just the block's, ..."""
+    """What the key of a compiled program has besides: a batch, lengths of samples if not the block's, and if `aligned`."""
     lengths = tuple([arrays[i].shape[axis] for i, axis, _ in graph.program.sampled])
     if aligned or any(n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, graph.program.sampled)):
         return batch, lengths, *([True] if aligned else [])

@@ -63,10 +63,6 @@ class Stream:
             self.at = At()
 
     @property
-    def state(self) -> Any:
-        return self.at.state
-
-    @property
     def position(self) -> int:
         return self.at.position
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools as ft
 import hashlib
 import os
@@ -69,8 +68,7 @@ def built(text: str) -> Path:
         source, made_here = Path(made) / "graph.c", Path(made) / target.name
         source.write_text(text)
         built_by(command, [str(source), "-o", str(made_here), *([] if os.name == "nt" else ["-lm"])])
-        with contextlib.suppress(FileExistsError):
-            files.replace("compile", str(target), made_here.read_bytes())
+        files.replace("compile", str(target), made_here.read_bytes())
     return target
 
 
