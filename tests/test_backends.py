@@ -133,7 +133,7 @@ tell(
     total=total, values=values, loss=loss, learned=w.value, pieces=pieces,
     default=where(jax.numpy.zeros(3)), ran=ran, made=made, stepped=stepped, streamed=streamed,
     data=where(data.node.array), samples=where(held.node.array), parameter=where(w.node.array),
-    gradient=where(w.grad.node.array), state=where([s.state for s in ramp._streams.values()]),
+    gradient=where(w.grad.node.array), state=where([s.at.state for s in ramp._streams.values()]),
 )
 """
 
