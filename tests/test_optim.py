@@ -1,6 +1,8 @@
 """Optimizers against loops written down from their papers, and what a step may and may not touch."""
 
 import copy
+import dataclasses
+import functools as ft
 import itertools
 import pickle
 
@@ -268,6 +270,43 @@ def test_a_new_rate_holds_from_the_next_step_and_compiles_nothing():
             got += train(opt, params, [gradient])
     close(got, expected)
     assert not compiled
+
+
+@pytest.mark.parametrize("make", [Adam, ft.partial(SGD, momentum=0.9, weight_decay=0.1)])
+def test_an_optimizer_that_equals_an_earlier_one_compiles_nothing_for_its_steps(make):
+    gradients = slopes(3)
+    first = train(make(params := parameters(), lr=0.1), params, gradients)
+    again = make(params := parameters(), lr=0.1)
+    with compilations() as compiled:
+        same(train(again, params, gradients), first)
+        train(make(params, lr=0.5), params, gradients)
+    assert not compiled
+
+
+def test_optimizers_that_differ_share_nothing():
+    gradients, starts = slopes(4), [Signal.param(0.5, min=0.0, max=high) for high in (0.6, 2.0, 0.6)]
+    up = [[-np.ones((), np.float32)]]
+    for w, lr, expected in zip(starts, (1.0, 1.0, 1.0), (0.6, 1.5, 0.6)):
+        np.testing.assert_allclose(train(SGD([w], lr=lr), [w], up)[-1], [expected], rtol=1e-6)
+    a, b = (train(Adam(params := parameters(), lr=0.1, beta1=beta), params, gradients)[-1] for beta in (0.9, 0.5))
+    assert any(np.abs(x - y).max() > 1e-3 for x, y in zip(a, b))
+
+
+@dataclasses.dataclass
+class Unhashable:
+    rate: float
+
+    def init(self, params):
+        return ()
+
+    def update(self, updates, state, params=None):
+        return [-self.rate * u for u in updates], state
+
+
+def test_a_transformation_of_ones_own_needs_no_hash():
+    params, gradients = parameters(), slopes(2)
+    got = train(Optimizer(params, Unhashable(0.1)), params, gradients)
+    close(got, looped(sgd_loop, parameters(), gradients, [0.1, 0.1]))
 
 
 @pytest.mark.parametrize("make", [lambda p: Adam(p, 0.1), lambda p: Optimizer(p, optax.inject_hyperparams(optax.adam)(0.1))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from typing import Any, final
 
@@ -15,7 +16,7 @@ from ..config import flag, real_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data, in_our_modes
 from ..lazy import Lazy
-from ..run import assign, backend, on_device, runtime
+from ..run import assign, backend, kept, on_device, runtime
 
 Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
@@ -53,12 +54,11 @@ class Optimizer:
             raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
         self.params: list[Lazy] = _parameters(name, params)
         self._lr = lr
-        self._tx = tx
+        self._tx = optax.GradientTransformation(tx.init, tx.update)  # which has a hash, whatever `tx` is
         self._leaves: list[Data] = [p.node for p in self.params]
-        everything = range(len(self._leaves))
-        self._groups = [list(everything)] if lr is None else [[i] for i in everything]
+        groups = _groups(len(self._leaves), lr is not None)
         with jax.default_device(runtime.device()):
-            states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in self._groups]
+            states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in groups]
             self._states = jax.tree.map(lambda x: backend.concrete(jnp.asarray(x)), states)
         self._where: Any = None  # the device that the states are sure to be on
         self._compiled: dict[Any, Any] = {}
@@ -119,45 +119,13 @@ class Optimizer:
             raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         where = runtime.device()
         if where not in self._compiled:
-            self._compiled[where] = jax.jit(self._update, in_shardings=SingleDeviceSharding(where))
+            kinds = tuple([(leaf.array.shape, leaf.array.dtype, leaf.low, leaf.high) for leaf in self._leaves])
+            self._compiled[where] = _compiled(type(self).__name__, self._tx, self._lr is not None, kinds, where)
         values = [on_device(leaf, where) for leaf in self._leaves]
         states = self._states if self._where is where else jax.device_put(self._states, where)
         values, states = self._compiled[where](values, grads, states, self._lr)
         backend.concrete(values[0])
         assign(self._leaves, "array", values, (self, "_states", states), (self, "_where", where))
-
-    @in_our_modes  # which optax takes for granted
-    def _update(self, values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
-        after, kept = list(values), []
-        for group, state in zip(self._groups, states):
-            given = [grads[i] is not None for i in group]
-            if not any(given):
-                kept.append(state)
-                continue
-            old = [values[i] for i in group]
-            slopes = [jnp.zeros_like(values[i]) if grads[i] is None else grads[i] for i in group]
-            try:
-                changes, new = self._tx.update(slopes, state, old)
-            except TypeError as e:
-                if "keyword-only" not in str(e):
-                    raise
-                raise ArgumentError(
-                    f"{type(self).__name__}.step: tx takes more than gradients ({e}), as optax.lbfgs() does, which runs the "
-                    "loss again; dg.function makes a pure function of the loss, for a loop of tx.update over its params"
-                ) from e
-            if lr is not None:
-                changes = [-lr * change for change in changes]
-            stepped: Any = optax.apply_updates(old, changes)
-            if not all(given):
-                moves = optax.tree_utils.tree_map_params(
-                    self._tx, lambda _, g: g, state, given, transform_non_params=lambda _: True, is_leaf=_is_masked
-                )
-                new = jax.tree.map(lambda m, n, s: n if m is True else s, moves, new, state, is_leaf=_is_masked)
-            kept.append(new)
-            for i, value, has in zip(group, stepped, given):
-                if has:
-                    after[i] = _bounded(value, self._leaves[i])
-        return after, kept
 
     def zero_grad(self) -> None:
         """Clear every gradient, to None. Without it the next `backward` adds to what is there.
@@ -248,10 +216,7 @@ class SGD(Optimizer):
         nesterov = flag("SGD: nesterov", nesterov)
         if nesterov and not momentum:
             raise ArgumentError("SGD: nesterov=True takes a momentum above 0")
-        parts = [optax.identity()]  # a chain of none is an error
-        parts += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
-        parts += [optax.trace(momentum, nesterov=nesterov)] if momentum else []
-        self._start(params, optax.chain(*parts), _at_least_zero("SGD", "lr", lr))
+        self._start(params, _sgd(momentum, weight_decay, nesterov), _at_least_zero("SGD", "lr", lr))
 
 
 @final
@@ -279,7 +244,69 @@ class Adam(Optimizer):
         beta1, beta2 = _below_one("Adam", "beta1", beta1), _below_one("Adam", "beta2", beta2)
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
             raise ArgumentError(f"Adam: eps={eps!r} is not above 0")
-        self._start(params, optax.scale_by_adam(beta1, beta2, eps), _at_least_zero("Adam", "lr", lr))
+        self._start(params, _adam(beta1, beta2, eps), _at_least_zero("Adam", "lr", lr))
+
+
+@kept
+def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...], where: Any) -> Any:
+    """`(values, gradients, states, lr) -> (values, states)`: what optimizers of a kind share over parameters of these kinds.
+
+    Args:
+        apart: Whether each parameter has a state of its own.
+        kinds: Of each parameter shape, type and bounds.
+    """
+
+    @in_our_modes  # which optax takes for granted
+    def update(values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
+        after, states_after = list(values), []
+        for group, state in zip(_groups(len(kinds), apart), states):
+            given = [grads[i] is not None for i in group]
+            if not any(given):
+                states_after.append(state)
+                continue
+            old = [values[i] for i in group]
+            slopes = [jnp.zeros_like(values[i]) if grads[i] is None else grads[i] for i in group]
+            try:
+                changes, new = tx.update(slopes, state, old)
+            except TypeError as e:
+                if "keyword-only" not in str(e):
+                    raise
+                raise ArgumentError(
+                    f"{name}.step: tx takes more than gradients ({e}), as optax.lbfgs() does, which runs the "
+                    "loss again; dg.function makes a pure function of the loss, for a loop of tx.update over its params"
+                ) from e
+            if lr is not None:
+                changes = [-lr * change for change in changes]
+            stepped: Any = optax.apply_updates(old, changes)
+            if not all(given):
+                moves = optax.tree_utils.tree_map_params(
+                    tx, lambda _, g: g, state, given, transform_non_params=lambda _: True, is_leaf=_is_masked
+                )
+                new = jax.tree.map(lambda m, n, s: n if m is True else s, moves, new, state, is_leaf=_is_masked)
+            states_after.append(new)
+            for i, value, has in zip(group, stepped, given):
+                if has:
+                    after[i] = _bounded(value, *kinds[i][2:])
+        return after, states_after
+
+    return jax.jit(update, in_shardings=SingleDeviceSharding(where))
+
+
+def _groups(count: int, apart: bool) -> list[list[int]]:
+    """Which parameters share a state of the transformation."""
+    return [[i] for i in range(count)] if apart else [[*range(count)]]
+
+
+@ft.lru_cache
+def _sgd(momentum: float, weight_decay: float, nesterov: bool) -> Any:
+    """One transformation for all optimizers that are equal, so that they share what is compiled."""
+    parts = [optax.identity()]  # a chain of none is an error
+    parts += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
+    parts += [optax.trace(momentum, nesterov=nesterov)] if momentum else []
+    return optax.chain(*parts)
+
+
+_adam = ft.lru_cache(optax.scale_by_adam)
 
 
 def _is_key(x: Any) -> bool:
@@ -337,5 +364,5 @@ def _below_one(name: str, what: str, value: Any) -> float:
     return number
 
 
-def _bounded(value: Any, leaf: Data) -> Any:
-    return value if (leaf.low, leaf.high) == (-np.inf, np.inf) else jnp.clip(value, leaf.low, leaf.high)
+def _bounded(value: Any, low: Any, high: Any) -> Any:
+    return value if (low, high) == (-np.inf, np.inf) else jnp.clip(value, low, high)
