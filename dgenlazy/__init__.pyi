@@ -37,7 +37,7 @@ from .ship import (
     function as function,
     load as load,
 )
-from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 
@@ -832,6 +832,7 @@ __all__ = [
     "DGen",
     "DGenError",
     "FileError",
+    "Fit",
     "InputError",
     "NativePlayer",
     "Optimizer",
@@ -876,6 +877,7 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
+    "fit",
     "flip",
     "floor",
     "floor_divide",

@@ -170,7 +170,18 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in settings.keys() - _CHECKS.keys():
         raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
     out = {name: _CHECKS[name](value) for name, value in settings.items()}
-    return out | ({"numbers": itertools.count()} if "seed" in out else {})
+    return out | ({"numbers": _Numbering()} if "seed" in out else {})
+
+
+class _Numbering:
+    """How many values were made without a seed."""
+
+    at = 0
+
+    def taken(self) -> int:
+        with _assigning:
+            self.at += 1
+            return self.at - 1
 
 
 class _Layer:
@@ -270,7 +281,21 @@ class Config:
 
     def next_randn(self) -> int:
         """A number for a `Tensor.randn` or a noise made without a seed: how many there were since `seed` was assigned."""
-        return next(vars(self)[self._holder("numbers")]["numbers"])
+        return vars(self)[self._holder("numbers")]["numbers"].taken()
+
+    def numbering(self, at: int | None = None) -> int:
+        """How many there were; given, the next ones are numbered from there on, as where a run that was saved goes on.
+
+        >>> DGen.numbering(at=3)
+        3
+        >>> noise = Signal.noise()
+        >>> DGen.numbering()
+        4
+        """
+        numbers = vars(self)[self._holder("numbers")]["numbers"]
+        if at is not None:
+            numbers.at = whole_number("DGen.numbering: at", at)
+        return numbers.at
 
     @contextlib.contextmanager
     def override(self, **settings: Unpack[Settings]) -> Iterator[Config]:

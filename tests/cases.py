@@ -911,7 +911,7 @@ def rates():
 # The public ops: what the package exports and its values have, less what gives no value.
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
-NOT_OPS |= {"save_state", "load_state", "export", "load", "compile"}
+NOT_OPS |= {"save_state", "load_state", "export", "load", "compile", "fit"}
 NOT_OPS |= {
     "__init__",
     "__getstate__",

@@ -91,3 +91,36 @@ def _spectrogram(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any])
     mesh = ax.pcolormesh(time, frequency, level, **{"cmap": "magma", "rasterized": True, **style})
     ax.figure.colorbar(mesh, ax=ax, label="level (dB)")
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)")
+
+
+def training(fit: Any, ax: Any = None) -> Any:
+    """Draw how a loss fell: the loss at each step, on a logarithmic scale where it is positive, and where it was least.
+
+    Args:
+        fit: What `dgenlazy.fit` returned, or what has its `history`: an array of losses, `(steps,)`.
+        ax: Matplotlib axes to draw into; new ones by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ShapeError: there is no step. BackendError: matplotlib is not installed.
+
+    >>> from dgenlazy import display
+    >>> display.training(np.array([4.0, 2.0, 1.0])).get_ylabel()
+    'loss'
+    """
+    history = np.asarray(getattr(fit, "history", fit), np.float32)
+    if history.ndim != 1 or not len(history):
+        raise ShapeError(f"training: shape {history.shape} is not (steps,), with at least one step")
+    if ax is None:
+        ax = imported("matplotlib.pyplot", "training").subplots(figsize=(7.0, 2.4), layout="constrained")[1]
+    ax.plot(history, color="C0", linewidth=1.2)
+    if np.isfinite(history).any():
+        least = int(np.nanargmin(history))
+        ax.plot(least, history[least], "o", color="C1", markersize=5, label=f"{history[least]:.3g} at step {least}")
+        ax.legend(loc="upper right", frameon=False)
+    if (history[np.isfinite(history)] > 0).all():
+        ax.set_yscale("log")
+    ax.set(xlabel="step", ylabel="loss")
+    return ax

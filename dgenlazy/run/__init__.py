@@ -4,6 +4,7 @@ from . import backend as backend, memory as memory, runtime as runtime, samples 
 from .cache import kept as kept
 from .data import assign as assign, assigning as assigning, on_device as on_device
 from .feedback import close as close
+from .objective import loss_of as loss_of
 from .plan import Plans as Plans, plans as plans
 from .program import Program as Program
 from .stage import (

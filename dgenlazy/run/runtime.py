@@ -12,11 +12,12 @@ from jax.sharding import SingleDeviceSharding
 
 from ..config import DGen, Inputs, whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Batch, Context, Data, Input, Leaf, Node, Seed, batch_of
+from ..graph import Batch, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend, memory, samples
 from .cache import kept
 from .data import assign, assigning, given, name_what_is_not_finite
 from .latency import came
+from .objective import Objective, context as context, loss_of
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, initial_state, run, staged
@@ -64,6 +65,11 @@ def next_number() -> int:
     return DGen.next_randn()
 
 
+def numbering(at: int | None = None) -> int:
+    """How many noises and `Tensor.randn` were made without a seed; given, the next ones are numbered from there on."""
+    return DGen.numbering(at)
+
+
 def _inputs(inputs: Any) -> Mapping[int, Any] | None:
     """The `inputs=` of one call, checked as `DGen.inputs` is."""
     if inputs is None:
@@ -105,14 +111,6 @@ def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None
     return (batch,) if batch else ()
 
 
-def context(
-    sample_rate: float, frames: int, start: Any, where: Any, batch: Batch | None = None, ahead: int | None = None
-) -> Context:
-    """Of a block of a stream, or where `ahead` says how far it looks beyond its end, of a whole run."""
-    parallel, fft = where.platform != "cpu", where.platform not in backend.WITHOUT_FFT
-    return Context(sample_rate, frames, start, parallel, fft, batch.size if batch else 1, ahead=ahead)
-
-
 @kept
 def _compiled(
     program: Program,
@@ -150,34 +148,10 @@ def _compiled_state(
 
 
 @kept
-def _compiled_gradient(
-    program: Program,
-    learned: tuple[int, ...],
-    frames: int,
-    sample_rate: float,
-    where: Any,
-    total: bool,
-    batch: Batch | None = None,
-    lengths: tuple[int, ...] = (),
-) -> Any:
-    """`(parameters, numbers, arrays) -> (loss, gradients)`; the outputs of `program` are terms of the loss."""
-
-    def of_one(parameters, numbers, arrays):
-        arrays = list(arrays)
-        for i, p in zip(learned, parameters):
-            arrays[i] = p
-        ctx = context(sample_rate, frames, np.uint32(0), where, batch, program.latency)
-        leaves = samples.unpack(program, ctx, numbers, arrays)
-        terms, _ = run(program, ctx, leaves, initial_state(program, ctx, leaves))
-        reduce = jnp.sum if total else jnp.mean
-        return sum(reduce(t) for t in terms)
-
-    def of_batch(parameters, numbers, arrays):
-        axes = list(batch.axes) if batch else []
-        return jnp.mean(jax.vmap(of_one, ([axes[i] for i in learned], None, axes))(parameters, numbers, arrays))
-
-    loss = of_batch if batch else of_one
-    fn = jax.jit(jax.value_and_grad(loss), in_shardings=SingleDeviceSharding(where))
+def _compiled_gradient(program: Program, learned: tuple[int, ...], *settings: Any) -> Any:
+    """`(parameters, numbers, arrays) -> (loss, gradients)`."""
+    frames, _, where, _, batch, *_ = *settings, None
+    fn = jax.jit(jax.value_and_grad(loss_of(program, learned, *settings)), in_shardings=SingleDeviceSharding(where))
     return memory.fitted(fn, program, frames, where, batch)
 
 
@@ -283,31 +257,37 @@ def plan(node: Node | Leaf, frames: Any) -> Plans:
     return plans(graph.program, ctx, where.platform)
 
 
-def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> float:
-    """Differentiate one number, and add its gradient to that of each leaf that requires one."""
-    if not (isinstance(reduction, str) and reduction in ("mean", "sum")):
-        raise ArgumentError(f"backward: reduction={reduction!r} is not one of mean, sum")
+def objective(name: str, node: Node | Leaf, frames: Any, inputs: Any, total: bool = False) -> Objective:
+    """The loss that a node is, with the data of now. `name` is that of the function that asks for it."""
     if node.spec.shape != ():
-        raise ShapeError(f"backward: a loss has shape (), this value has {node.spec.shape}; take its mean() or sum()")
+        raise ShapeError(f"{name}: a loss has shape (), this value has {node.spec.shape}; take its mean() or sum()")
     graph = staged([node])
     if not graph.learned:
-        raise ArgumentError("backward: nothing to differentiate; no value below the loss has requires_grad=True")
-    if isinstance(node, Node) and (reduction == "sum" or graph.program.rated):
-        graph = staged_terms(node, reduction == "sum")
+        raise ArgumentError(f"{name}: nothing to differentiate; no value below the loss has requires_grad=True")
+    if isinstance(node, Node) and (total or graph.program.rated):
+        graph = staged_terms(node, total)
     inputs = _inputs(inputs)
     count = _frame_count(graph, frames, 0, inputs)
     if count == 0:
-        raise ArgumentError("backward: there is no loss over 0 frames")
+        raise ArgumentError(f"{name}: there is no loss over 0 frames")
     where = device()
     arrays = _collect(graph, count, _START, inputs, where, True)
     batch = batch_of(graph.arrays, arrays, graph.batched)
     if batch and not batch.size:
-        raise ArgumentError("backward: there is no loss over a batch of 0 examples")
-    key = (graph.program, graph.learned, count, DGen.sample_rate, where, reduction == "sum")
-    fn = _compiled_gradient(*key, *_more(graph, arrays, count, batch))
+        raise ArgumentError(f"{name}: there is no loss over a batch of 0 examples")
+    return Objective(graph, arrays, (count, DGen.sample_rate, where, total, *_more(graph, arrays, count, batch)))
+
+
+def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> float:
+    """Differentiate one number, and add its gradient to that of each leaf that requires one."""
+    if not (isinstance(reduction, str) and reduction in ("mean", "sum")):
+        raise ArgumentError(f"backward: reduction={reduction!r} is not one of mean, sum")
+    graph, arrays, settings = objective("backward", node, frames, inputs, reduction == "sum")
+    fn = _compiled_gradient(graph.program, graph.learned, *settings)
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
     loss = float(backend.concrete(loss))
     learned: list[Any] = [graph.arrays[i] for i in graph.learned]
+    where = settings[2]
     with assigning:  # so that of two threads both count
         sums = [g if leaf.grad is None else jax.device_put(leaf.grad, where) + g for leaf, g in zip(learned, grads)]
         assign(learned, "grad", sums)

@@ -1,3 +1,4 @@
 """How values are learned."""
 
+from .fit import Fit as Fit, fit as fit
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer

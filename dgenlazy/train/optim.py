@@ -52,7 +52,7 @@ class Optimizer:
         name = type(self).__name__
         if not (callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))):
             raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
-        self.params: list[Lazy] = _parameters(name, params)
+        self.params: list[Lazy] = parameters(name, params)
         self._lr = lr
         self._tx = optax.GradientTransformation(tx.init, tx.update)  # which has a hash, whatever `tx` is
         self._leaves: list[Data] = [p.node for p in self.params]
@@ -67,6 +67,12 @@ class Optimizer:
         found = (len(self._leaves), "parameter"), (sum(leaf.array.size for leaf in self._leaves), "number")
         facts = [f"{n} {what}{'s' * (n != 1)}" for n, what in found] + ([] if self._lr is None else [f"lr={self._lr:g}"])
         return f"{type(self).__name__}({', '.join(facts)})"
+
+    @property
+    def _rule(self) -> tuple[Any, ...]:
+        """What `update_of` takes: equal for optimizers that step alike."""
+        kinds = tuple([(leaf.array.shape, leaf.array.dtype, leaf.low, leaf.high) for leaf in self._leaves])
+        return type(self).__name__, self._tx, self._lr is not None, kinds
 
     @property
     def lr(self) -> float:
@@ -119,13 +125,16 @@ class Optimizer:
             raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         where = runtime.device()
         if where not in self._compiled:
-            kinds = tuple([(leaf.array.shape, leaf.array.dtype, leaf.low, leaf.high) for leaf in self._leaves])
-            self._compiled[where] = _compiled(type(self).__name__, self._tx, self._lr is not None, kinds, where)
+            self._compiled[where] = _compiled(*self._rule, where)
         values = [on_device(leaf, where) for leaf in self._leaves]
         states = self._states if self._where is where else jax.device_put(self._states, where)
         values, states = self._compiled[where](values, grads, states, self._lr)
         backend.concrete(values[0])
-        assign(self._leaves, "array", values, (self, "_states", states), (self, "_where", where))
+        assign(self._leaves, "array", values, *self._at(states, where))
+
+    def _at(self, states: Any, where: Any) -> list[tuple[Any, str, Any]]:
+        """What `assign` takes to have it go on from other states."""
+        return [(self, "_states", states), (self, "_where", where)]
 
     def zero_grad(self) -> None:
         """Clear every gradient, to None. Without it the next `backward` adds to what is there.
@@ -148,7 +157,7 @@ class Optimizer:
         0.1
         """
         leaves, structure = jax.tree.flatten(self._states)
-        return {"lr": self._lr, "kind": str(structure), "state": [np.array(_numbers(x)) for x in leaves]}
+        return {"lr": self._lr, "kind": str(structure), "state": [np.array(numbers_of(x)) for x in leaves]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` of an optimizer of the same kind, over parameters of the same shapes.
@@ -174,13 +183,13 @@ class Optimizer:
         for i, (a, b) in enumerate(zip(new, old)):
             if not isinstance(a, np.ndarray):
                 raise ArgumentError(f"{name}: state[{i}]={a!r} is not a NumPy array")
-            own = _numbers(b)
+            own = numbers_of(b)
             if a.shape != own.shape or a.dtype != own.dtype:
                 raise ShapeError(f"{name}: an array of shape {a.shape}, {a.dtype}, where {own.shape}, {own.dtype} belongs")
         lr = None if lr is None else _at_least_zero(name, "lr", lr)
         with jax.default_device(runtime.device()):
-            states = structure.unflatten([backend.concrete(_like(b, jnp.array(a))) for a, b in zip(new, old)])
-        assign([self], "_lr", [lr], (self, "_states", states), (self, "_where", None))
+            states = structure.unflatten([backend.concrete(with_numbers(b, jnp.array(a))) for a, b in zip(new, old)])
+        assign([self], "_lr", [lr], *self._at(states, None))
 
 
 @final
@@ -249,7 +258,13 @@ class Adam(Optimizer):
 
 @kept
 def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...], where: Any) -> Any:
+    return jax.jit(update_of(name, tx, apart, kinds), in_shardings=SingleDeviceSharding(where))
+
+
+def update_of(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...]) -> Any:
     """`(values, gradients, states, lr) -> (values, states)`: what optimizers of a kind share over parameters of these kinds.
+
+    Where each parameter has a state of its own, there may be a rate for each: a tuple of them.
 
     Args:
         apart: Whether each parameter has a state of its own.
@@ -259,7 +274,9 @@ def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...
     @in_our_modes  # which optax takes for granted
     def update(values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
         after, states_after = list(values), []
-        for group, state in zip(_groups(len(kinds), apart), states):
+        groups = _groups(len(kinds), apart)
+        rates = lr if isinstance(lr, tuple) else (lr,) * len(groups)
+        for group, state, rate in zip(groups, states, rates):
             given = [grads[i] is not None for i in group]
             if not any(given):
                 states_after.append(state)
@@ -276,7 +293,7 @@ def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...
                     "loss again; dg.function makes a pure function of the loss, for a loop of tx.update over its params"
                 ) from e
             if lr is not None:
-                changes = [-lr * change for change in changes]
+                changes = [-rate * change for change in changes]
             stepped: Any = optax.apply_updates(old, changes)
             if not all(given):
                 moves = optax.tree_utils.tree_map_params(
@@ -289,7 +306,7 @@ def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...
                     after[i] = _bounded(value, *kinds[i][2:])
         return after, states_after
 
-    return jax.jit(update, in_shardings=SingleDeviceSharding(where))
+    return update
 
 
 def _groups(count: int, apart: bool) -> list[list[int]]:
@@ -314,12 +331,12 @@ def _is_key(x: Any) -> bool:
     return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _numbers(x: Any) -> Any:
+def numbers_of(x: Any) -> Any:
     """What is kept of an array of a state."""
     return jax.random.key_data(x) if _is_key(x) else x
 
 
-def _like(x: Any, numbers: Any) -> Any:
+def with_numbers(x: Any, numbers: Any) -> Any:
     """The array that numbers were kept of, which was of the type of `x`."""
     return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(x)) if _is_key(x) else numbers
 
@@ -328,7 +345,7 @@ def _is_masked(x: Any) -> bool:
     return isinstance(x, optax.MaskedNode)
 
 
-def _parameters(name: str, params: Any) -> list[Lazy]:
+def parameters(name: str, params: Any) -> list[Lazy]:
     if isinstance(params, Lazy) or not isinstance(params, Iterable):
         raise ArgumentError(f"{name}: params={params!r} is not a list of parameters")
     try:

@@ -1,0 +1,112 @@
+"""Which optimizer `fit` steps with, and the rate of each parameter at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..config import real_number
+from ..errors import ArgumentError
+from ..lazy import Lazy
+from .optim import Adam, Optimizer, parameters
+
+_RATE = 0.001
+
+
+class Rates:
+    """The arguments of `fit` that are about steps.
+
+    Attributes:
+        opt: The optimizer.
+        kind: What tells it from others, as text.
+    """
+
+    def __init__(self, params: list[Lazy], lr: Any, optimizer: Any, schedule: Any, groups: Any):
+        if schedule is not None and not callable(schedule):
+            raise ArgumentError(f"fit: schedule={schedule!r} is not a function of the number of a step")
+        rate = None if lr is None else _at_least_zero("fit: lr", lr)
+        self.opt = _optimizer(params, rate, optimizer)
+        own = self.opt._lr
+        if own is None and (rate is not None or schedule is not None or groups is not None):
+            raise ArgumentError("fit: lr, schedule and groups: an optax transformation has its own rates; give it those")
+        first = own if rate is not None or schedule is None else 1.0
+        self._schedule, self._rates = schedule, None if own is None else _each(params, first, groups)
+        self.kind = f"{self.opt.state_dict()['kind']} {self._rates}"
+
+    def of(self, step: int, most: int) -> Any:
+        """The rate of each parameter at so many steps, `(steps, parameters)`; None where the transformation has its own."""
+        if self._rates is None:
+            return None
+        factors = np.ones(most, np.float32) if self._schedule is None else _scheduled(self._schedule, step, most)
+        return factors[:, None] * np.array(self._rates, np.float32)
+
+
+def over(params: Any, optimizer: Any) -> Any:
+    """The parameters that are learned: those of an optimizer that is there, in its order."""
+    if not isinstance(optimizer, Optimizer):
+        return params
+    if params is not None and {p.node for p in optimizer.params} != {p.node for p in parameters("fit", params)}:
+        raise ArgumentError("fit: optimizer: it is over other parameters than params")
+    return optimizer.params
+
+
+def above_zero(name: str, value: Any) -> float:
+    number = real_number(name, value)
+    if not number > 0:
+        raise ArgumentError(f"{name}={value!r} is not above 0")
+    return number
+
+
+def _at_least_zero(name: str, value: Any) -> float:
+    number = real_number(name, value)
+    if number < 0:
+        raise ArgumentError(f"{name}={value!r} is less than 0")
+    return number
+
+
+def _optimizer(params: list[Lazy], rate: float | None, optimizer: Any) -> Optimizer:
+    if isinstance(optimizer, Optimizer):
+        if rate is not None:
+            raise ArgumentError("fit: lr: an Optimizer has its own rate; assign it to optimizer.lr")
+        return optimizer
+    if optimizer is None:
+        return Adam(params, _RATE if rate is None else rate)
+    if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+        return Optimizer(params, optimizer)
+    made = optimizer(params, _RATE if rate is None else rate) if callable(optimizer) else None
+    if not isinstance(made, Optimizer):
+        raise ArgumentError(f"fit: optimizer={optimizer!r} is no Optimizer, optax transformation, or function of (params, lr)")
+    return made
+
+
+def _each(params: list[Lazy], rate: float, groups: Any) -> list[float]:
+    """The rate of each parameter."""
+    rates = [rate] * len(params)
+    found: set[int] = set()
+    for i, group in enumerate(groups or ()):
+        name = f"fit: groups[{i}]"
+        if not isinstance(group, Mapping) or group.keys() != {"params", "lr"} or not isinstance(group["params"], Sequence):
+            raise ArgumentError(f'{name}={group!r:.80} is not {{"params": [...], "lr": ...}}')
+        for p in group["params"]:
+            at = next((k for k, known in enumerate(params) if isinstance(p, Lazy) and known.node is p.node), None)
+            if at is None or at in found:
+                raise ArgumentError(f"{name}: {p!r} is not a parameter that is learned, or is in two groups")
+            found.add(at)
+            rates[at] = _at_least_zero(f"{name}: lr", group["lr"])
+    return rates
+
+
+def _scheduled(schedule: Any, step: int, most: int) -> Any:
+    """What a schedule gives for so many steps: of any function that takes the number of one."""
+    steps = np.arange(step, step + most, dtype=np.int32)
+    try:
+        out = np.asarray(jax.vmap(lambda step: jnp.asarray(schedule(step), jnp.float32))(steps))
+    except (jax.errors.JAXTypeError, TypeError):  # it asks what the number is
+        out = np.array([float(schedule(int(step))) for step in steps], np.float32)
+    if out.shape != (most,) or not (np.isfinite(out) & (out >= 0)).all():
+        raise ArgumentError(f"fit: schedule: {out} from step {step} on: a rate is a number of at least 0")
+    return out
