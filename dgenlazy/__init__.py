@@ -130,6 +130,14 @@ from .ship import (
 )
 from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
+from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .values import (
+    Signal as Signal,
+    SignalTensor as SignalTensor,
+    Tensor as Tensor,
+    feedback as feedback,
+    sample_rate as sample_rate,
+)
 from .version import __version__ as __version__
 
 # What `from dgenlazy import *` brings: not abs, compile, max, min, pow, round and sum, which would hide Python's own.
@@ -230,6 +238,7 @@ __all__ = [
     "reset",
     "reshape",
     "rfft",
+    "sample_rate",
     "save_state",
     "sd_sdr",
     "si_sdr",

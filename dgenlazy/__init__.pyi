@@ -37,8 +37,14 @@ from .ship import (
     function as function,
     load as load,
 )
-from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
-from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
+from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .values import (
+    Signal as Signal,
+    SignalTensor as SignalTensor,
+    Tensor as Tensor,
+    feedback as feedback,
+    sample_rate as sample_rate,
+)
 from .version import __version__ as __version__
 
 V = TypeVar("V", bound=Lazy)
@@ -832,7 +838,6 @@ __all__ = [
     "DGen",
     "DGenError",
     "FileError",
-    "Fit",
     "InputError",
     "NativePlayer",
     "Optimizer",
@@ -877,7 +882,6 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
-    "fit",
     "flip",
     "floor",
     "floor_divide",
@@ -919,6 +923,7 @@ __all__ = [
     "reset",
     "reshape",
     "rfft",
+    "sample_rate",
     "save_state",
     "sd_sdr",
     "si_sdr",

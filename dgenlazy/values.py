@@ -395,3 +395,6 @@ def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: Plan = "auto") 
     array([1.   , 0.5  , 0.25 , 0.125], dtype=float32)
     """
     return close(fn, init, promoted, plan)
+
+
+sample_rate: Tensor = promoted(Node(oscillator.frames_per_second, (), (), Spec(), False))  # what `DGen` says when it is run

@@ -62,6 +62,15 @@ def turns(freq, *left, half, sample_rate):
 
 
 @pointwise
+def frames_per_second(*, sample_rate):
+    """The sample rate of whatever runs it, in Hz; also at a hop that of audio."""
+    return jnp.asarray(sample_rate, jnp.float32)
+
+
+frames_per_second.__name__ = "sample_rate"
+
+
+@pointwise
 def per_frame(freq, *, sample_rate):
     """`freq` in cycles per frame."""
     return freq / sample_rate

@@ -74,8 +74,9 @@ def export(
         units: Of parameters, by their names: text for the table, like `{"cutoff": "Hz"}`.
         math: "inline" computes sine, exponential and logarithm by functions in the file, which compilers take several lanes
             at once, to 2e-7, the sine for angles up to 1e9; "libm" calls `math.h`.
-        sample_rates: The rate that the file is for, in Hz, as a list; by default `DGen.sample_rate`. What was made from
-            `DGen.sample_rate` in Python stays as it is.
+        sample_rates: The rates in Hz that the file is for, by default `DGen.sample_rate`; its `NAME_init` takes each of them,
+            with one copy of the code. What ops know of the rate, and what was made from `dg.sample_rate`, a lazy number,
+            follows; what was made from `DGen.sample_rate` in Python stays as it is.
 
     Returns:
         The SHA-256 of the file, for `dg.load(path, sha256=...)`.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jax import lax
 
-from .lower import Value
+from .value import Value
 
 C_TYPES = {"float32": "float", "int32": "int32_t", "uint32": "uint32_t", "bool": "int32_t"}
 

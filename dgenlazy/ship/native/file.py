@@ -14,9 +14,9 @@ from ...version import __version__
 from . import library
 from .expressions import C_TYPES, literal
 from .loops import Order, emit
-from .lower import FRAME, Value
 from .step import Step
 from .text import Text, array, index, is_prepared
+from .value import FRAME, Value
 from .views import dense
 
 _RESERVED = set(
@@ -64,7 +64,7 @@ def identifier(what: str, name: Any) -> str:
     return name
 
 
-def written(step: Step, name: str, rate: float, seed: int, units: Mapping[str, str], math: str) -> CFile:
+def written(step: Step, name: str, seed: int, units: Mapping[str, str], math: str) -> CFile:
     """The file of a step."""
     order, text = Order(step), Text(name, step.channels)
     first = [v.seen()[0] for v in step.start]
@@ -86,22 +86,29 @@ def written(step: Step, name: str, rate: float, seed: int, units: Mapping[str, s
     fields += states
     fields += [Field(text.fields[v], v.dtype, sized[v]) for v in held if not is_prepared(v)]
     fields.append(Field("dg_frame", "uint32", ()))
+    fields += [Field("dg_rate", "int32", ())] if text.rated else []
     body = "\n".join(
         [
             *_struct(name, step, fields),
             *_parameters(name, step, units),
             *[_table(v, table) for v, table in text.tables.items()],
+            *[_rated(v, table) for v, table in text.rated.items()],
             "",
             *_function(f"void {name}_prepare({name}_t *self)", ["    (void)self;", *prepare]),
             *_function(f"void {name}_reset({name}_t *self)", reset),
-            *_function(f"int {name}_init({name}_t *self, double sample_rate)", _init(name, step, rate, seed)),
+            *_function(f"int {name}_init({name}_t *self, double sample_rate)", _init(name, step, bool(text.rated), seed)),
             *_function(
                 f"void {name}_process({name}_t *DG_RESTRICT self, const float *const *in, float *const *out, int frames)",
                 process,
             ),
         ]
     )
-    head = [_about(name, rate, math), library.HEAD, library.used(body, math), '\n#ifdef __cplusplus\nextern "C" {\n#endif\n']
+    head = [
+        _about(name, step.made.rates, math),
+        library.HEAD,
+        library.used(body, math),
+        '\n#ifdef __cplusplus\nextern "C" {\n#endif\n',
+    ]
     return CFile("\n".join([*head, body, "#ifdef __cplusplus\n}\n#endif\n"]), fields, [f.name for f in states])
 
 
@@ -146,8 +153,12 @@ def _float(v: Value, element: str) -> str:
     return element if v.dtype == "float32" else f"(float)({element})"
 
 
-def _init(name: str, step: Step, rate: float, seed: int) -> list[str]:
-    lines = [f"    if (sample_rate != {rate!r}) return 1;", f"    self->seed = {seed}u;"]
+def _init(name: str, step: Step, several: bool, seed: int) -> list[str]:
+    rates = step.made.rates
+    lines = [f"    if ({' && '.join(f'sample_rate != {rate!r}' for rate in rates)}) return 1;", f"    self->seed = {seed}u;"]
+    if several:
+        chosen = " : ".join([f"sample_rate == {rate!r} ? {i}" for i, rate in enumerate(rates[:-1])])
+        lines.append(f"    self->dg_rate = {chosen} : {len(rates) - 1};")
     for given, leaf in step.params.items():
         size = int(np.prod(leaf.spec.shape))
         if leaf.spec.shape == ():
@@ -212,6 +223,14 @@ def _table(v: Value, name: str) -> str:
     return f"static const {C_TYPES[v.dtype]} {name}[{v.size}] = {{{_list(v.const.ravel(), v.dtype)}}};"
 
 
+def _rated(v: Value, name: str) -> str:
+    """What an array is at each of the rates."""
+    size = f"[{v.size}]" if v.size > 1 else ""
+    rows = [_list(x.ravel(), v.dtype) for x in v.rated]
+    held = ", ".join([f"{{{row}}}" if size else row for row in rows])
+    return f"static const {C_TYPES[v.dtype]} {name}[{len(rows)}]{size} = {{{held}}};"
+
+
 def _list(x: Any, dtype: str) -> str:
     texts = [literal(e, dtype) for e in x]
     rows = [", ".join(texts[i : i + 10]) for i in range(0, len(texts), 10)]
@@ -226,17 +245,18 @@ def _function(head: str, body: Sequence[str]) -> list[str]:
     return [f"{head} {{", *body, "}", ""]
 
 
-def _about(name: str, rate: float, math: str) -> str:
+def _about(name: str, rates: Sequence[float], math: str) -> str:
     beside = " and the functions below" if math == "inline" else ""
+    every = " or ".join(f"{rate:.9g}" for rate in rates)
     return f"""\
 /*
- * {name}: a graph as C99 (or C++), for {rate:.9g} Hz, written by export of dgenlazy {__version__}.
+ * {name}: a graph as C99 (or C++), for {every} Hz, written by export of dgenlazy {__version__}.
  * The file is yours: it is under the licence that you give it.
  *
  * Compile:  cc -std=c99 -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off -c {name}.c    (never with -ffast-math)
  *
  *     {name}_t self;                                      anywhere: it holds all that there is, nothing is allocated
- *     if ({name}_init(&self, {rate:.9g})) ...                  not 0 where the file is not for this rate
+ *     if ({name}_init(&self, {rates[0]:.9g})) ...                  not 0 where the file is not for this rate
  *     {name}_process(&self, in, out, frames);             planar channels, any number of frames; in and out may be the same
  *     {name}_prepare(&self);                              after fields of parameters were changed
  *     {name}_reset(&self);                                from frame 0 again

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...errors import ArgumentError
 from .expressions import C_TYPES, expression, literal
-from .lower import FRAME, Value
 from .nests import NESTS, place, starts, update
 from .step import Step
 from .text import Text, index, is_prepared
+from .value import FRAME, Value
 from .views import dense, longer, moving
 
 _COMPUTED = ("gather", "dynamic_slice")  # one element for each of the result, at a place that is computed

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import functools as ft
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,11 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import ArgumentError
+from .noise import random
+from .value import TYPES, Key, Value, everywhere, part, view_of
 from .views import LOOKS, View, dense, spread
 
-CONSTANT, PREPARED, FRAME = range(3)  # how often a value is computed: never again, once per change of parameters, per frame
-TYPES = ("float32", "int32", "uint32", "bool")
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_lin"}
+_BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+_RULES = ("jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "jvp", "cond_jaxpr", "body_jaxpr", "branches")
 _SAME = {"stop_gradient", "copy", "copy_p", "optimization_barrier", "sharding_constraint", "device_put"}
 _SHAPED = {  # what says itself how its arguments meet; all others are elementwise, and lengths of 1 broadcast
     *LOOKS,
@@ -26,53 +27,14 @@ _SHAPED = {  # what says itself how its arguments meet; all others are elementwi
 }
 
 
-@dataclass(eq=False)
-class Value:
-    """An array of one frame.
+class Instructions:
+    """Values as they are made. Equal instructions are one, and those of constants are computed at once.
 
-    Attributes:
-        number: In the order in which values are made: arguments come first.
-        prim, params, args: The instruction; of what is none, "".
-        level: How often it is computed.
-        op: The op whose instruction it is.
-        const: What it is, where that is known.
-        source: Where it comes from, where from outside: "param", "input" and "state" with a number, "frame", "seed".
-        base, view: Of a view, the value that it looks at, and how.
+    A function is traced at each of the sample rates. Its instructions are the same; what differs are their numbers.
     """
 
-    number: int
-    shape: tuple[int, ...]
-    dtype: str
-    prim: str = ""
-    params: dict[str, Any] = field(default_factory=dict)
-    args: tuple[Any, ...] = ()
-    level: int = CONSTANT
-    op: str = ""
-    const: Any = None
-    source: tuple[Any, ...] = ()
-    base: Any = None
-    view: View | None = None
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def seen(self) -> tuple[Value, int, tuple[int, ...]]:
-        """The array that it looks at, itself if it is no view, and offset and strides there."""
-        return (self.base, self.view.offset, self.view.strides) if self.view else (self, 0, dense(self.shape))
-
-
-@dataclass(eq=False)
-class Key:
-    """The key of a noise: two numbers."""
-
-    pair: tuple[Value, Value]
-
-
-class Instructions:
-    """Values as they are made. Equal instructions are one, and those of constants are computed at once."""
-
-    def __init__(self) -> None:
+    def __init__(self, rates: Sequence[float]) -> None:
+        self.rates = tuple(rates)
         self.values: list[Value] = []
         self.op = ""
         self._known: dict[Any, Value] = {}
@@ -93,50 +55,100 @@ class Instructions:
         x = np.asarray(x)
         return self._once((x.shape, x.dtype.str, x.tobytes()), lambda: self.new(x.shape, x.dtype, const=x))
 
+    def constants(self, given: Sequence[Any]) -> Value:
+        """What is a number at each rate, as one value."""
+        given = [np.asarray(x) for x in given]
+        keys = [(x.shape, x.dtype.str, x.tobytes()) for x in given]
+        if len({*keys}) == 1:
+            return self.constant(given[0])
+        self._alike([key[:2] for key in keys])
+        new = lambda: self.new(given[0].shape, given[0].dtype, rated=tuple(given), source=("rate",))  # noqa: E731
+        return self._once(tuple(keys), new)
+
+    def _alike(self, facts: Sequence[Any], what: str = "its arrays differ") -> None:
+        """Raise an ArgumentError unless a fact is the same at each rate."""
+        other = next((rate for rate, fact in zip(self.rates, facts) if fact != facts[0]), None)
+        if other is not None:
+            raise ArgumentError(
+                f"export: {self.op}: {what} at {self.rates[0]:.9g} and {other:.9g} Hz; a file for several rates has one program"
+            )
+
     def _once(self, key: Any, make: Callable[[], Value]) -> Value:
         if key not in self._known:
             self._known[key] = make()
         return self._known[key]
 
     def traced(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """What `fn` returns, a tree of values, for arguments that are trees of values."""
+        """What `fn(rate, *args)` returns, a tree of values, for arguments that are trees of values."""
         flat, tree = jax.tree.flatten(args, is_leaf=_is_value)
         shapes = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in flat]
-        traced = jax.make_jaxpr(lambda *flat: fn(*jax.tree.unflatten(tree, flat)), return_shape=True)
-        closed, shape = traced(*shapes)
-        out = self._inlined(closed.jaxpr, [self.constant(c) for c in closed.consts], flat)
-        return jax.tree.unflatten(jax.tree.structure(shape), out)
+        found = [self._traced(ft.partial(fn, rate), tree, shapes) for rate in self.rates]
+        self._alike([structure for _, structure in found], "its outputs differ")
+        closed = [jaxpr for jaxpr, _ in found]
+        out = self._inlined([c.jaxpr for c in closed], self._held(closed), flat)
+        return jax.tree.unflatten(found[0][1], out)
 
-    def _inlined(self, jaxpr: Any, consts: Sequence[Value], args: Sequence[Any]) -> list[Any]:
-        env: dict[Any, Any] = dict(zip(jaxpr.constvars, consts)) | dict(zip(jaxpr.invars, args))
+    def _traced(self, fn: Callable[..., Any], tree: Any, shapes: Sequence[Any]) -> tuple[Any, Any]:
+        made = jax.make_jaxpr(lambda *flat: fn(*jax.tree.unflatten(tree, flat)), return_shape=True)
+        closed, shape = made(*shapes)
+        return closed, jax.tree.structure(shape)
 
-        def read(x):
-            return self.constant(np.asarray(x.val, x.aval.dtype)) if hasattr(x, "val") else env[x]
+    def _held(self, closed: Sequence[Any]) -> list[Value]:
+        """The constants of a program, which is one for each rate."""
+        held = [getattr(c, "consts", ()) for c in closed]
+        self._alike([len(h) for h in held], "its constants differ")
+        return [self.constants(xs) for xs in zip(*held)]
 
-        for eqn in jaxpr.eqns:
-            inputs, name = [read(x) for x in eqn.invars], eqn.primitive.name
+    def _inlined(self, jaxprs: Sequence[Any], consts: Sequence[Value], args: Sequence[Any]) -> list[Any]:
+        """The values of a program, which is one for each rate: they are gone through in step."""
+        envs: list[dict[Any, Any]] = [dict(zip(j.constvars, consts)) | dict(zip(j.invars, args)) for j in jaxprs]
+        differ = "its program differs"
+
+        def read(xs):
+            self._alike([hasattr(x, "val") for x in xs], differ)
+            if hasattr(xs[0], "val"):
+                return self.constants([np.asarray(x.val, x.aval.dtype) for x in xs])
+            values = [env[x] for env, x in zip(envs, xs)]
+            self._alike(values, differ)
+            return values[0]
+
+        def each(lists):
+            self._alike([len(x) for x in lists], differ)
+            return [read(xs) for xs in zip(*lists)]
+
+        self._alike([len(j.eqns) for j in jaxprs], differ)
+        for eqns in zip(*[j.eqns for j in jaxprs]):
+            self._alike([e.primitive.name for e in eqns], differ)
+            inputs, name = each([e.invars for e in eqns]), eqns[0].primitive.name
+            if len(eqns) > 1:
+                self._alike([[(v.aval.shape, v.aval.dtype) for v in e.outvars] for e in eqns], differ)
+                self._alike([_told(e.params) for e in eqns], differ)
             if name in _CALLS:
-                inner = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr") or eqn.params.get("fun_jaxpr")
-                held = [self.constant(c) for c in getattr(inner, "consts", ())]
-                outputs = self._inlined(getattr(inner, "jaxpr", inner), held, inputs)
-            elif name in ("split", "unstack"):
-                outputs = self._split(eqn, inputs[0])
-            elif len(eqn.outvars) != 1:
-                raise self.unsupported(name)
-            elif name.startswith("random_"):
-                outputs = [self._random(name, eqn.params, inputs, eqn.outvars[0].aval)]
+                inner = [next(e.params[p] for p in _BODIES if e.params.get(p) is not None) for e in eqns]
+                outputs = self._inlined([getattr(j, "jaxpr", j) for j in inner], self._held(inner), inputs)
             else:
-                outputs = [self._instruction(eqn.primitive, eqn.params, inputs, eqn.outvars[0].aval)]
-            env.update(zip(eqn.outvars, outputs))
-        return [read(x) for x in jaxpr.outvars]
+                outputs = self._equation(eqns, name, inputs)
+            for env, e in zip(envs, eqns):
+                env.update(zip(e.outvars, outputs))
+        return each([j.outvars for j in jaxprs])
+
+    def _equation(self, eqns: Sequence[Any], name: str, inputs: Sequence[Any]) -> list[Any]:
+        eqn = eqns[0]
+        if name in ("split", "unstack"):
+            return self._split(eqn, inputs[0])
+        if len(eqn.outvars) != 1:
+            raise self.unsupported(name)
+        if name.startswith("random_"):
+            return [random(self, name, eqn.params, inputs, eqn.outvars[0].aval)]
+        return [self._instruction(eqn.primitive, eqn.params, inputs, eqn.outvars[0].aval)]
 
     def _split(self, eqn: Any, x: Value) -> list[Value]:
         out, at, axis = [], 0, eqn.params["axis"]
         for size, made in zip(eqn.params.get("sizes", [1] * len(eqn.outvars)), eqn.outvars):
             low = [at if k == axis else 0 for k in range(len(x.shape))]
             part = [size if k == axis else n for k, n in enumerate(x.shape)]
-            piece = self._look("slice", x, {"start_indices": low, "strides": None}, part)
-            out.append(piece if piece.shape == made.aval.shape else self._look("squeeze", piece, {}, made.aval.shape))
+            piece = self.look("slice", x, {"start_indices": low, "strides": None}, part)
+            out.append(piece if piece.shape == made.aval.shape else self.look("squeeze", piece, {}, made.aval.shape))
             at += size
         return out
 
@@ -144,40 +156,35 @@ class Instructions:
         name, shape = primitive.name, tuple(aval.shape)
         if name in _SAME or (name == "convert_element_type" and args[0].dtype == str(aval.dtype)):
             return args[0]
-        if (args and all(v.const is not None for v in args)) or name == "iota":
-            return self.constant(self._computed(primitive, params, args))
+        if (args and all(v.known for v in args)) or name == "iota":
+            return self._computed(primitive, params, args)
         if name in LOOKS and len(args) == 1:
-            return self._look(name, args[0], params, shape)
+            return self.look(name, args[0], params, shape)
         if name not in _SHAPED:
-            args = [
-                v if v.shape == shape or v.size == 1 else self._looked(v, spread(v.shape, _view(v), shape), shape) for v in args
-            ]
+            args = [v if v.shape == shape or v.size == 1 else self._spread(v, shape) for v in args]
         return self.made(name, params, tuple(args), shape, str(aval.dtype))
 
-    def _computed(self, primitive: Any, params: dict[str, Any], args: Sequence[Value]) -> np.ndarray:
+    def _computed(self, primitive: Any, params: dict[str, Any], args: Sequence[Value]) -> Value:
+        several = range(len(self.rates) if any(v.rated for v in args) else 1)
         with jax.default_device(self._cpu), jax.ensure_compile_time_eval():
-            return np.asarray(primitive.bind(*[jnp.asarray(v.const) for v in args], **params))
+            return self.constants([primitive.bind(*[jnp.asarray(v.at(r)) for v in args], **params) for r in several])
 
     def _spread(self, x: Value, shape: tuple[int, ...]) -> Value:
-        return self._looked(x, spread(x.shape, _view(x), shape), shape)
+        return self._looked(x, spread(x.shape, view_of(x), shape), shape)
 
-    def _look(self, name: str, x: Value, params: Any, shape: Sequence[int]) -> Value:
+    def look(self, name: str, x: Value, params: Any, shape: Sequence[int]) -> Value:
         shape = tuple(shape)
-        view = LOOKS[name](x.shape, _view(x), params, shape)
+        view = LOOKS[name](x.shape, view_of(x), params, shape)
         if view is None:
             x = self.made("copy", {}, (x,), x.shape, x.dtype)
-            view = LOOKS[name](x.shape, _view(x), params, shape)
+            view = LOOKS[name](x.shape, view_of(x), params, shape)
         assert view is not None
         return self._looked(x, view, shape)
 
     def _looked(self, x: Value, view: View, shape: tuple[int, ...]) -> Value:
         base = x.seen()[0]
-        if base.const is not None:
-            flat = np.ascontiguousarray(base.const).ravel()
-            strides = [s * flat.itemsize for s in view.strides]
-            some = math.prod(shape) > 0
-            seen = np.lib.stride_tricks.as_strided(flat[view.offset :], shape, strides) if some else np.zeros(shape, flat.dtype)
-            return self.constant(seen.copy())
+        if base.known:
+            return self.constants([part(x, view, shape) for x in base.rated or (base.const,)])
         if view == (0, dense(shape)) and shape == base.shape:
             return base
         rest: Any = {"prim": "view", "base": base, "view": view, "level": base.level}
@@ -185,7 +192,7 @@ class Instructions:
 
     def made(self, name: str, params: dict[str, Any], args: tuple[Value, ...], shape: tuple[int, ...], dtype: str) -> Value:
         """The value of an instruction."""
-        known = [_everywhere(v) for v in args]
+        known = [everywhere(v) for v in args]
         if name == "select_n" and known[0] is not None and args[1 + int(known[0])].shape == shape:
             return args[1 + int(known[0])]
         if name in ("lt", "ge") and args[0].dtype == "uint32" and known[1] is not None and known[1] == 0:
@@ -195,61 +202,16 @@ class Instructions:
                 neutral = truth is not None and other.dtype == "bool" and bool(truth) == (name in ("and", "eq"))
                 if neutral and other.shape == shape:
                     return other
-        told = str(sorted((k, str(v)) for k, v in params.items() if k not in ("accuracy", "sharding", "out_sharding")))
         rest: Any = {"prim": name, "params": params, "args": args, "level": max(v.level for v in args)}
-        return self._once((name, tuple([v.number for v in args]), shape, dtype, told), lambda: self.new(shape, dtype, **rest))
-
-    # Noise: keys are pairs of numbers, and threefry2x32 is JAX's documented stream.
-
-    def _random(self, name: str, params: dict[str, Any], args: Sequence[Any], aval: Any) -> Any:
-        zero = self.constant(np.uint32(0))
-        if name == "random_seed" and not aval.shape and args[0].dtype in ("uint32", "int32"):
-            seed = args[0]
-            same = seed if seed.dtype == "uint32" else self.made("convert_element_type", {}, (seed,), (), "uint32")
-            return Key((zero, same))
-        if name == "random_wrap" and not aval.shape:
-            halves = [self._look("slice", args[0], {"start_indices": (i,), "strides": None}, (1,)) for i in (0, 1)]
-            return Key((halves[0], halves[1]))
-        if name == "random_fold_in" and not aval.shape and args[1].shape == ():
-            halves = [self._threefry(args[0], zero, args[1], half, ()) for half in (0, 1)]
-            return Key((halves[0], halves[1]))
-        config: Any = jax.config
-        if name == "random_bits" and params["bit_width"] == 32 and config.jax_threefry_partitionable:
-            shape = tuple(params["shape"])
-            places = self.constant(np.arange(math.prod(shape), dtype=np.uint32).reshape(shape))
-            halves = [self._threefry(args[0], zero, places, half, shape) for half in (0, 1)]
-            return self.made("xor", {}, tuple(halves), shape, "uint32")
-        raise self.unsupported(name)
-
-    def _threefry(self, key: Key, high: Value, low: Value, half: int, shape: tuple[int, ...]) -> Value:
-        args = (*key.pair, high, low)
-        known = [v.const for v in args]
-        if all(x is not None for x in known):
-            return self.constant(threefry(*known)[half].reshape(shape))
-        return self.made("threefry", {"half": half}, args, shape, "uint32")
+        return self._once(
+            (name, tuple([v.number for v in args]), shape, dtype, _told(params)), lambda: self.new(shape, dtype, **rest)
+        )
 
 
-def threefry(k0: Any, k1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
-    """Two numbers of the stream of threefry2x32 in 20 rounds, as `jax.random` has it."""
-    with np.errstate(over="ignore"):
-        k0, k1, x0, x1 = (np.asarray(v, np.uint32) for v in (k0, k1, x0, x1))
-        keys = [k0, k1, k0 ^ k1 ^ np.uint32(0x1BD11BDA)]
-        x0, x1 = x0 + keys[0], x1 + keys[1]
-        for i in range(5):
-            for by in ((13, 15, 26, 6), (17, 29, 16, 24))[i % 2]:
-                x0 = x0 + x1
-                x1 = ((x1 << np.uint32(by)) | (x1 >> np.uint32(32 - by))) ^ x0
-            x0, x1 = x0 + keys[(i + 1) % 3], x1 + keys[(i + 2) % 3] + np.uint32(i + 1)
-        return x0, x1
-
-
-def _everywhere(v: Value) -> Any:
-    """The number that all elements of a constant are, if they are one."""
-    return v.const.flat[0] if v.const is not None and v.size and (v.const == v.const.flat[0]).all() else None
-
-
-def _view(x: Value) -> View:
-    return View(*x.seen()[1:])
+def _told(params: Mapping[str, Any]) -> str:
+    """What of an instruction's parameters makes it another one; programs among them are compared as such."""
+    skipped = ("accuracy", "sharding", "out_sharding", *_BODIES, *_RULES)
+    return str(sorted((k, str(v)) for k, v in params.items() if k not in skipped))
 
 
 def _is_value(x: Any) -> bool:

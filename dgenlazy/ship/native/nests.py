@@ -7,8 +7,8 @@ from typing import Any
 
 from ...errors import ArgumentError
 from .expressions import C_TYPES, literal
-from .lower import Value
 from .text import Text, index
+from .value import Value
 from .views import dense
 
 _LEAST = {"float32": "(-DG_INF)", "int32": "INT32_MIN", "uint32": "0u", "bool": "0"}

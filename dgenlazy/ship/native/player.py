@@ -14,7 +14,7 @@ from ...graph import Recurrence
 from ...run import flushed, runtime
 from ..signature import Params, names_of, taken
 from .build import built
-from .source import Source, source
+from .source import Source, named, source
 
 
 def compile(
@@ -29,7 +29,8 @@ def compile(
     Args:
         outputs: A value, or a dict, list or tuple of values.
         params: Leaves that stay arguments, by names that C takes. All others become constants.
-        sample_rates: The rate in Hz, as a list of one; by default `DGen.sample_rate`.
+        sample_rates: The rates in Hz that it is built for, all in one library; by default `DGen.sample_rate`. It begins at the
+            first, and `player.sample_rate` takes the others.
 
     Returns:
         A player with the interface of the one that `dg.load` returns. It has no gradient.
@@ -45,7 +46,8 @@ def compile(
     >>> player.process(np.ones(2, np.float32)), player.position
     (array([1., 1.], dtype=float32), 4)
     """
-    made = source(outputs, params, "voice", sample_rates=sample_rates)
+    with named("compile"):
+        made = source(outputs, params, "voice", sample_rates=sample_rates)
     return NativePlayer(_manifest(made), made.file.text, _layout(made))
 
 
@@ -69,8 +71,8 @@ class NativePlayer:
         self._library = ctypes.CDLL(str(built(text)))
         self._lock = threading.RLock()
         self._self = np.zeros((), np.dtype(layout, align=True))
-        if self._called("init", ctypes.c_double(manifest["sample_rate"])):
-            raise ArgumentError(f"compile: the library is not for {manifest['sample_rate']} Hz")
+        self._rate: float = manifest["sample_rate"]
+        self._called("init", ctypes.c_double(self._rate))
         first = {row["name"]: np.array(self._self[row["name"]]) for row in manifest["params"]}
         self._told = dict(first)
         self.params: Params = Params(manifest["params"], first)
@@ -81,10 +83,11 @@ class NativePlayer:
             params = {name: np.array(x) for name, x in self.params.items()}
             state = self.state if self._begun else None
             made_of = self.manifest, self._text, self._layout
-            return {"made_of": made_of, "params": params, "state": state, "restarts": self.restarts}
+            return {"made_of": made_of, "rate": self._rate, "params": params, "state": state, "restarts": self.restarts}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__init__(*kept["made_of"])
+        self.sample_rate = kept["rate"]
         self.params.update(kept["params"])
         if kept["state"] is not None:
             self.state = kept["state"]
@@ -162,6 +165,31 @@ class NativePlayer:
         with self._lock:
             self._begun, self.restarts = False, 0
             self._turn()
+
+    @property
+    def sample_rate(self) -> float:
+        """The rate in Hz that it plays at. One of those that it was built for may be assigned: it begins again at frame 0.
+
+        Raises:
+            ArgumentError: it was not built for that rate.
+
+        >>> player = dg.compile(dg.sample_rate / 2, sample_rates=[44100, 48000])
+        >>> player.sample_rate = 48000
+        >>> player.process()
+        array(24000., dtype=float32)
+        """
+        return self._rate
+
+    @sample_rate.setter
+    def sample_rate(self, rate: float) -> None:
+        known = self.manifest["sample_rates"]
+        if rate not in known:
+            raise ArgumentError(f"sample_rate={rate!r} is not one of {', '.join(f'{r:.9g}' for r in known)} Hz; compile for it")
+        with self._lock:
+            self._rate = float(rate)
+            self._called("init", ctypes.c_double(self._rate))
+            self._told = dict.fromkeys(self._told)
+            self.reset()
 
     @property
     def position(self) -> int:
@@ -296,6 +324,7 @@ def _manifest(made: Source) -> dict[str, Any]:
             state.append({"name": name, "shape": list(v.shape), "dtype": v.dtype, "field": f"dg_s{i}", "of": of})
     return {
         "sample_rate": made.rate,
+        "sample_rates": list(made.rates),
         "frames": None,
         "whole_run": False,
         "latency": step.program.latency,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math as numbers
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...config import real_number
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DGenError
 from ...graph import Data
 from ..function import Function, function
 from .file import CFile, identifier, written
@@ -34,6 +36,7 @@ class Source(NamedTuple):
         name: What its functions begin with.
         kind: What the outputs are in: "value", "dict", "list" or "tuple".
         outputs: In the order of the channels.
+        rates: The sample rates that it is for.
     """
 
     file: CFile
@@ -41,7 +44,12 @@ class Source(NamedTuple):
     name: str
     kind: str
     outputs: list[Output]
-    rate: float
+    rates: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """The first of the rates."""
+        return self.rates[0]
 
 
 def source(
@@ -67,15 +75,27 @@ def source(
     units = _units(units, params)
     if math not in MATH:
         raise ArgumentError(f"export: math={math!r} is not one of {', '.join(MATH)}")
-    fn: Function = function(values, dict(params))
+    with named("export"):
+        fn: Function = function(values, dict(params))
     if any(isinstance(x, Data) and x.batched for x in fn.graph.arrays):
         raise ArgumentError("export: a leaf of the graph is batched; a file holds the graph of one example")
-    rate = _rate(sample_rates, fn.settings.sample_rate)
-    settings = fn.settings._replace(sample_rate=rate)
-    step = Step(fn.graph, settings, {given: leaf.node for given, leaf in params.items()})
-    file = written(step, name, rate, settings.seed, units, math)
+    rates = _rates(sample_rates, fn.settings.sample_rate)
+    step = Step(fn.graph, fn.settings, {given: leaf.node for given, leaf in params.items()}, rates)
+    file = written(step, name, fn.settings.seed, units, math)
     shapes = [Output(n, s.shape, s.signal or s.varies) for n, s in zip(names, fn.graph.program.output_specs)]
-    return Source(file, step, name, kind, shapes, rate)
+    return Source(file, step, name, kind, shapes, rates)
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Let the errors of `export` and `function` begin with the name of what was called."""
+    try:
+        yield
+    except DGenError as e:
+        inner, _, fact = str(e).partition(": ")
+        if inner == name or inner not in ("export", "function"):
+            raise
+        raise type(e)(f"{name}: {fact}") from e.__cause__
 
 
 def name_of(stem: str) -> str:
@@ -107,12 +127,18 @@ def _units(units: Any, params: Mapping[str, Any]) -> dict[str, str]:
     return dict(units)
 
 
-def _rate(given: Any, now: float) -> float:
+def _rates(given: Any, now: float) -> tuple[float, ...]:
     if given is None:
-        return float(now)
-    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence) or len(given) != 1:
-        raise ArgumentError(f"export: sample_rates={given!r} is not a list of one rate in Hz; a file is for one rate")
-    rate = real_number("export: sample_rates", given[0])
-    if not (numbers.isfinite(rate) and rate > 0):
-        raise ArgumentError(f"export: sample_rates: {rate} Hz is no rate")
-    return float(rate)
+        return (float(now),)
+    if isinstance(given, (str, Mapping)) or not isinstance(given, (Sequence, np.ndarray)) or not len(given):
+        raise ArgumentError(f"export: sample_rates={given!r} is not a list of rates in Hz")
+    rates = [_number(rate) for rate in given]
+    return tuple(dict.fromkeys(rates))
+
+
+def _number(given: Any) -> float:
+    real_number("export: sample_rates", given)
+    rate = float(given)
+    if not rate > 0:
+        raise ArgumentError(f"export: sample_rates: {rate} Hz is not above 0 Hz")
+    return rate

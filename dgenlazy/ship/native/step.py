@@ -13,11 +13,12 @@ from ...errors import ArgumentError
 from ...graph import Clock, Context, Data, Input, Rated, Recurrence, Seed
 from ...ops import clock
 from ...run import Program, Staged, initial_state, runtime
-from .lower import FRAME, PREPARED, Instructions, Value
+from .lower import Instructions
+from .value import FRAME, PREPARED, Value
 
 
 class Step:
-    """A graph lowered at one sample rate.
+    """A graph lowered, at one sample rate or several.
 
     Attributes:
         params: The parameters, by name.
@@ -28,13 +29,12 @@ class Step:
         outputs: What leaves it.
     """
 
-    def __init__(self, graph: Staged, settings: runtime.Settings, params: Mapping[str, Data]):
+    def __init__(self, graph: Staged, settings: runtime.Settings, params: Mapping[str, Data], rates: Sequence[float]):
         self.program: Program = graph.program
         self.params = dict(params)
         if self.program.sees_whole_run:
             raise ArgumentError(f"export: {self.program.sees_whole_run} sees the whole run, and has no form in C")
-        self.made = Instructions()
-        self._context = Context(settings.sample_rate, 1, fft=False)
+        self.made = Instructions(rates)
         self.channels = _channels(graph)
         held = [leaf.frames for leaf in graph.arrays if isinstance(leaf, Data) and leaf.spec.varies]
         self.samples = min(held, default=None)
@@ -51,7 +51,7 @@ class Step:
             self.made.op = op.__name__
             held = next(before) if isinstance(op, Recurrence) else ()
             seen = {a: env[a] for a in args} | ({self.program.clock: env[self.program.clock]} if self._rated(i) else {})
-            state, out = self.made.traced(lambda *xs, i=i: self._line(i, *xs), self.frame, held, seen)
+            state, out = self.made.traced(lambda rate, *xs, i=i: self._line(rate, i, *xs), self.frame, held, seen)
             self.after += jax.tree.leaves(state) if isinstance(op, Recurrence) else []
             env.append(out)
         self.made.op = "output"
@@ -74,7 +74,7 @@ class Step:
                 env.append(made.new(spec.shape, "float32", source=("param", names[leaf]), level=PREPARED))
             elif spec.varies:
                 table = made.constant(_beyond(np.asarray(leaf.array, spec.dtype), spec.every, self.program.latency))
-                env.append(made.traced(lambda frame, table, spec=spec: _row(frame, table, spec.every), self.frame, table))
+                env.append(made.traced(lambda rate, frame, table, spec=spec: _row(frame, table, spec.every), self.frame, table))
             else:
                 env.append(made.constant(np.asarray(leaf.array, spec.dtype)))
         for name, leaf in self.params.items():
@@ -87,17 +87,17 @@ class Step:
         key = self.made.constant(runtime.key(leaf, settings.seed, leaf.number))
         if leaf.seed is not None:
             return key
-        return self.made.traced(lambda seed, key: jnp.concatenate([seed[None], key[1:]]), self.seed, key)
+        return self.made.traced(lambda rate, seed, key: jnp.concatenate([seed[None], key[1:]]), self.seed, key)
 
     def _start(self, env: Sequence[Any]) -> tuple[list[Value], Any]:
         """The state before the first frame, of what does not vary, and its structure."""
         self.made.op = "the initial state"
         program, still = self.program, [v for v, spec in zip(env, self.program.leaves) if not spec.varies]
 
-        def first(*given):
+        def first(rate, *given):
             left = iter(given)
             zeros = [jnp.zeros(s.shape, s.dtype) if s.varies else next(left) for s in program.leaves]
-            return initial_state(program, self._context, zeros)
+            return initial_state(program, _context(rate), zeros)
 
         return jax.tree.flatten(self.made.traced(first, *still))
 
@@ -110,10 +110,10 @@ class Step:
         op = self.program.lines[i - len(self.program.leaves)].op
         return self.program.rated and op is not clock and self._hop(i) is not None
 
-    def _line(self, i: int, frame: Any, held: Any, seen: Mapping[int, Any]) -> tuple[Any, Any]:
+    def _line(self, rate: float, i: int, frame: Any, held: Any, seen: Mapping[int, Any]) -> tuple[Any, Any]:
         """One frame of line `i`; of what ticks more seldom, of each frame what it would be if it ticked."""
         op, args, params = self.program.lines[i - len(self.program.leaves)]
-        inputs, ctx = [seen[a] for a in args], self._context._replace(start=frame)
+        inputs, ctx = [seen[a] for a in args], _context(rate)._replace(start=frame)
         if op is clock:
             return clock.after(params, held, 1), held
         if not self._rated(i):
@@ -138,7 +138,7 @@ class Step:
             raise ArgumentError(f"export: an output has a value every {hop} frames; C gives one in each: upsample() it")
         if not (hop and latency):
             return env[i]
-        live = lambda now, x: jnp.where(Clock(now, 1).live(1, latency)[0], x, 0)  # noqa: E731
+        live = lambda rate, now, x: jnp.where(Clock(now, 1).live(1, latency)[0], x, 0)  # noqa: E731
         return self.made.traced(live, env[self.program.clock], env[i])
 
     def _copied(self, value: Value, *sources: str) -> Value:
@@ -147,6 +147,10 @@ class Step:
         if base.source and base.source[0] in sources:
             return self.made.made("copy", {}, (value,), value.shape, value.dtype)
         return value
+
+
+def _context(rate: float) -> Context:
+    return Context(rate, 1, fft=False)
 
 
 def _channels(graph: Staged) -> dict[int, tuple[tuple[int, ...], int]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .expressions import C_TYPES, literal
-from .lower import PREPARED, Value
+from .value import PREPARED, Value
 from .views import dense
 
 _ON_STACK = 256  # elements of an array that is needed for one frame; larger ones are fields
@@ -21,6 +21,7 @@ class Text:
         self.lines: list[str] = []
         self.indent = 1
         self.tables: dict[Value, str] = {}
+        self.rated: dict[Value, str] = {}  # tables with a row for each sample rate
         self.fields: dict[Value, str] = {}
         self.prepared: set[Value] = set()  # what is prepared and read later
         self.leaving: set[Value] = set()  # what the outputs read
@@ -77,7 +78,7 @@ class Text:
             return f"{self.tables.setdefault(v, f'{self.name}_c{v.number}')}[{index}]"
         several = f"[{index}]" if v.shape != () else ""
         if v.source:
-            return self._outside(v, index, several)
+            return self._outside(v, index, several if v.size > 1 or v.source[0] != "rate" else "")
         several = several if v.size > 1 else ""
         if v in self.local:
             return f"v{v.number}"
@@ -85,6 +86,8 @@ class Text:
 
     def _outside(self, v: Value, index: str, several: str) -> str:
         kind, *which = v.source
+        if kind == "rate":
+            return f"{self.rated.setdefault(v, f'{self.name}_r{v.number}')}[self->dg_rate]{several}"
         if kind == "param":
             return f"self->{which[0]}{several}"
         if kind == "input":

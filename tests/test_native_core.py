@@ -1,0 +1,197 @@
+"""What C files can hold: several sample rates, loops of JAX, what runs at hops; and random graphs."""
+
+import ctypes
+import os
+import pickle
+import re
+import shutil
+
+import cases
+import numpy as np
+import pytest
+from test_native import TABLE, Instance, built, distance, shippable, value_of
+
+import dgenlazy as dg
+from dgenlazy import DGen, Signal, Tensor
+from dgenlazy.graph import pointwise
+from dgenlazy.ship import native
+
+pytestmark = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="there is no gcc")
+
+EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DGENLAZY_CACHE", str(tmp_path / "cache"))
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+# The sample rate as a lazy number.
+
+
+def test_the_lazy_rate_is_that_of_the_run():
+    half = dg.sample_rate / 2
+    for rate in (44100.0, 8000.0, 44099.97):
+        with DGen.override(sample_rate=rate):
+            assert dg.sample_rate.realize() == np.float32(rate)
+            assert half.realize() == np.float32(rate) / 2
+            slow = Signal.input(0, hop=4) * dg.sample_rate  # at a hop it is the rate of audio
+            np.testing.assert_array_equal(slow.realize(8, inputs={0: np.ones(2)}), np.full(2, np.float32(rate)))
+    assert isinstance(dg.sample_rate, Tensor)
+    assert dg.sample_rate.shape == ()
+
+
+def test_the_lazy_rate_goes_where_numbers_go():
+    x = noise(64)
+    with DGen.override(sample_rate=8000.0):
+        for by_rate, by_number in [
+            (Signal.phasor(dg.sample_rate / 16), Signal.phasor(500.0)),
+            (Signal.input(0).biquad(dg.sample_rate * 0.125), Signal.input(0).biquad(1000.0)),
+            (Signal.input(0).delay(dg.sample_rate * 0.001, max_delay=16), Signal.input(0).delay(8.0)),
+            (
+                dg.feedback(lambda y: Signal.input(0) + y * dg.sample_rate / 16000),
+                dg.feedback(lambda y: Signal.input(0) + y / 2),
+            ),
+        ]:
+            np.testing.assert_allclose(
+                by_rate.realize(64, inputs={0: x}), by_number.realize(64, inputs={0: x}), rtol=1e-5, atol=1e-6
+            )
+        gain = Tensor(1e-4, requires_grad=True)
+        (gain * dg.sample_rate).backward()
+        assert gain.grad.value == 8000.0
+
+
+def test_the_lazy_rate_compiles_once_for_each_rate_and_ships_in_every_way(tmp_path):
+    fn = dg.function(Signal.input(0) * dg.sample_rate, inputs={"x": Signal.input(0)})
+    np.testing.assert_array_equal(fn(None, {"x": np.ones(2, np.float32)})[0], [44100.0, 44100.0])
+    with DGen.override(sample_rate=8000.0):
+        dg.export(Signal.input(0) * dg.sample_rate, tmp_path / "rate.dgen", frames=2)
+    np.testing.assert_array_equal(dg.load(tmp_path / "rate.dgen").process(np.ones(2)), [8000.0, 8000.0])
+
+
+# Several rates in one file.
+
+RATES = [44100, 48000, 22050.5]
+
+
+def at_rates():
+    x, gate = Signal.input(0), Signal.input(0) > 0
+    cutoff = Signal.param(700.0, min=20.0, max=20000.0)
+    yield "biquad", x.biquad(dg.stack([cutoff, dg.sample_rate / 7]), 0.9), {"cutoff": cutoff}
+    yield "modes", dg.stack([x.biquad(900.0, 1.1, mode=m, gain_db=3.0) for m in ("highpass", "peak", "lowshelf", "notch")]), {}
+    yield "phasor", Signal.phasor(Tensor([440.3, 1.7, -3000.0])), {}
+    yield "phasors", Signal.phasor(dg.sample_rate / 9 + x), {}
+    yield "smooth", x.smooth(5.0), {}
+    yield "adsr", gate.adsr(1.0, 2.0, 0.5, 3.0), {}
+    yield "compressor", x.compressor(-20.0, 4.0, 5.0, 50.0), {}
+    yield "svf", x.svf(cutoff, 2.0), {"cutoff": cutoff}
+    yield "ladder", x.ladder(900.0, 0.5), {}
+    yield "hop", x.downsample(16).biquad(300.0).upsample(), {}
+    yield "loop", dg.feedback(lambda y: x + 0.5 * y.biquad(900.0) + dg.sample_rate * 1e-6), {}
+    yield "plain", x.onepole(0.25), {}
+
+
+def test_a_file_for_several_rates_is_at_each_what_realize_is_at_it(tmp_path):
+    found = list(at_rates())
+    made = [native.source(y, params, name, sample_rates=RATES) for name, y, params in found]
+    library, x = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made]))), noise(300)
+    for m, (name, y, _) in zip(made, found):
+        assert m.file.text.count(f"void {name}_process(") == 1
+        for rate in (*RATES, RATES[0]):
+            instance = Instance(library, m)
+            assert instance.call("init", ctypes.c_double(rate)) == 0
+            assert instance.call("init", ctypes.c_double(96000.0)) == 1  # and is as it was
+            got = instance.run([x] * len(m.step.channels), 300, (1, 64))
+            with DGen.override(sample_rate=rate):
+                want = y.realize(300, inputs={0: x}).reshape(300, -1)
+            latency = m.step.program.latency
+            assert distance(got[latency:], want[: 300 - latency]) < 1e-5, (name, rate)
+
+
+def test_a_file_for_several_rates_is_little_longer_than_for_one():
+    y = dg.stack([Signal.input(0).biquad(f) for f in (100.0, 900.0)]).sum() * Signal.phasor(dg.sample_rate / 8)
+    one, three = (len(native.source(y, {}, "v", sample_rates=r).file.text) for r in ([44100], RATES))
+    assert three < 1.3 * one
+
+
+@pytest.mark.skipif(not EVERY, reason="minutes; DGENLAZY_EVERY=1")
+def test_every_op_is_the_same_in_a_file_for_two_rates_as_in_one_for_each(tmp_path):
+    for part, start in enumerate(range(0, len(TABLE), 40)):
+        values = [value_of(c) for c in TABLE[start : start + 40] if shippable(c)]
+        both = [native.source(v, None, f"b{i}", sample_rates=[48000, cases.RATE]) for i, v in enumerate(values)]
+        alone = [native.source(v, None, f"a{i}", sample_rates=[cases.RATE]) for i, v in enumerate(values)]
+        folder = tmp_path / str(part)
+        folder.mkdir()
+        library = ctypes.CDLL(str(built(folder, [m.file.text for m in (*both, *alone)])))
+        for b, a in zip(both, alone):
+            inputs = [noise(40, *shape, seed=n) for n, (shape, _) in b.step.channels.items()]
+            instance = Instance(library, b)
+            instance.call("init", ctypes.c_double(cases.RATE))
+            np.testing.assert_array_equal(instance.run(inputs, 40, ()), Instance(library, a).run(inputs, 40, ()), b.name)
+
+
+@pointwise
+def longer_at_high_rates(x, *, sample_rate):
+    return x * 2 if sample_rate > 45000 else x + 1
+
+
+@pointwise
+def more_taps_at_high_rates(x, *, sample_rate):
+    return (x * np.ones(int(sample_rate // 10000), np.float32)).sum()
+
+
+@pytest.mark.parametrize("op", [longer_at_high_rates, more_taps_at_high_rates])
+def test_an_op_whose_program_differs_from_rate_to_rate_is_named(op):
+    with pytest.raises(dg.ArgumentError, match=rf"export: {op.__name__}: its .* at 44100 and 50000 Hz"):
+        native.source(op(Signal.input(0)), {}, "v", sample_rates=[44100, 50000])
+    native.source(op(Signal.input(0)), {}, "v", sample_rates=[50000])
+
+
+@pytest.mark.parametrize("rates", [[], "44100", [0], [-1], [np.inf], [np.nan], ["a"], 44100, [True], {44100: 1}])
+def test_what_is_no_list_of_rates_is_refused(rates):
+    with pytest.raises(dg.ArgumentError, match=r"^compile: sample_rates"):
+        dg.compile(Signal.input(0), sample_rates=rates)
+
+
+def test_a_player_goes_over_to_another_of_its_rates(cache):
+    cutoff = Signal.param(900.0, min=20.0, max=20000.0)
+    y, x = Signal.input(0).biquad(cutoff), noise(64)
+    player = dg.compile(y, params={"cutoff": cutoff}, sample_rates=RATES)
+    assert player.manifest["sample_rates"] == RATES
+    player.params["cutoff"] = cutoff.value = 2000.0
+    player.process(x)
+    player.sample_rate = 48000
+    for one in (player, pickle.loads(pickle.dumps(player))):
+        assert (one.sample_rate, one.position) == (48000.0, 0)
+        with DGen.override(sample_rate=48000.0):
+            np.testing.assert_allclose(one.process(x), y.realize(64, inputs={0: x}), atol=1e-6)
+    with pytest.raises(dg.ArgumentError, match="sample_rate=8000 is not one of 44100, 48000, 22050"):
+        player.sample_rate = 8000
+
+
+# Errors of `dg.compile`.
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda: dg.compile(dg.spectral_loss(Signal.input(0), Signal.input(1))), "spectral_loss sees the whole run"),
+        (lambda: dg.compile(Signal.from_samples(np.ones((2, 3)), batched=True)), "batched"),
+        (lambda: dg.compile(Tensor(1.0), params={"1x": Tensor(1.0)}), "'1x' is no identifier of C"),
+        (lambda: dg.compile(Tensor(1.0), params={"int": Tensor(1.0)}), "'int' is no identifier of C"),
+        (lambda: dg.compile(Tensor(1.0), params=3), "params=3"),
+        (lambda: dg.compile(3), ""),
+        (lambda: dg.compile({}), ""),
+        (lambda: dg.compile([[Signal.input(0)]]), "nothing deeper"),
+        (lambda: dg.compile(Signal.input(0), params={"x": Signal.input(0) * 2}), ""),
+        (lambda: dg.compile(Signal.input(0).downsample(4)), "an output has a value every 4 frames"),
+        (lambda: dg.compile(Signal.input(0), sample_rates=[1, "a"]), "sample_rates"),
+    ],
+)  # fmt: skip
+def test_errors_of_compile_begin_with_its_name(ask, says):
+    with pytest.raises(dg.DGenError, match=rf"^compile: .*{re.escape(says)}"):
+        ask()
