@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import ArgumentError
+from .blocks import BLOCKS
 from .expressions import C_TYPES, expression, literal
 from .nests import NESTS, place, starts, update
 from .step import Step
@@ -41,8 +42,7 @@ class Order:
         live = _live((*step.outputs, *step.after, *step.start))
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
         for v in made:
-            if v.prim not in NESTS and v.prim not in _COMPUTED and expression(v, ["x"] * len(v.args)) is None:
-                raise ArgumentError(f"export: {v.op}: the primitive {v.prim} of {v.args[0].dtype} has no form in C")
+            needs_form(v)
         self.prepared: list[Task] = [v for v in made if is_prepared(v)]
         frame = [v for v in made if v.level == FRAME]
         self.readers: dict[Value, list[Task]] = {}
@@ -72,6 +72,14 @@ class Order:
         if task in self.rings:
             found |= set(self.readers.get(self.states[self.rings[task]], []))
         return found - {task}
+
+
+def needs_form(v: Value) -> None:
+    """Raise an ArgumentError if C has no form for an instruction."""
+    if v.prim in NESTS or v.prim in BLOCKS or v.prim in (*_COMPUTED, "part"):
+        return
+    if expression(v, ["x"] * len(v.args)) is None:
+        raise ArgumentError(f"export: {v.op}: the primitive {v.prim} of {v.args[0].dtype} has no form in C")
 
 
 def _live(roots: Iterable[Value]) -> set[Value]:
@@ -111,7 +119,7 @@ def _shape(task: Any) -> tuple[int, ...]:
 
 
 def _elementwise(task: Task) -> bool:
-    return isinstance(task, Write) or task.prim not in NESTS
+    return isinstance(task, Write) or not (task.prim in NESTS or task.prim in BLOCKS or task.prim == "part")
 
 
 def _arguments(task: Task) -> Sequence[Value]:
@@ -247,11 +255,23 @@ def _sliced(text: Text, n: Value, at: Sequence[str]) -> str:
 
 
 def _emit_nest(text: Text, order: Order, n: Any) -> None:
+    if n.prim == "part":  # its loop or branch has made it
+        return
     text.put(f"/* {n.op}: {n.prim} */")
-    if n in order.rings:
+    if n.prim in BLOCKS:
+        BLOCKS[n.prim](text, n, lambda values: _emit_inside(text, order, values))
+    elif n in order.rings:
         update(text, n, f"self->dg_s{order.rings[n]}")
     else:
         NESTS[n.prim](text, n, text.declared(n))
+
+
+def _emit_inside(text: Text, order: Order, values: Sequence[Value]) -> None:
+    """Write the instructions inside of a loop or branch."""
+    made = [v for v in values if v.prim not in ("", "view") and v.size]
+    for v in made:
+        needs_form(v)
+    emit(text, order, made)
 
 
 def _bare(value: str) -> str:

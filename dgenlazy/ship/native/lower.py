@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools as ft
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import ArgumentError
+from . import regions
 from .noise import random
-from .value import TYPES, Key, Value, everywhere, part, view_of
+from .value import CONSTANT, TYPES, Key, Region, Value, everywhere, part, view_of
 from .views import LOOKS, View, dense, spread
 
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_lin"}
@@ -37,7 +39,8 @@ class Instructions:
         self.rates = tuple(rates)
         self.values: list[Value] = []
         self.op = ""
-        self._known: dict[Any, Value] = {}
+        self.region: Region | None = None
+        self.held: ChainMap[Any, Value] = ChainMap()
         self._cpu = jax.local_devices(backend="cpu")[0]
 
     def unsupported(self, prim: str) -> ArgumentError:
@@ -47,13 +50,13 @@ class Instructions:
         name = str(np.dtype(dtype))
         if name not in TYPES:
             raise ArgumentError(f"export: {self.op}: a value of {name} has no form in C; {', '.join(TYPES)} have")
-        value = Value(len(self.values), tuple(shape), name, op=self.op, **rest)
+        value = Value(len(self.values), tuple(shape), name, op=self.op, region=self.region, **rest)
         self.values.append(value)
         return value
 
     def constant(self, x: Any) -> Value:
         x = np.asarray(x)
-        return self._once((x.shape, x.dtype.str, x.tobytes()), lambda: self.new(x.shape, x.dtype, const=x))
+        return self._fixed((x.shape, x.dtype.str, x.tobytes()), lambda: self.new(x.shape, x.dtype, const=x))
 
     def constants(self, given: Sequence[Any]) -> Value:
         """What is a number at each rate, as one value."""
@@ -63,7 +66,7 @@ class Instructions:
             return self.constant(given[0])
         self._alike([key[:2] for key in keys])
         new = lambda: self.new(given[0].shape, given[0].dtype, rated=tuple(given), source=("rate",))  # noqa: E731
-        return self._once(tuple(keys), new)
+        return self._fixed(tuple(keys), new)
 
     def _alike(self, facts: Sequence[Any], what: str = "its arrays differ") -> None:
         """Raise an ArgumentError unless a fact is the same at each rate."""
@@ -74,9 +77,22 @@ class Instructions:
             )
 
     def _once(self, key: Any, make: Callable[[], Value]) -> Value:
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
+        if key not in self.held:
+            self.held[key] = make()
+        return self.held[key]
+
+    def _fixed(self, key: Any, make: Callable[[], Value]) -> Value:
+        """The same, of what is known: it is in no loop."""
+        everywhere = self.held.maps[-1]
+        if key not in everywhere:
+            everywhere[key] = make()
+            everywhere[key].region = None
+        return everywhere[key]
+
+    def placed(self, node: Value, parts: Sequence[Value]) -> None:
+        """A loop or branch, and the parts of what it makes, are computed as often as what it reads."""
+        for v in (node, *parts):
+            v.level = max((a.level for a in node.args), default=CONSTANT)
 
     def traced(self, fn: Callable[..., Any], *args: Any) -> Any:
         """What `fn(rate, *args)` returns, a tree of values, for arguments that are trees of values."""
@@ -84,9 +100,7 @@ class Instructions:
         shapes = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in flat]
         found = [self._traced(ft.partial(fn, rate), tree, shapes) for rate in self.rates]
         self._alike([structure for _, structure in found], "its outputs differ")
-        closed = [jaxpr for jaxpr, _ in found]
-        out = self._inlined([c.jaxpr for c in closed], self._held(closed), flat)
-        return jax.tree.unflatten(found[0][1], out)
+        return jax.tree.unflatten(found[0][1], self.program([jaxpr for jaxpr, _ in found], flat))
 
     def _traced(self, fn: Callable[..., Any], tree: Any, shapes: Sequence[Any]) -> tuple[Any, Any]:
         made = jax.make_jaxpr(lambda *flat: fn(*jax.tree.unflatten(tree, flat)), return_shape=True)
@@ -98,6 +112,10 @@ class Instructions:
         held = [getattr(c, "consts", ()) for c in closed]
         self._alike([len(h) for h in held], "its constants differ")
         return [self.constants(xs) for xs in zip(*held)]
+
+    def program(self, closed: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        """The outputs of a program inside of another, which is one for each rate."""
+        return self._inlined([getattr(c, "jaxpr", c) for c in closed], self._held(closed), args)
 
     def _inlined(self, jaxprs: Sequence[Any], consts: Sequence[Value], args: Sequence[Any]) -> list[Any]:
         """The values of a program, which is one for each rate: they are gone through in step."""
@@ -125,7 +143,7 @@ class Instructions:
                 self._alike([_told(e.params) for e in eqns], differ)
             if name in _CALLS:
                 inner = [next(e.params[p] for p in _BODIES if e.params.get(p) is not None) for e in eqns]
-                outputs = self._inlined([getattr(j, "jaxpr", j) for j in inner], self._held(inner), inputs)
+                outputs = self.program(inner, inputs)
             else:
                 outputs = self._equation(eqns, name, inputs)
             for env, e in zip(envs, eqns):
@@ -136,11 +154,15 @@ class Instructions:
         eqn = eqns[0]
         if name in ("split", "unstack"):
             return self._split(eqn, inputs[0])
+        if name in regions.KINDS:
+            if inputs and all(isinstance(v, Value) and v.known for v in inputs):
+                return self._computed(eqns, inputs)
+            return regions.lowered(self, name, eqns, inputs)
         if len(eqn.outvars) != 1:
             raise self.unsupported(name)
         if name.startswith("random_"):
             return [random(self, name, eqn.params, inputs, eqn.outvars[0].aval)]
-        return [self._instruction(eqn.primitive, eqn.params, inputs, eqn.outvars[0].aval)]
+        return [self._instruction(eqns, inputs, eqn.outvars[0].aval)]
 
     def _split(self, eqn: Any, x: Value) -> list[Value]:
         out, at, axis = [], 0, eqn.params["axis"]
@@ -152,22 +174,27 @@ class Instructions:
             at += size
         return out
 
-    def _instruction(self, primitive: Any, params: dict[str, Any], args: Sequence[Value], aval: Any) -> Value:
-        name, shape = primitive.name, tuple(aval.shape)
+    def _instruction(self, eqns: Sequence[Any], args: Sequence[Value], aval: Any) -> Value:
+        name, params, shape = eqns[0].primitive.name, eqns[0].params, tuple(aval.shape)
         if name in _SAME or (name == "convert_element_type" and args[0].dtype == str(aval.dtype)):
             return args[0]
         if (args and all(v.known for v in args)) or name == "iota":
-            return self._computed(primitive, params, args)
+            return self._computed(eqns, args)[0]
         if name in LOOKS and len(args) == 1:
             return self.look(name, args[0], params, shape)
         if name not in _SHAPED:
             args = [v if v.shape == shape or v.size == 1 else self._spread(v, shape) for v in args]
         return self.made(name, params, tuple(args), shape, str(aval.dtype))
 
-    def _computed(self, primitive: Any, params: dict[str, Any], args: Sequence[Value]) -> Value:
-        several = range(len(self.rates) if any(v.rated for v in args) else 1)
+    def _computed(self, eqns: Sequence[Any], args: Sequence[Value]) -> list[Value]:
+        """What an instruction on numbers that are known makes: at each rate, where they or it differ."""
+        several = range(len(self.rates) if len(eqns) > 1 and any(v.rated for v in args) else 1)
+        outs = []
         with jax.default_device(self._cpu), jax.ensure_compile_time_eval():
-            return self.constants([primitive.bind(*[jnp.asarray(v.at(r)) for v in args], **params) for r in several])
+            for r in several:
+                out = eqns[r].primitive.bind(*[jnp.asarray(v.at(r)) for v in args], **eqns[r].params)
+                outs.append(out if eqns[r].primitive.multiple_results else [out])
+        return [self.constants(xs) for xs in zip(*outs)]
 
     def _spread(self, x: Value, shape: tuple[int, ...]) -> Value:
         return self._looked(x, spread(x.shape, view_of(x), shape), shape)

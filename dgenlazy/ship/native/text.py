@@ -23,6 +23,7 @@ class Text:
         self.tables: dict[Value, str] = {}
         self.rated: dict[Value, str] = {}  # tables with a row for each sample rate
         self.fields: dict[Value, str] = {}
+        self.names: dict[Value, str] = {}  # of what loops and branches make
         self.prepared: set[Value] = set()  # what is prepared and read later
         self.leaving: set[Value] = set()  # what the outputs read
         self.local: set[Value] = set()  # what only the present loop over lanes reads
@@ -86,6 +87,10 @@ class Text:
 
     def _outside(self, v: Value, index: str, several: str) -> str:
         kind, *which = v.source
+        if kind == "part":
+            return self.names[which[0]] + (f"[{index}]" if v.size > 1 else "")
+        if kind == "turn":
+            return f"t{which[0].number}"
         if kind == "rate":
             return f"{self.rated.setdefault(v, f'{self.name}_r{v.number}')}[self->dg_rate]{several}"
         if kind == "param":

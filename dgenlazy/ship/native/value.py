@@ -14,6 +14,10 @@ CONSTANT, PREPARED, FRAME = range(3)  # how often a value is computed: never aga
 TYPES = ("float32", "int32", "uint32", "bool")
 
 
+class Region:
+    """The inside of a loop or a branch: what is made in it is computed there alone."""
+
+
 @dataclass(eq=False)
 class Value:
     """An array of one frame.
@@ -26,6 +30,7 @@ class Value:
         const: What it is, where that is known.
         rated: What it is at each of the sample rates, where that is known and differs.
         source: Where it comes from, where from outside: "param", "input" and "state" with a number, "frame", "seed".
+        region: The loop or branch that it is computed in.
         base, view: Of a view, the value that it looks at, and how.
     """
 
@@ -40,6 +45,7 @@ class Value:
     const: Any = None
     rated: tuple[Any, ...] = ()
     source: tuple[Any, ...] = ()
+    region: Region | None = None
     base: Any = None
     view: View | None = None
 
