@@ -5,8 +5,11 @@ import os
 import pickle
 import re
 import shutil
+import time
 
 import cases
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_native import TABLE, Instance, built, distance, shippable, value_of
@@ -195,3 +198,164 @@ def test_a_player_goes_over_to_another_of_its_rates(cache):
 def test_errors_of_compile_begin_with_its_name(ask, says):
     with pytest.raises(dg.DGenError, match=rf"^compile: .*{re.escape(says)}"):
         ask()
+
+
+# Loops and branches of JAX.
+
+
+def scanned(x, w):
+    def turn(c, t):
+        c = jnp.tanh(c * 0.5 + t * w)
+        return c[::-1], (c, x)
+
+    c, (rows, same) = jax.lax.scan(turn, jnp.stack([x, -x]), jnp.arange(4.0), reverse=True)
+    return jnp.concatenate([c, rows.ravel(), same])
+
+
+def swapped(x, w):
+    a, b = jax.lax.fori_loop(0, 5, lambda i, ab: (ab[1], ab[0] + i), (x, w[0]))
+    return jnp.stack([a, b])
+
+
+def counted(x, w):
+    """As many turns as the sample says."""
+    n, y = jax.lax.while_loop(lambda c: c[0] < jnp.abs(x) * 9, lambda c: (c[0] + 1, jnp.cos(c[1] + w)), (0, w))
+    return y * n
+
+
+def chosen(x, w):
+    y = jax.lax.cond(x > 0, lambda a: jnp.sin(a * 2) + w, lambda a: a - w[::-1], x)
+    double = lambda v: jax.lax.fori_loop(0, 3, lambda i, q: q * v + i, v)  # noqa: E731
+    return jax.lax.switch(jnp.int32(x * 3), [lambda v: v, lambda v: v * v, double], y)
+
+
+def nested(x, w):
+    def outer(c, t):
+        inner = lambda c, s: (c * 0.9 + s * t, c * w)  # noqa: E731
+        c, rows = jax.lax.scan(inner, c + x, jnp.arange(3.0))
+        return jax.lax.cond(c > 1, lambda c: c - 1, lambda c: c, c), rows.sum(0)
+
+    c, rows = jax.lax.scan(outer, x, jnp.linspace(-1, 1, 4))
+    return jnp.concatenate([rows.ravel(), c[None]])
+
+
+def empty(x, w):
+    c, rows = jax.lax.scan(lambda c, t: (c + 1, t), x, jnp.zeros((0, 2)))
+    return c + rows.sum() + jax.lax.fori_loop(3, 3, lambda i, c: c * 2, w)
+
+
+def mapped(x, w):
+    return jax.lax.map(lambda v: v * x + w.sum(), jnp.arange(3.0)).at[1].set(x)
+
+
+def flagged(x, w):
+    seen, _ = jax.lax.scan(lambda seen, v: (seen | (v > x), None), False, w)
+    return jnp.where(seen, x, w)
+
+
+def large(x, w):
+    """A table that is written row by row, too large for the stack."""
+    rows = jax.lax.fori_loop(0, 300, lambda i, t: t.at[i].set(x * i), jnp.zeros(300))
+    return rows[::100] + w.sum()
+
+
+def scattered(x, w):
+    at = jnp.int32(x * 5)  # also outside
+    t = jnp.zeros((4, 2)).at[at].set(w)
+    t = t.at[jnp.array([0, 3, 0]), jnp.array([1, 0, 1])].add(x)
+    t = t.at[1:3].multiply(w).at[at, 0].min(-1.0, mode="clip").at[2].max(x)
+    return t.ravel()
+
+
+LOOPS = [scattered, scanned, swapped, counted, chosen, nested, empty, mapped, flagged, large]
+
+
+def looped():
+    w = Tensor([0.3, -0.2])
+    for fn in LOOPS:
+        yield fn.__name__, dg.from_jax(fn)(Signal.input(0), w), w
+    yield "prepared", dg.from_jax(lambda w: jax.lax.fori_loop(0, 3, lambda i, q: q * q + i, w))(w) * Signal.input(0), w
+    body = dg.from_jax(lambda y, x: jax.lax.fori_loop(0, 3, lambda i, y: jnp.tanh(0.5 * y + x), y))
+    yield "in_a_loop", dg.feedback(lambda y: body(y, Signal.input(0))), w
+
+
+def test_loops_and_branches_of_jax_are_those_of_c(tmp_path):
+    found, x = list(looped()), noise(60)
+    made = [native.source(y, {"w": w}, name) for name, y, w in found]
+    flags = ("-O1", "-ffp-contract=off", "-fsanitize=undefined", "-fno-sanitize-recover=all") if EVERY else ()
+    library = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made], *flags)))
+    for m, (name, y, _) in zip(made, found):
+        want = y.realize(60, inputs={0: x}).reshape(60, -1)
+        got = Instance(library, m).run([x] * len(m.step.channels), 60, (1, 8))
+        assert distance(got, want) < 2e-6, name
+
+
+def test_cpp_takes_loops_and_what_ticks_without_a_warning(tmp_path):
+    values = [(name, y) for name, y, _ in looped()] + list(ticking())
+    texts = [native.source(y, None, name, sample_rates=[44100, 48000]).file.text for name, y in values]
+    built(tmp_path, texts, "-O0", compiler="g++", std="-std=c++11")
+
+
+def test_a_loop_with_what_has_no_form_is_named():
+    fn = lambda x: jax.lax.fori_loop(0, 2, lambda i, v: jax.scipy.special.gammaln(v), x)  # noqa: E731
+    with pytest.raises(dg.ArgumentError, match=r"export: \S+: the primitive lgamma of float32 has no form in C"):
+        native.source(dg.from_jax(fn)(Signal.input(0)), None, "v")
+
+
+# What runs at hops.
+
+
+def ticking():
+    x, y = Signal.input(0), Signal.noise(seed=3)
+    w = [Tensor.randn([8, 8], seed=i) * 0.3 for i in (1, 2)]
+    net = dg.feedback(lambda h: (w[0] @ h + w[1] @ (x.downsample(16) * Tensor.ones([8]))).tanh(), init=np.zeros(8))
+    yield "net", net.upsample().sum()
+    yield "spectra", x.stft(64).istft()
+    yield "masked", (x.stft(64, 16) * (x.downsample(32).sigmoid() * Tensor.ones([33]))).istft()
+    yield "filtered", x.downsample(16).biquad(300.0).upsample("cubic")
+    yield "rates", x.downsample(4).onepole(0.5).downsample(8).upsample() + x.downsample(8).accum().upsample("hold")
+    yield "windowed", x.windows(9, 3).sum(axis=0).upsample("hold") + x
+    yield "noisy", y.downsample(4).upsample("window")
+    yield "sampled", Signal.from_samples(noise(60, 5), hop=7).upsample().sum()
+    yield "turned", Signal.phasor(x.downsample(8) * 100 + 300.0)
+    yield "single", x.windows(1, 4).overlap_add()
+    yield "shifted", x.windows(32, 8, align="start").overlap_add(align="end")
+    yield "uneven", x.windows(10, 7, align=3).overlap_add(align=8)
+    yield "lanes", (x * Tensor([1.0, 2.0])).stft(16).istft().sum()
+    yield "memory", x.downsample(8).history().upsample() + x.downsample(8).delay(2.5, max_delay=4).upsample()
+
+
+def test_what_ticks_is_the_same_in_blocks_of_any_length(tmp_path):
+    found = list(ticking())
+    made = [native.source(y, None, name) for name, y in found]
+    library, x = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made]))), noise(400)
+    for m, (name, y) in zip(made, found):
+        latency = m.step.program.latency
+        given = [np.concatenate([x, np.zeros(latency, np.float32)])] * len(m.step.channels)
+        got = Instance(library, m).run(given, 400 + latency, (1, 2, 9, 73))
+        want = y.realize(400, inputs={0: x}).reshape(400, -1)
+        assert distance(got[latency:], want) < 1e-5, name
+        again = Instance(library, m).run(given, 400 + latency, ())
+        np.testing.assert_array_equal(got, again, name)
+
+
+def test_what_ticks_seldom_runs_only_then(tmp_path):
+    """A network at hop 64 costs a part of the same at every frame."""
+    x = Signal.input(0)
+    w = Tensor.randn([64, 64], seed=1) * 0.1
+
+    def net(x):
+        return dg.feedback(lambda h: (w @ h + x).tanh(), init=np.zeros(64)).sum()
+
+    seldom, always = native.source(net(x.downsample(64)).upsample("hold"), None, "a"), native.source(net(x), None, "b")
+    library, block = ctypes.CDLL(str(built(tmp_path, [seldom.file.text, always.file.text], "-O2"))), noise(6400)
+    spent = []
+    for m in (seldom, always):
+        instance = Instance(library, m)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            instance.process([block], 6400)
+            times.append(time.perf_counter() - start)
+        spent.append(min(times))
+    assert spent[0] < 0.25 * spent[1], spent  # 1/64 and what copying costs

@@ -117,4 +117,11 @@ from .tensor import (
     sum as sum,
     transpose as transpose,
 )
-from .window import hann as hann, overlap_add as overlap_add, padded as padded, windows as windows
+from .window import (
+    hann as hann,
+    laid_together as laid_together,
+    overlap_add as overlap_add,
+    padded as padded,
+    windows as windows,
+    windows_of as windows_of,
+)

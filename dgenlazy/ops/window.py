@@ -169,7 +169,7 @@ class OverlapAdd(Rated):
         return y * beside(jnp.asarray(table, y.dtype), y)
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
-        hop, size, slots, given = spec.every, spec.shape[-1], clock.slots(spec.every), dict(params)
+        hop, size, slots = spec.every, spec.shape[-1], clock.slots(spec.every)
         live = clock.live(hop, latency) if latency else jnp.ones(slots, bool)
         live = jnp.where(jnp.arange(slots) < slots - 1, live, live & clock.full(hop, latency))
         x = jnp.where(beside(live, x), x, jnp.zeros_like(x))
@@ -178,13 +178,17 @@ class OverlapAdd(Rated):
             room = jnp.zeros((parts.shape[0] + hop - 1, *parts.shape[1:]), parts.dtype)
             parts = lax.dynamic_update_slice_in_dim(room, parts, clock.offset(hop, latency), 0)
         total = padded(state, length) + padded(parts, length)
-        y = total[: clock.frames]
-        if given["divided"]:
-            table, settled = divisor(size, hop, given["before"])
-            late_by = latency + given["before"]
-            time = jnp.uint32(clock.start).astype(jnp.int32) - late_by + jnp.arange(clock.frames, dtype=jnp.int32)
-            y = y * beside(_at(table, settled, hop, time, y.dtype), y)
-        return total[clock.frames :], y
+        return total[clock.frames :], self.scaled(params, spec, latency, clock, total[: clock.frames])
+
+    def scaled(self, params: Params, spec: Spec, latency: int, clock: Clock, y: Any) -> Any:
+        """A block of sums of windows, where that is asked for divided by the sum of the squares of theirs."""
+        given: dict[str, Any] = dict(params)
+        if not given["divided"]:
+            return y
+        table, settled = divisor(spec.shape[-1], spec.every, given["before"])
+        late_by = latency + given["before"]
+        time = jnp.uint32(clock.start).astype(jnp.int32) - late_by + jnp.arange(clock.frames, dtype=jnp.int32)
+        return y * beside(_at(table, settled, spec.every, time, y.dtype), y)
 
 
 @OverlapAdd

@@ -16,6 +16,7 @@ def _declared(text: Text, parts: Iterable[Value]) -> None:
     for part in parts:
         if part.size:
             text.names[part] = text.declared(part)
+            text.put(f"(void){text.names[part]};")  # of what is not read
 
 
 def _copied(text: Text, parts: Sequence[Value], values: Sequence[Value]) -> None:
@@ -73,4 +74,14 @@ def _cond(text: Text, n: Value, emit: Emit) -> None:
             _copied(text, p["parts"], out)
 
 
-BLOCKS: dict[str, Callable[[Text, Value, Emit], None]] = {"scan": _scan, "while": _while, "cond": _cond}
+def _guard(text: Text, n: Value, emit: Emit) -> None:
+    """What runs only at ticks, and writes where it lies from frame to frame."""
+    p = n.params
+    for part in p["parts"]:
+        text.names[part] = f"self->dg_s{part.params['state']}"
+    with text.block(f"if ({text.read(p['due'], [])})"):
+        _run(text, emit, p["region"], p["values"])
+        _copied(text, p["parts"], p["values"])
+
+
+BLOCKS: dict[str, Callable[[Text, Value, Emit], None]] = {"scan": _scan, "while": _while, "cond": _cond, "guard": _guard}

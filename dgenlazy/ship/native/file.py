@@ -75,7 +75,7 @@ def written(step: Step, name: str, seed: int, units: Mapping[str, str], math: st
     emit(text, order, order.prepared)
     prepare = text.taken()
     reset = _reset(text, step)
-    text.local_states = {i for i in order.written if step.state[i].size == 1}
+    text.local_states = {i for i in order.written - step.kept.keys() if step.state[i].size == 1}
     process = _process(text, order, step)
     fields = [Field(n, "float32", leaf.spec.shape) for n, leaf in step.params.items()]
     fields.append(Field("seed", "uint32", ()))

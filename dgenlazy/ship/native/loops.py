@@ -50,28 +50,36 @@ class Order:
             for a in v.args:
                 self.readers.setdefault(a.seen()[0], []).append(v)
         self.rings: dict[Value, int] = {}
+        self.states, self._kept = step.state, step.kept
         writes = []
         leaving = {v.seen()[0] for v in step.outputs}
         for i, (before, after) in enumerate(zip(step.state, step.after)):
-            if after is before or not before.size:
+            if after is before or after is step.kept.get(i) or not before.size:
                 continue
-            updates = after.prim == "dynamic_update_slice" and after.args[0] is before and before.size > 1
-            if updates and after not in self.readers and after not in leaving and step.after.count(after) == 1:
+            updates = after.prim == "dynamic_update_slice" and after.args[0] in (before, step.kept.get(i)) and before.size > 1
+            # Where both what it was and what it is are read, readers might wait for each other.
+            alone = after not in self.readers or self._reading(i) == {after}
+            if updates and alone and after not in leaving and step.after.count(after) == 1:
                 self.rings[after] = i
             else:
                 writes.append(Write(i, before, after))
         self.written: set[int] = {w.number for w in writes}
-        self.states = step.state
         self.frame: list[Task] = [*frame, *writes]
 
     def before(self, task: Task) -> set[Any]:
         """What must be done before a task: its arguments, and where it writes a state, all that reads it."""
         if isinstance(task, Write):
-            return {task.after.seen()[0], *self.readers.get(task.state, [])}
+            return {task.after.seen()[0], *self._reading(task.number)}
         found: set[Any] = {a.seen()[0] for a in task.args}
         if task in self.rings:
-            found |= set(self.readers.get(self.states[self.rings[task]], []))
+            found |= self._reading(self.rings[task])
+        if task.prim == "guard":
+            found |= {v for part in task.params["parts"] for v in self.readers.get(self.states[part.params["state"]], [])}
         return found - {task}
+
+    def _reading(self, number: int) -> set[Any]:
+        """What reads a state before it is what it is after the frame."""
+        return {v for x in (self.states[number], self._kept.get(number)) if x for v in self.readers.get(x, [])}
 
 
 def needs_form(v: Value) -> None:
@@ -261,7 +269,8 @@ def _emit_nest(text: Text, order: Order, n: Any) -> None:
     if n.prim in BLOCKS:
         BLOCKS[n.prim](text, n, lambda values: _emit_inside(text, order, values))
     elif n in order.rings:
-        update(text, n, f"self->dg_s{order.rings[n]}")
+        text.names[n] = f"self->dg_s{order.rings[n]}"
+        update(text, n, text.names[n])
     else:
         NESTS[n.prim](text, n, text.declared(n))
 

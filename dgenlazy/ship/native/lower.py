@@ -19,13 +19,24 @@ from .views import LOOKS, View, dense, spread
 
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_lin"}
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-_RULES = ("jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "jvp", "cond_jaxpr", "body_jaxpr", "branches")
+_RULES = (
+    "jvp_jaxpr_fun",
+    "jvp_jaxpr_thunk",
+    "fwd_jaxpr_thunk",
+    "bwd",
+    "jvp",
+    "update_jaxpr",
+    "cond_jaxpr",
+    "body_jaxpr",
+    "branches",
+)
 _SAME = {"stop_gradient", "copy", "copy_p", "optimization_barrier", "sharding_constraint", "device_put"}
 _SHAPED = {  # what says itself how its arguments meet; all others are elementwise, and lengths of 1 broadcast
     *LOOKS,
     *("gather", "dynamic_slice", "dynamic_update_slice", "dot_general", "conv_general_dilated", "concatenate", "stack", "pad"),
     *("cumsum", "cumprod", "cummax", "cummin", "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and"),
     *("reduce_or", "argmax", "argmin", "iota", "threefry", "sort"),
+    *("scatter", "scatter-add", "scatter-mul", "scatter-min", "scatter-max"),
 }
 
 
@@ -217,8 +228,22 @@ class Instructions:
         rest: Any = {"prim": "view", "base": base, "view": view, "level": base.level}
         return self._once(("view", base.number, view, shape), lambda: self.new(shape, base.dtype, **rest))
 
+    def _needed(self, name: str, params: Mapping[str, Any], args: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The arguments, places among them 0 where there is no other."""
+        first, sizes = 0, ()
+        if name == "dynamic_slice":
+            first, sizes = 1, params["slice_sizes"]
+        elif name == "dynamic_update_slice":
+            first, sizes = 2, args[1].shape
+        elif name == "gather" and "FILL" not in str(params["mode"]):
+            moves = [args[0].shape[axis] > params["slice_sizes"][axis] for axis in params["dimension_numbers"].start_index_map]
+            return args if any(moves) else (args[0], self.constant(np.zeros(args[1].shape, args[1].dtype)))
+        fixed = [self.constant(np.zeros((), v.dtype)) if n == d else v for v, n, d in zip(args[first:], sizes, args[0].shape)]
+        return (*args[:first], *fixed) if first else args
+
     def made(self, name: str, params: dict[str, Any], args: tuple[Value, ...], shape: tuple[int, ...], dtype: str) -> Value:
         """The value of an instruction."""
+        args = self._needed(name, params, args)
         known = [everywhere(v) for v in args]
         if name == "select_n" and known[0] is not None and args[1 + int(known[0])].shape == shape:
             return args[1 + int(known[0])]

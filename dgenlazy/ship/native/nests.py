@@ -200,6 +200,36 @@ def _updated(text: Text, n: Value, name: str) -> None:
     update(text, n, name)
 
 
+_SCATTERED = {"scatter": "", "scatter-add": "sum", "scatter-mul": "prod", "scatter-min": "min", "scatter-max": "max"}
+
+
+def _scattered(text: Text, n: Value, name: str) -> None:
+    """Elements put, or added, at places that are computed; what is outside is left out, or put at the nearest."""
+    (x, indices, updates), numbers, how = n.args, n.params["dimension_numbers"], _SCATTERED[n.prim]
+    with text.loops(n.shape) as at:
+        text.put(f"{text.target(name, n, at)} = {text.read(x, at)};")
+    if not updates.size:
+        return
+    axes = range(len(x.shape))
+    gone = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+    with text.loops(updates.shape) as at, text.block():
+        batch = [lane for axis, lane in enumerate(at) if axis not in numbers.update_window_dims]
+        window = dict(zip([axis for axis in axes if axis not in gone], numbers.update_window_dims))
+        places = [at[window[axis]] if axis in window else "0" for axis in axes]
+        for axis, of_batch in zip(numbers.operand_batching_dims, numbers.scatter_indices_batching_dims):
+            places[axis] = batch[of_batch]
+        tests = []
+        for i, axis in enumerate(numbers.scatter_dims_to_operand_dims):
+            asked = text.read(indices, [*batch, str(i)])
+            most = x.shape[axis] - (updates.shape[window[axis]] if axis in window else 1)
+            text.put(f"const int p{axis} = {place(asked, indices.dtype, most)};")
+            tests.append(f"{asked} == ({C_TYPES[indices.dtype]})p{axis}")
+            places[axis] = f"p{axis}" if places[axis] == "0" else f"({places[axis]} + p{axis})"
+        target, new = text.target(name, n, places), text.read(updates, at)
+        drops = f"if ({' && '.join(tests)}) " if tests and "FILL" in str(n.params["mode"]) else ""
+        text.put(f"{drops}{target} = {_joined(how, n.dtype, target, new) if how else new};")
+
+
 NESTS: dict[str, Callable[[Text, Value, str], None]] = {
     **{f"reduce_{how}": _reduced for how in ("sum", "max", "min", "prod", "and", "or")},
     **{f"cum{how}": _running for how in ("sum", "prod", "max", "min")},
@@ -211,4 +241,5 @@ NESTS: dict[str, Callable[[Text, Value, str], None]] = {
     "dot_general": _dot,
     "conv_general_dilated": _convolved,
     "dynamic_update_slice": _updated,
+    **dict.fromkeys(_SCATTERED, _scattered),
 }

@@ -261,7 +261,7 @@ class NativePlayer:
 
     def _flush(self) -> None:
         """Begin recurrences again that are not finite."""
-        rows = self.manifest["state"][1:]
+        rows = [row for row in self.manifest["state"] if row["of"] >= 0]
         groups = [[row for row in rows if row["of"] == of] for of in dict.fromkeys(row["of"] for row in rows)]
 
         def held(memory):
@@ -320,7 +320,7 @@ def _manifest(made: Source) -> dict[str, Any]:
     state = [{"name": "position", "shape": [], "dtype": "uint32", "field": "dg_frame", "of": -1}]
     for i, (v, of) in enumerate(zip(step.state, step.owners)):
         if v.size:
-            name = f"{lines[of]}.{i}"
+            name = f"{lines[of] if of >= 0 else 'held'}.{i}"
             state.append({"name": name, "shape": list(v.shape), "dtype": v.dtype, "field": f"dg_s{i}", "of": of})
     return {
         "sample_rate": made.rate,

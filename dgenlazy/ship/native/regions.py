@@ -95,6 +95,16 @@ def inside(made: Any) -> Iterator[Region]:
         made.region, made.held = outer, known
 
 
+@contextlib.contextmanager
+def again(made: Any, region: Region) -> Iterator[None]:
+    """What is made in it belongs to a region of before, too."""
+    outer, made.region, made.held = made.region, region, made.held.new_child()
+    try:
+        yield
+    finally:
+        made.region, made.held = outer, made.held.parents
+
+
 def read_by(region: Region | None, roots: Iterable[Value]) -> tuple[list[Value], list[Value]]:
     """What `roots` are made of: the values of a region, and those from outside."""
     own: dict[Value, None] = {}

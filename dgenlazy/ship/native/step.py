@@ -13,8 +13,11 @@ from ...errors import ArgumentError
 from ...graph import Clock, Context, Data, Input, Rated, Recurrence, Seed
 from ...ops import clock
 from ...run import Program, Staged, initial_state, runtime
+from . import rates, regions
 from .lower import Instructions
-from .value import FRAME, PREPARED, Value
+from .value import FRAME, PREPARED, Region, Value
+
+Ticks = tuple[int, int]  # hop, and how late it ticks
 
 
 class Step:
@@ -24,7 +27,8 @@ class Step:
         params: The parameters, by name.
         channels: Of each input channel its number and the shape of a frame.
         state, start, after: Of each array of state its value before a frame, before the first frame, and after a frame.
-        owners: Of each of them, which of the recurrences has it.
+        owners: Of each of them, which of the recurrences has it, -2 for what is only held.
+        kept: Of those that are written only at some ticks, what they hold from then on.
         samples: After how many frames the graph's own samples end, if it has some.
         outputs: What leaves it.
     """
@@ -41,29 +45,164 @@ class Step:
         self.frame = self.made.new((), "uint32", source=("frame",), level=FRAME)
         self.seed = self.made.new((), "uint32", source=("seed",), level=PREPARED)
         env = self._leaves(graph, settings)
-        self.start, tree = self._start(env)
-        self.state = [self.made.new(v.shape, v.dtype, source=("state", i), level=FRAME) for i, v in enumerate(self.start)]
-        trees = jax.tree.unflatten(tree, range(len(self.state)))
-        self.owners = [number for number, held in enumerate(trees) for _ in jax.tree.leaves(held)]
+        self._env = env
+        starts, tree = self._start(env)
+        self._starts = iter(jax.tree.unflatten(tree, starts))
+        self.start: list[Value] = []
+        self.state: list[Value] = []
         self.after: list[Value] = []
-        before = iter(jax.tree.unflatten(tree, self.state))
-        for i, (op, args, _) in enumerate(self.program.lines, len(env)):
-            self.made.op = op.__name__
-            held = next(before) if isinstance(op, Recurrence) else ()
-            seen = {a: env[a] for a in args} | ({self.program.clock: env[self.program.clock]} if self._rated(i) else {})
-            state, out = self.made.traced(lambda rate, *xs, i=i: self._line(rate, i, *xs), self.frame, held, seen)
-            self.after += jax.tree.leaves(state) if isinstance(op, Recurrence) else []
-            env.append(out)
+        self.owners: list[int] = []
+        self.kept: dict[int, Value] = {}
+        self._recurrences = -1
+        for ticks, lines in self._runs():
+            if ticks is None:
+                self._frames(lines[0])
+            else:
+                self._ticks(ticks, lines)
         self.made.op = "output"
-        self.outputs: list[Value] = [self._copied(self._given_out(env, i), "state", "input") for i in self.program.outputs]
-        self.after = [v if v is self.state[i] else self._copied(v, "state") for i, v in enumerate(self.after)]
+        self.outputs: list[Value] = [self._copied(self._given_out(i), "state", "input", "part") for i in self.program.outputs]
+        same = lambda i, v: v is self.state[i] or v is self.kept.get(i)  # noqa: E731
+        self.after = [v if same(i, v) else self._copied(v, "state") for i, v in enumerate(self.after)]
+
+    def _runs(self) -> list[tuple[Ticks | None, list[int]]]:
+        """Lines in order, those together that run at the same ticks; None for what runs in every frame."""
+        runs: list[tuple[Ticks | None, list[int]]] = []
+        for i in self._lines():
+            op, hop = self._op(i), self._hop(i)
+            seldom = self._rated(i) and not isinstance(op, Rated) and hop is not None and hop > 1
+            ticks = (hop or 1, self.program.latencies[i]) if seldom else None
+            if ticks and runs and runs[-1][0] == ticks:
+                runs[-1][1].append(i)
+            else:
+                runs.append((ticks, [i]))
+        return runs
+
+    def _op(self, i: int) -> Any:
+        return self.program.lines[i - len(self.program.leaves)].op
+
+    def places(self, start: Any) -> Any:
+        """Places for what a line carries on, `start` before the first frame."""
+        flat, tree = jax.tree.flatten(start)
+        for v in flat:
+            self.state.append(self.made.new(v.shape, v.dtype, source=("state", len(self.state)), level=FRAME))
+            self.owners.append(self._recurrences)
+        self.start += flat
+        self.after += self.state[len(self.after) :]
+        return jax.tree.unflatten(tree, self.state[len(self.state) - len(flat) :])
+
+    def zeros(self, shape: Sequence[int], dtype: Any) -> Value:
+        """A place for an array that is 0 at first."""
+        return self.places(self.made.constant(np.zeros(shape, dtype)))
+
+    def held(self, shape: Sequence[int], dtype: Any) -> Value:
+        """A place for what lasts until the next tick."""
+        self._recurrences, before = -2, self._recurrences
+        place = self.zeros(shape, dtype)
+        self._recurrences = before
+        return place
+
+    def params_of(self, i: int) -> Any:
+        return self.program.lines[i - len(self.program.leaves)].params
+
+    def named(self, i: int) -> None:
+        """What is made next is of line `i`."""
+        self.made.op = self._op(i).__name__
+
+    def becomes(self, before: Any, after: Any) -> None:
+        """What a place holds after the frame."""
+        for v, x in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+            self.after[v.source[1]] = x
+
+    def now(self, i: int) -> Any:
+        """The value of line `i` in this frame. A row of samples is looked up where it is asked for."""
+        if self._env[i] is None:
+            table, every = self._tables[i]
+            return self.made.traced(lambda rate, frame, table: _row(frame, table, every), self.frame, table)
+        return self._env[i]
+
+    def _frames(self, i: int) -> None:
+        """A line that runs in every frame."""
+        op = self._op(i)
+        self.made.op, own = op.__name__, isinstance(op, Recurrence)
+        self._recurrences += own
+        start = next(self._starts) if own else ()
+        if isinstance(op, Rated) and self._hop(i) is not None:
+            self._env.append(rates.lowered(self, i, start))
+            return
+        held = self.places(start)
+        state, out = self.traced(i, held)
+        if own:
+            self.becomes(held, state)
+        self._env.append(out)
+
+    def traced(self, i: int, held: Any) -> tuple[Any, Any]:
+        """State and output of a line."""
+        args = self.program.lines[i - len(self.program.leaves)].args
+        seen = {a: self.now(a) for a in args} | ({self.program.clock: self.now(self.program.clock)} if self._rated(i) else {})
+        return self.made.traced(lambda rate, *xs: self._line(rate, i, *xs), self.frame, held, seen)
+
+    def _ticks(self, ticks: Ticks, lines: Sequence[int]) -> None:
+        """Lines that run at the same ticks, and hold what they give until the next."""
+        writes: list[tuple[Value, Value]] = []
+        due = self.due(ticks)
+        with regions.inside(self.made) as region:
+            for i in lines:
+                op = self._op(i)
+                self.made.op, own = op.__name__, isinstance(op, Recurrence)
+                self._recurrences += own
+                held = self._outside(lambda own=own: self.places(next(self._starts) if own else ()))
+                state, out = self.traced(i, held)
+                writes += zip(jax.tree.leaves(held), jax.tree.leaves(state) if own else [])
+                self._env.append(out)
+        used = {a for j in self._lines() if j not in lines for a in self._args(j)} | {*self.program.outputs}
+        shown = [i for i in lines if i in used]
+        flat, tree = jax.tree.flatten([self._env[i] for i in shown])
+        parts = self.guarded(due, region, [*writes, *[(self.held(v.shape, v.dtype), v) for v in flat]])
+        for i, out in zip(shown, jax.tree.unflatten(tree, parts[len(writes) :])):
+            self._env[i] = out
+
+    def _lines(self) -> range:
+        return range(len(self.program.leaves), len(self.program.specs))
+
+    def _args(self, i: int) -> Sequence[int]:
+        return self.program.lines[i - len(self.program.leaves)].args
+
+    def _outside(self, make: Any) -> Any:
+        """What is made in a region, but belongs to the frame."""
+        region, self.made.region = self.made.region, None
+        try:
+            return make()
+        finally:
+            self.made.region = region
+
+    def due(self, ticks: Ticks) -> Value:
+        """Whether this frame is a tick."""
+        self.made.op = f"hop {ticks[0]}"
+        return self.made.traced(lambda rate, now: Clock(now, 1).offset(*ticks) == 0, self.now(self.program.clock))
+
+    def guarded(self, due: Value, region: Region, writes: Sequence[tuple[Value, Value]]) -> list[Value]:
+        """What is written only where it is due: for each pair a place, and what it holds from then on, which is returned."""
+        with regions.again(self.made, region):
+            values = [self._copied(v, "state") for _, v in writes]
+        node = self.made.new((), "int32", prim="guard")
+        node.args = (due, *regions.read_by(region, values)[1])
+        parts = []
+        for (place, _), v in zip(writes, values):
+            number = place.source[1]
+            parts.append(self.made.new(v.shape, v.dtype, prim="part", args=(node,), params={"state": number}))
+            self.after[number] = self.kept[number] = parts[-1]
+        node.params = {"parts": parts, "region": region, "due": due, "values": values}
+        self.made.placed(node, parts)
+        return parts
 
     def _leaves(self, graph: Staged, settings: runtime.Settings) -> list[Any]:
-        made, env = self.made, [self.made.constant(x) for x in graph.numbers]
+        made = self.made
+        env: list[Any] = [made.constant(x) for x in graph.numbers]
         names = {leaf: name for name, leaf in self.params.items()}
         at = {}
         for number, (shape, _) in self.channels.items():
             at[number] = made.new(shape, "float32", source=("input", number), level=FRAME)
+        self._tables: dict[int, tuple[Value, int]] = {}  # samples: of a leaf, its rows, and frames from one to the next
         for leaf, spec in zip(graph.arrays, graph.program.leaves[graph.program.numbers :]):
             made.op = "Signal.from_samples" if spec.varies else "constant"
             if isinstance(leaf, Input):
@@ -74,7 +213,8 @@ class Step:
                 env.append(made.new(spec.shape, "float32", source=("param", names[leaf]), level=PREPARED))
             elif spec.varies:
                 table = made.constant(_beyond(np.asarray(leaf.array, spec.dtype), spec.every, self.program.latency))
-                env.append(made.traced(lambda rate, frame, table, spec=spec: _row(frame, table, spec.every), self.frame, table))
+                self._tables[len(env)] = table, spec.every
+                env.append(None)
             else:
                 env.append(made.constant(np.asarray(leaf.array, spec.dtype)))
         for name, leaf in self.params.items():
@@ -111,7 +251,7 @@ class Step:
         return self.program.rated and op is not clock and self._hop(i) is not None
 
     def _line(self, rate: float, i: int, frame: Any, held: Any, seen: Mapping[int, Any]) -> tuple[Any, Any]:
-        """One frame of line `i`; of what ticks more seldom, of each frame what it would be if it ticked."""
+        """One frame of line `i`; of what ticks more seldom, one in which it does."""
         op, args, params = self.program.lines[i - len(self.program.leaves)]
         inputs, ctx = [seen[a] for a in args], _context(rate)._replace(start=frame)
         if op is clock:
@@ -124,27 +264,27 @@ class Step:
             state, out = op.block(params, now, held, inputs[0][None], spec, before)
             return state, out[0]
         if isinstance(op, Recurrence):
-            live = jnp.asarray(now.full(hop, latency)) & now.live(hop, latency)[0]
+            live = now.live(hop, latency)[0]
             state, out = op.step(ctx._replace(hop=hop), params, held, *inputs)
             state = jax.tree.map(lambda a, b: jnp.where(live, a, b), state, held)
             return state, jax.tree.map(lambda y: jnp.where(live, y, jnp.zeros_like(y)), out)
         shift = jnp.asarray(now.offset(hop, latency) - np.int32(latency), jnp.int32).astype(jnp.uint32)
         return op.step(ctx._replace(start=frame + shift, hop=hop), params, held, *inputs)
 
-    def _given_out(self, env: Sequence[Any], i: int) -> Value:
+    def _given_out(self, i: int) -> Value:
         """An output, 0 before its beginning."""
         hop, latency = self._hop(i), self.program.latencies[i]
         if hop not in (None, 1):
             raise ArgumentError(f"export: an output has a value every {hop} frames; C gives one in each: upsample() it")
         if not (hop and latency):
-            return env[i]
+            return self.now(i)
         live = lambda rate, now, x: jnp.where(Clock(now, 1).live(1, latency)[0], x, 0)  # noqa: E731
-        return self.made.traced(live, env[self.program.clock], env[i])
+        return self.made.traced(live, self.now(self.program.clock), self.now(i))
 
     def _copied(self, value: Value, *sources: str) -> Value:
         """A value; of what will be overwritten in the same frame, a copy."""
         base = value.seen()[0]
-        if base.source and base.source[0] in sources:
+        if (base.source and base.source[0] in sources) or (base.prim == "part" and "part" in sources):
             return self.made.made("copy", {}, (value,), value.shape, value.dtype)
         return value
 

@@ -81,6 +81,8 @@ class Text:
         if v.source:
             return self._outside(v, index, several if v.size > 1 or v.source[0] != "rate" else "")
         several = several if v.size > 1 else ""
+        if v in self.names:
+            return self.names[v] + several
         if v in self.local:
             return f"v{v.number}"
         return (f"self->{self.fields[v]}" if v in self.fields else f"v{v.number}") + several
