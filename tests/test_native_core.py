@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_native import TABLE, Instance, built, distance, shippable, value_of
+from test_native import TABLE, Instance, built, distance, shippable, stepped, value_of
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
@@ -359,3 +359,90 @@ def test_what_ticks_seldom_runs_only_then(tmp_path):
             times.append(time.perf_counter() - start)
         spent.append(min(times))
     assert spent[0] < 0.25 * spent[1], spent  # 1/64 and what copying costs
+
+
+# Fourier transforms.
+
+SIZES = [1, 2, 3, 4, 5, 6, 8, 12, 14, 16, 22, 30, 49, 64, 97, 100, 128, 210, 262, 1024]
+
+
+def test_transforms_of_any_length_are_those_of_numpy(tmp_path):
+    made = []
+    for n in SIZES:
+        x = Signal.input(0, shape=[n])
+        re, im = Signal.input(1, shape=[2, n // 2 + 1]), Signal.input(2, shape=[2, n // 2 + 1])
+        made.append(native.source([*x.rfft(), dg.irfft(re, im, size=n)], None, f"n{n}"))
+    library = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made])))
+    for n, m in zip(SIZES, made):
+        x, y = noise(3, n), noise(3, 2, 2, n // 2 + 1, seed=1)
+        got = Instance(library, m).run([x, y[:, 0], y[:, 1]], 3, ())
+        spectrum = np.fft.rfft(x.astype(np.float64))
+        back = np.fft.irfft(y[:, 0].astype(np.float64) + 1j * y[:, 1], n).reshape(3, -1)
+        want = np.concatenate([spectrum.real, spectrum.imag, back], axis=1)
+        np.testing.assert_allclose(got, want, atol=3e-7 * max(4, np.sqrt(n) * 3), err_msg=str(n))
+
+
+def test_a_transform_that_has_no_form_is_named():
+    fn = lambda x: jnp.abs(jnp.fft.fft(x))  # noqa: E731
+    with pytest.raises(dg.ArgumentError, match=r"export: \S+: the primitive fft .* has no form in C"):
+        native.source(dg.from_jax(fn)(Signal.input(0, shape=[8])), None, "v")
+
+
+# Graphs drawn by chance.
+
+
+def drawn(seed):
+    """Signals of continuous ops, so that rounding stays rounding."""
+    random = np.random.default_rng(seed)
+    hz = lambda: float(random.uniform(50, 5000))  # noqa: E731
+    pool = [Signal.input(0), Signal.input(1), (Signal.phasor(hz()) * 2 * np.pi).sin(), Signal.noise(seed=seed)]
+    pick = lambda: pool[random.integers(len(pool))]  # noqa: E731
+    table = Tensor(random.uniform(-0.3, 0.3, 16))
+    makes = [
+        lambda x, y: x.tanh() + 0.5 * y,
+        lambda x, y: (x * y).sin(),
+        lambda x, y: dg.where(x > 0, x, 0.5 * x),
+        lambda x, y: dg.max(x, y) - dg.min(x, 0.3 * y).abs(),
+        lambda x, y: x.biquad(hz(), random.uniform(0.5, 3.0), mode=str(random.choice(["lowpass", "highpass", "notch"]))),
+        lambda x, y: x.svf(hz() * (1 + 0.2 * y.sigmoid()), 1.5),
+        lambda x, y: x.onepole(0.2 + 0.5 * y.sigmoid()),
+        lambda x, y: x.ladder(hz(), 0.4),
+        lambda x, y: x.smooth(3.0) - y.history(),
+        lambda x, y: x.delay(float(random.uniform(0, 90))),
+        lambda x, y: x.delay(20 + 10 * y.tanh(), max_delay=40),
+        lambda x, y: x.comb(int(random.integers(2, 50)), 0.6),
+        lambda x, y: dg.feedback(lambda p: 0.5 * p.delay(3) + (x - 0.3 * p).tanh()),
+        lambda x, y: (x * Tensor(random.uniform(-1, 1, 5))).softmax().max(axis=0),
+        lambda x, y: (Tensor(random.uniform(-1, 1, (4, 3))) @ dg.stack([x, y, x - y])).tanh().sum(),
+        lambda x, y: table.peek_row(7 + 2 * x.tanh()),
+        lambda x, y: x.downsample(int(random.choice([2, 8]))).tanh().onepole(0.5).upsample("linear") * y,
+        lambda x, y: x.windows(int(random.integers(2, 9)), 4).mean(axis=0).upsample("hold"),
+        lambda x, y: x.stft(16).istft() - y,
+        lambda x, y: x.compressor(-20.0, 3.0, 2.0, 20.0),
+    ]
+    for _ in range(random.integers(2, 6)):
+        pool.append(makes[random.integers(len(makes))](pick(), pick()).tanh())
+    return pool[-1] * Tensor([1.0, -0.5])
+
+
+@pytest.mark.parametrize("part", range(20 if EVERY else 1))
+def test_graphs_drawn_by_chance_are_the_same_in_c(part, tmp_path):
+    DGen.sample_rate = cases.RATE
+    count, frames = (10, 4096) if EVERY else (5, 600)
+    values = [drawn(100 * part + i) for i in range(count)]
+    made = [native.source(y, None, f"g{i}") for i, y in enumerate(values)]
+    library, x = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made]))), noise(2, frames)
+    for i, (m, y) in enumerate(zip(made, values)):
+        latency, inputs = m.step.program.latency, [x[n] for n in m.step.channels]
+        first = Instance(library, m).run(inputs, frames, ())
+        want = y.realize(frames, inputs={0: x[0], 1: x[1]}).reshape(frames, -1)
+        assert distance(first[latency:], want[: frames - latency]) < 1e-5, i
+        step = None if latency else stepped(y, {0: x[0], 1: x[1]}, frames)
+        assert step is None or distance(first, step.reshape(frames, -1)) < 1e-6, i
+        for length in (1, 7, 64, 1000):
+            one, other, parts = Instance(library, m), Instance(library, m), []
+            for at in range(0, frames, length):
+                block = [c[at : at + length] for c in inputs]
+                parts.append(one.process(block, min(length, frames - at)))
+                other.process([-c for c in block], min(length, frames - at))
+            np.testing.assert_array_equal(np.concatenate(parts, axis=1).T, first, str(i))

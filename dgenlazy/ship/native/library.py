@@ -2,6 +2,8 @@
 
 import re
 
+from . import fourier
+
 HEAD = """\
 #include <math.h>
 #include <stddef.h>
@@ -136,7 +138,7 @@ static inline float dg_log(float x) {
     return x > 0.0f ? (x < DG_INF ? p : x) : x == 0.0f ? -DG_INF : DG_NAN;
 }""",
     "dg_tanh": "static inline float dg_tanh(float x) { return tanhf(x); }",
-}
+} | fourier.FUNCTIONS
 LIBM = {
     name: f"static inline float dg_{name}(float x) {{ return {name}f(x); }}" for name in ("sin", "cos", "exp", "log", "tanh")
 }

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import ArgumentError
-from . import regions
+from . import regions, transform
 from .noise import random
 from .value import CONSTANT, TYPES, Key, Region, Value, everywhere, part, view_of
 from .views import LOOKS, View, dense, spread
@@ -69,9 +69,11 @@ class Instructions:
         x = np.asarray(x)
         return self._fixed((x.shape, x.dtype.str, x.tobytes()), lambda: self.new(x.shape, x.dtype, const=x))
 
-    def constants(self, given: Sequence[Any]) -> Value:
+    def constants(self, given: Sequence[Any]) -> Any:
         """What is a number at each rate, as one value."""
         given = [np.asarray(x) for x in given]
+        if given[0].dtype == np.complex64:
+            return transform.Pair(*[self.constants([part(x) for x in given]) for part in (np.real, np.imag)])
         keys = [(x.shape, x.dtype.str, x.tobytes()) for x in given]
         if len({*keys}) == 1:
             return self.constant(given[0])
@@ -165,6 +167,12 @@ class Instructions:
         eqn = eqns[0]
         if name in ("split", "unstack"):
             return self._split(eqn, inputs[0])
+        if (
+            name in transform.KINDS
+            or eqn.outvars[0].aval.dtype == np.complex64
+            or any(isinstance(v, transform.Pair) for v in inputs)
+        ):
+            return [transform.lowered(self, name, eqn, inputs)]
         if name in regions.KINDS:
             if inputs and all(isinstance(v, Value) and v.known for v in inputs):
                 return self._computed(eqns, inputs)
@@ -194,7 +202,7 @@ class Instructions:
         if name in LOOKS and len(args) == 1:
             return self.look(name, args[0], params, shape)
         if name not in _SHAPED:
-            args = [v if v.shape == shape or v.size == 1 else self._spread(v, shape) for v in args]
+            args = [v if v.shape == shape or v.size == 1 else self.spread(v, shape) for v in args]
         return self.made(name, params, tuple(args), shape, str(aval.dtype))
 
     def _computed(self, eqns: Sequence[Any], args: Sequence[Value]) -> list[Value]:
@@ -207,7 +215,7 @@ class Instructions:
                 outs.append(out if eqns[r].primitive.multiple_results else [out])
         return [self.constants(xs) for xs in zip(*outs)]
 
-    def _spread(self, x: Value, shape: tuple[int, ...]) -> Value:
+    def spread(self, x: Value, shape: tuple[int, ...]) -> Value:
         return self._looked(x, spread(x.shape, view_of(x), shape), shape)
 
     def look(self, name: str, x: Value, params: Any, shape: Sequence[int]) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, final
@@ -69,6 +70,9 @@ class NativePlayer:
         self.restarts = 0
         self._text, self._layout = text, layout
         self._library = ctypes.CDLL(str(built(text)))
+        self._functions = {name: self._library[f"voice_{name}"] for name in ("init", "reset", "prepare", "process")}
+        self._sizes = [(row["name"], math.prod(row["shape"])) for row in manifest["inputs"]]
+        self._still = not all(row["frames"] for row in manifest["outputs"])
         self._lock = threading.RLock()
         self._self = np.zeros((), np.dtype(layout, align=True))
         self._rate: float = manifest["sample_rate"]
@@ -225,8 +229,7 @@ class NativePlayer:
             _assign(self._self, self.manifest["state"], arrays)
 
     def _called(self, name: str, *args: Any, of: Any = None) -> int:
-        function = self._library[f"voice_{name}"]
-        return function(ctypes.c_void_p((self._self if of is None else of).ctypes.data), *args)
+        return self._functions[name](ctypes.c_void_p(_address(self._self if of is None else of)), *args)
 
     def _turn(self) -> None:
         """Take the parameters of now, and before the first block make the first state of them."""
@@ -242,13 +245,12 @@ class NativePlayer:
 
     def _run(self, memory: np.ndarray, inputs: dict[str, np.ndarray], count: int) -> Any:
         rows = self.manifest["outputs"]
-        if not count and not all(row["frames"] for row in rows):  # what does not vary is there without frames, too
+        if not count and self._still:  # what does not vary is there without frames, too
             memory = memory.copy()
             inputs = {name: np.zeros((1, *x.shape[1:]), np.float32) for name, x in inputs.items()}
-        frames = max(count, int(not all(row["frames"] for row in rows)))
-        channels = [inputs[row["name"]].reshape(frames, _size(row)).T for row in self.manifest["inputs"]]
-        given, sizes = [np.ascontiguousarray(x) for x in channels], [_size(row) for row in rows]
-        made = [np.zeros((size, frames), np.float32) for size in sizes]
+        frames = max(count, int(self._still))
+        given = [np.ascontiguousarray(inputs[name].reshape(frames, size).T) for name, size in self._sizes]
+        made = [np.zeros((math.prod(row["shape"]), frames), np.float32) for row in rows]
         self._called("process", _pointers(given), _pointers(made), ctypes.c_int(frames), of=memory)
         values = []
         for row, x in zip(rows, made):
@@ -286,15 +288,14 @@ class NativePlayer:
         return taken(self.manifest, block, 1 if one else frames)
 
 
-def _size(row: Mapping[str, Any]) -> int:
-    return int(np.prod(row["shape"]))
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
 
 
 def _pointers(channels: Sequence[np.ndarray]) -> Any:
     """Planar channels as C takes them."""
-    pointer = ctypes.POINTER(ctypes.c_float)
-    rows = [row for block in channels for row in block]
-    return (pointer * max(len(rows), 1))(*[row.ctypes.data_as(pointer) for row in rows])
+    rows = [_address(block) + n * block.strides[0] for block in channels for n in range(len(block))]
+    return (ctypes.c_void_p * max(len(rows), 1))(*rows)
 
 
 def _arrays(memory: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, ...]:

@@ -290,7 +290,7 @@ class Step:
 
 
 def _context(rate: float) -> Context:
-    return Context(rate, 1, fft=False)
+    return Context(rate, 1)
 
 
 def _channels(graph: Staged) -> dict[int, tuple[tuple[int, ...], int]]:

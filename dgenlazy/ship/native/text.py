@@ -60,13 +60,13 @@ class Text:
     def declared(self, v: Value) -> str:
         """The name of a value that is written now, declared where it is not."""
         if v in self.prepared:
-            return f"self->{self._field(v, f'dg_p{v.number}')}"
+            return f"self->{self.field(v, f'dg_p{v.number}')}"
         if v.size > _ON_STACK:
-            return f"self->{self._field(v, f'dg_t{v.number}')}"
+            return f"self->{self.field(v, f'dg_t{v.number}')}"
         self.put(f"{C_TYPES[v.dtype]} v{v.number}{f'[{v.size}]' if v.size > 1 else ''};")
         return f"v{v.number}"
 
-    def _field(self, v: Value, name: str) -> str:
+    def field(self, v: Value, name: str) -> str:
         self.fields[v] = name
         return name
 
@@ -76,7 +76,7 @@ class Text:
             elements = v.const.tobytes()
             if elements == elements[: v.const.itemsize] * v.size:
                 return literal(v.const.flat[0], v.dtype)
-            return f"{self.tables.setdefault(v, f'{self.name}_c{v.number}')}[{index}]"
+            return f"{self.table(v)}[{index}]"
         several = f"[{index}]" if v.shape != () else ""
         if v.source:
             return self._outside(v, index, several if v.size > 1 or v.source[0] != "rate" else "")
@@ -86,6 +86,10 @@ class Text:
         if v in self.local:
             return f"v{v.number}"
         return (f"self->{self.fields[v]}" if v in self.fields else f"v{v.number}") + several
+
+    def table(self, v: Value) -> str:
+        """The name of an array that is known."""
+        return self.tables.setdefault(v, f"{self.name}_c{v.number}")
 
     def _outside(self, v: Value, index: str, several: str) -> str:
         kind, *which = v.source
