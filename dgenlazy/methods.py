@@ -12,6 +12,7 @@ from .ops import (
     activation,
     comparison,
     conversion,
+    convolution,
     dynamics,
     filter,
     index,
@@ -148,6 +149,7 @@ class Methods(Value):
 
     biquad, onepole = filter.biquad, filter.onepole
     lfilter, sosfilt = filter.lfilter, filter.sosfilt
+    fir = convolution.fir
     svf, ladder = resonator.svf, resonator.ladder
     compressor, adsr = dynamics.compressor, dynamics.adsr
     smooth = dynamics.smooth

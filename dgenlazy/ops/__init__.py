@@ -4,6 +4,7 @@ from . import (
     activation as activation,
     comparison as comparison,
     conversion as conversion,
+    convolution as convolution,
     dynamics as dynamics,
     filter as filter,
     index as index,
@@ -29,6 +30,7 @@ from .conversion import (
     inverse_exp_sigmoid as inverse_exp_sigmoid,
     midi_to_hz as midi_to_hz,
 )
+from .convolution import fir as fir
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .filter import (
     MODES as MODES,
