@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -168,27 +169,32 @@ def _short(state: Any, x: Any, taps: Any, fft: bool) -> Any:
     first = next((i for i, part in enumerate(parts) if part >= frames), len(parts))
     near = [*parts, len(taps)][first]
     y = convolved(jnp.concatenate([_past(state, state["at"], near - 1), x]), taps[:near], fft)
-    heard, known = list(state["heard"]), list(after["known"])
-    for i, (part, end) in enumerate(zip(parts, (*parts[1:], len(taps)))):
-        if i < first:
-            continue
-        into = state["at"] % part
-        over = into + frames >= part  # the block reaches the next one as long as the part
+    kept = range(first, len(parts))
+    into = [state["at"] % part for part in parts]
+    over = [place + frames >= part for place, part in zip(into, parts)]  # the block reaches the next one as long as the part
 
-        def hear(begin, part=part, end=end):
-            return convolved(_past(after, begin, end - 1), taps[part:end], fft)
+    def go_on(heard):
+        return heard, sum(lax.dynamic_slice_in_dim(heard[i], into[i], frames) for i in kept)
 
-        def go_on(heard, into):
-            return heard, lax.dynamic_slice_in_dim(heard, into, frames)
+    def begin(heard):
+        heard, total = list(heard), 0
+        for i, end in zip(kept, (*parts[first + 1 :], len(taps))):
 
-        def begin(heard, into, i=i, part=part, hear=hear, over=over):
-            now = lax.cond(state["known"][i], lambda: heard, lambda: hear(state["at"] - into))
-            later = lax.cond(over, lambda: hear(state["at"] - into + part), lambda: now)
-            return later, lax.dynamic_slice_in_dim(jnp.concatenate([now, later]), into, frames)
+            def hear(begin, i=i, end=end):
+                return convolved(_past(after, begin, end - 1), taps[parts[i] : end], fft)
 
-        heard[i], more = lax.cond(over | ~state["known"][i], begin, go_on, heard[i], into)
-        y, known[i] = y + more, jnp.ones_like(known[i])
-    return {**after, "heard": tuple(heard), "known": tuple(known)}, y
+            start = state["at"] - into[i]
+            now = lax.cond(state["known"][i], lambda held, _: held, lambda _, start, hear=hear: hear(start), heard[i], start)
+            heard[i] = lax.cond(over[i], lambda _, end, hear=hear: hear(end), lambda now, _: now, now, start + parts[i])
+            total += lax.dynamic_slice_in_dim(jnp.concatenate([now, heard[i]]), into[i], frames)
+        return tuple(heard), total
+
+    if not kept:
+        return after, y
+    unknown = ft.reduce(jnp.logical_or, [~state["known"][i] for i in kept])
+    heard, later = lax.cond(over[first] | unknown, begin, go_on, state["heard"])
+    known = tuple(jnp.ones_like(k) if i in kept else k for i, k in enumerate(after["known"]))
+    return {**after, "heard": heard, "known": known}, y + later
 
 
 def _moving(joined: Any, taps: Any) -> Any:
