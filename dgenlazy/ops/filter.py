@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, Lists, composite, in_our_modes, lift, outputs_of, pointwise, recurrence, zeros
+from ..graph import Data, Leaf, Lists, Node, Value, composite, in_our_modes, lift, outputs_of, pointwise, recurrence, zeros
 from . import sections
+from .convolution import fir
 from .math import clamp
 
 Mode = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"]
@@ -229,7 +230,8 @@ def lfilter(x: Any, b: Lists, a: Lists) -> Any:
     `b` and `a` are numbers, the filter is tried out on 2,048 frames in direct form, in second-order sections and as a
     normalised lattice, and the form is taken whose float32 is close to the exact filter: to 5e-6 for most, to 1e-4
     where float64 itself is not better than 1e-8. Where none is closer than 1 % a warning says so. Lazy coefficients are
-    taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+    taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned. Where `a` is `a[0]`
+    alone, or numbers of which the others are 0, it is `fir`, as fast with thousands of coefficients.
 
     Args:
         x: Any shape.
@@ -254,11 +256,37 @@ def lfilter(x: Any, b: Lists, a: Lists) -> Any:
     x, top, bottom = lift(x, "lfilter: x"), lift(b, "lfilter: b"), lift(a, "lfilter: a")
     _leading(bottom, "lfilter: a[0]", 0)
     apart = max([0, *top.spec.shape[:1], *bottom.spec.shape[:1]]) <= _MOST_APART + 1
+    taps = _taps(b, a, top, bottom)
+    if taps is not None:
+        return fir(x, taps)
     coefficients = outputs_of(transfer_function(top, bottom, apart=apart))
     form = sections.of_transfer_function(b, a)
     if form and form.name != "direct":
         return _known(x, form)
     return (transposed_direct if apart else long_direct)(x, *coefficients)
+
+
+@pointwise
+def finite_response(b, a):
+    return b.reshape(len(b), *(1,) * (a.ndim - b.ndim), *b.shape[1:]) / a[0]
+
+
+def _taps(b: Any, a: Any, top: Any, bottom: Any) -> Any:
+    """What the filter is if it has no poles; None if it may have some.
+
+    Coefficients that vary stay in the transposed form, which takes them when a frame comes in, not when it goes out.
+    """
+    if top.spec.varies or bottom.spec.varies or 0 in (*top.spec.shape[:1], *bottom.spec.shape[:1]) or not top.spec.shape:
+        return None
+    if isinstance(a, (Value, Node, Leaf)):
+        return finite_response(top, bottom) if bottom.spec.shape[:1] == (1,) else None
+    exact = np.asarray(a, np.float64)
+    if not exact.ndim or np.any(exact[1:] != 0):
+        return None
+    if isinstance(b, (Value, Node, Leaf)):
+        return finite_response(top, lift(exact[:1]))
+    wide = np.asarray(b, np.float64)
+    return lift(wide.reshape(len(wide), *(1,) * (exact.ndim - wide.ndim), *wide.shape[1:]) / exact[0])
 
 
 @pointwise

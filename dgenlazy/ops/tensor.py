@@ -236,8 +236,9 @@ def _convolve(x, kernel, stride, padding, rank):
     if padding not in ("valid", "same"):
         raise ArgumentError(f"padding={padding!r} is not one of valid, same")
     plain = x.ndim == rank
+    along_time = "; along time, over the frames of a Signal, it is fir(taps)" if rank == 1 else ""
     if (x.ndim, kernel.ndim) not in ((rank, rank), (rank + 1, rank + 2)):
-        raise ShapeError(f"the input takes {rank} axes with a kernel of {rank}, or {rank + 1} with {rank + 2}")
+        raise ShapeError(f"the input takes {rank} axes with a kernel of {rank}, or {rank + 1} with {rank + 2}{along_time}")
     if plain:
         x, kernel = x[None], kernel[None, None]
     if x.shape[0] != kernel.shape[1]:
@@ -248,14 +249,14 @@ def _convolve(x, kernel, stride, padding, rank):
     same = [((k - 1) // 2, k // 2) for k in sizes]
     pads = same if padding == "same" else [(0, 0)] * rank
     if any(n + low + high < k for n, k, (low, high) in zip(x.shape[1:], sizes, pads)):
-        raise ShapeError("the kernel is larger than the input")
+        raise ShapeError(f"the kernel is larger than the input{along_time}")
     y = lax.conv_general_dilated(x[None], kernel, strides, pads, precision=lax.Precision.HIGHEST)[0]
     return y[0] if plain else y
 
 
 @pointwise
 def conv1d(x, kernel, *, stride: int = 1, padding: Literal["valid", "same"] = "valid"):
-    """Cross-correlation along the last axis, as in PyTorch: the kernel is not flipped.
+    """Cross-correlation along the last axis of one frame, as in PyTorch: the kernel is not flipped. Along time: `fir`.
 
     Args:
         x: Shape `(n,)`, or `(channels_in, n)`.
