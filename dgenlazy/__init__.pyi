@@ -537,6 +537,7 @@ def exp_sigmoid(
 ) -> SignalTensor: ...
 @overload
 def exp_sigmoid(x: Operand, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07) -> AnySignal: ...
+def fir(x: Operand, taps: Operand | Nested) -> AnySignal: ...
 @overload
 def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor: ...
 @overload
@@ -882,6 +883,7 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
+    "fir",
     "flip",
     "floor",
     "floor_divide",

@@ -732,7 +732,7 @@ class Methods(Value):
     def matmul(self, y: Operand | Nested) -> AnySignal: ...
     @overload
     def conv1d(self: Tensor, kernel: Fixed | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid") -> Tensor:
-        """Cross-correlation along the last axis, as in PyTorch: the kernel is not flipped.
+        """Cross-correlation along the last axis of one frame, as in PyTorch: the kernel is not flipped. Along time: `fir`.
 
         Args:
             x: Shape `(n,)`, or `(channels_in, n)`.
@@ -1000,7 +1000,8 @@ class Methods(Value):
         `b` and `a` are numbers, the filter is tried out on 2,048 frames in direct form, in second-order sections and as a
         normalised lattice, and the form is taken whose float32 is close to the exact filter: to 5e-6 for most, to 1e-4
         where float64 itself is not better than 1e-8. Where none is closer than 1 % a warning says so. Lazy coefficients are
-        taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+        taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned. Where `a` is `a[0]`
+        alone, or numbers of which the others are 0, it is `fir`, as fast with thousands of coefficients.
 
         Args:
             x: Any shape.
@@ -1039,6 +1040,31 @@ class Methods(Value):
         >>> sos = [[1, 1, 0, 1, -0.5, 0], [1, 0, 0, 1, 0.5, 0]]  # scipy.signal.butter(6, 0.1, output="sos") gives one
         >>> Signal.from_samples([1, 0, 0]).sosfilt(sos).realize()
         array([1.  , 1.  , 0.25], dtype=float32)
+        """
+    def fir(self, taps: Operand | Nested) -> AnySignal:
+        """Filter of finite length: `y[n] = taps[0] x[n] + taps[1] x[n-1] + ...`, the causal convolution with an impulse response.
+
+        Of any length, and without latency: a whole run, and a block longer than the taps, by Fourier transforms; a stream adds what
+        is to come of longer blocks, whose transforms are made once a block (48,000 taps in blocks of 64 frames).
+
+        Args:
+            x: Any shape. Zeros before its start. Where it is not finite, the frames that hear it are not either.
+            taps: `(taps,)`, or `(taps, *lanes)` for different ones in each lane; at least one. May be learned. Taps that vary, one
+                set at each tick of a hop or in every frame, are those of the frame that comes out: `y[n]` is the sum over `k` of
+                `taps[n][k] x[n-k]`, not faded from set to set: `upsample()` them for that. They are held in every frame, so that a
+                run takes as much memory as all of them. In a stream, later ones of more than 1,024 taps that are assigned anew are
+                heard at the next multiple of 1,024 frames, those from 8,192 on of 8,192, from 65,536 on of 65,536.
+
+        Returns:
+            The shape of `x` and the lanes of `taps` broadcast. Within 1e-6 of the largest of `x` times the sum of all `|taps|`.
+
+        Raises:
+            ShapeError: `taps` is no list, or is empty, or lanes do not broadcast.
+
+        >>> Signal.from_samples([1, 2, 0, 0]).fir([1.0, 0.5]).realize()
+        array([1. , 2.5, 1. , 0. ], dtype=float32)
+
+        Source: W. G. Gardner, Efficient convolution without input-output delay, JAES 43(3), 1995.
         """
     @overload
     def svf(

@@ -513,6 +513,23 @@ def lfilters():
             yield Case(op, (Signal.from_samples(samples), *given), reference, options={"wrt": (), "tol": 2e-5}, note=note)
 
 
+def firs():
+    """Taps that rest, that move, that differ by lane; more than frames; one; and what is transformed."""
+    x, lanes = signal(low=-1, high=1), signal(3, low=-1, high=1)
+    still = (x, tensor(4)), (lanes, tensor(4)), (x, tensor(4, 3)), (lanes, tensor(2, 3)), (x, tensor(1)), (x, tensor(20))
+    for given, taps in still:
+        yield Case(dg.fir, (given, taps), ref.fir)
+    yield Case(dg.fir, (signal(2, low=-1, high=1), tensor(40)), ref.fir)
+    yield Case(dg.fir, (tensor(2), tensor(3)), ref.fir, options={"signal": True})
+    for given, taps in ((x, signal(4)), (lanes, signal(4)), (x, signal(2, 3)), (tensor(3), signal(2))):
+        yield Case(dg.fir, (given, taps), ref.fir)
+    yield Case(dg.fir, (x, signal(40)), ref.fir, note="many that move")
+    held = lambda x, taps: ref.fir(x, np.repeat(taps, 4, 0)[: len(x)])  # noqa: E731
+    yield Case(dg.fir, (x, ticks(4, 3)), held)
+    for note, samples in SAMPLES.items():
+        yield Case(dg.fir, (Signal.from_samples(samples), Tensor([0.5, 0.2])), ref.fir, options={"wrt": ()}, note=note)
+
+
 def ladders():
     domains = (-1.0, 1.0), (50.0, 400.0), (0.1, 0.9), (0.5, 3.0)
     yield from memory(dg.ladder, each_lane(lambda *x: ref.ladder(*x, RATE)), *domains, rows_=ROWS[:4])
@@ -841,6 +858,7 @@ def table():
         *[Case(dg.onepole, (signal(), c), each_lane(ref.onepole), options={"signal": True}) for c in (0.0, 1.0, -0.5, 1.5)],
         *biquads(),
         *lfilters(),
+        *firs(),
         *svfs(),
         *ladders(),
         *delays(),

@@ -246,6 +246,16 @@ def lfilter_moving(x, b, a):
     return out
 
 
+def fir(x, taps):
+    """The sum, tap by tap, with the taps of the frame that comes out; `(frames, taps, *lanes)`."""
+    lanes = np.broadcast_shapes(x.shape[1:], taps.shape[2:])
+    x = np.broadcast_to(x.reshape(len(x), *(1,) * (len(lanes) + 1 - x.ndim), *x.shape[1:]), (len(x), *lanes))
+    taps = np.broadcast_to(
+        taps.reshape(*taps.shape[:2], *(1,) * (len(lanes) + 2 - taps.ndim), *taps.shape[2:]), (len(x), taps.shape[1], *lanes)
+    )
+    return np.array([sum(taps[n, k] * x[n - k] for k in range(min(n + 1, taps.shape[1]))) for n in range(len(x))])
+
+
 def each_filter(fn):
     """`fn(x, *coefficients)` of every lane of x, `(frames,)`; the coefficients of all lanes are the same."""
     return lambda x, *coefficients: np.stack(

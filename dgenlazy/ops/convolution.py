@@ -236,7 +236,8 @@ def fir(x: Any, taps: Lists) -> Any:
         taps: `(taps,)`, or `(taps, *lanes)` for different ones in each lane; at least one. May be learned. Taps that vary, one
             set at each tick of a hop or in every frame, are those of the frame that comes out: `y[n]` is the sum over `k` of
             `taps[n][k] x[n-k]`, not faded from set to set: `upsample()` them for that. They are held in every frame, so that a
-            run takes as much memory as all of them.
+            run takes as much memory as all of them. In a stream, later ones of more than 1,024 taps that are assigned anew are
+            heard at the next multiple of 1,024 frames, those from 8,192 on of 8,192, from 65,536 on of 65,536.
 
     Returns:
         The shape of `x` and the lanes of `taps` broadcast. Within 1e-6 of the largest of `x` times the sum of all `|taps|`.
