@@ -9,6 +9,7 @@ from .config import DGen as DGen
 from .dsp import (
     allpass as allpass,
     comb as comb,
+    convolve as convolve,
     dc_loss as dc_loss,
     esr as esr,
     fdn as fdn,
@@ -19,6 +20,7 @@ from .dsp import (
     mel_stft_loss as mel_stft_loss,
     multi_resolution_stft_loss as multi_resolution_stft_loss,
     multi_scale_spectral_loss as multi_scale_spectral_loss,
+    reverb as reverb,
     sd_sdr as sd_sdr,
     si_sdr as si_sdr,
     snr as snr,
@@ -26,6 +28,7 @@ from .dsp import (
     spectral_transport as spectral_transport,
     stft_loss as stft_loss,
     sum_and_difference_stft_loss as sum_and_difference_stft_loss,
+    waveshape as waveshape,
 )
 from .errors import (
     ArgumentError as ArgumentError,
@@ -179,6 +182,7 @@ __all__ = [
     "concat",
     "conv1d",
     "conv2d",
+    "convolve",
     "cos",
     "cosh",
     "cumsum",
@@ -239,6 +243,7 @@ __all__ = [
     "relu",
     "reset",
     "reshape",
+    "reverb",
     "rfft",
     "sample_rate",
     "save_state",
@@ -266,6 +271,7 @@ __all__ = [
     "tanh",
     "transpose",
     "upsample",
+    "waveshape",
     "where",
     "windows",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .dsp import losses, reverb, spectral_losses, stft_losses, waveform_losses
+from .dsp import distortion, echo, losses, response, spectral_losses, stft_losses, waveform_losses
 from .errors import ArgumentError
 from .graph import Value, comparable
 from .ops import (
@@ -153,7 +153,9 @@ class Methods(Value):
     svf, ladder = resonator.svf, resonator.ladder
     compressor, adsr = dynamics.compressor, dynamics.adsr
     smooth = dynamics.smooth
-    comb, allpass, fdn, karplus_strong = reverb.comb, reverb.allpass, reverb.fdn, reverb.karplus_strong
+    comb, allpass, fdn, karplus_strong = echo.comb, echo.allpass, echo.fdn, echo.karplus_strong
+    convolve, reverb = response.convolve, response.reverb
+    waveshape = distortion.waveshape
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change
     history, delay = signal.history, signal.delay

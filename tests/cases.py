@@ -530,6 +530,22 @@ def firs():
         yield Case(dg.fir, (Signal.from_samples(samples), Tensor([0.5, 0.2])), ref.fir, options={"wrt": ()}, note=note)
 
 
+def responses():
+    """Rooms, and what shapes at a higher rate. `tests/test_reverb.py` and `tests/test_waveshape.py` hold them to more."""
+    x, lanes = signal(low=-1, high=1), signal(2, low=-1, high=1)
+    for given, ir in ((x, tensor(5)), (x, tensor(5, 2)), (lanes, tensor(20, 2))):
+        yield Case(dg.convolve, (given, ir), ref.fir)
+    for given in (x, lanes):
+        reference = lambda x, decay, mix: ref.reverb(x, decay[0], mix, RATE)  # noqa: E731
+        inputs = given, tensor(low=0.02, high=0.04), tensor(low=0.2, high=0.8)
+        yield Case(dg.reverb, inputs, reference, call=lambda x, decay, mix: x.reverb(decay, mix, seed=3), options={"tol": 2e-5})
+    shape = lambda x, **how: x.waveshape(lambda u: (2.0 * u).tanh(), **how)  # noqa: E731
+    for given in (x, lanes):
+        yield Case(dg.waveshape, (given,), lambda x, oversample: np.tanh(2 * x), {"oversample": 1}, call=shape)
+    bent = lambda x, oversample: ref.waveshape(x, lambda u: np.tanh(2 * u), oversample)  # noqa: E731
+    yield Case(dg.waveshape, (x,), bent, {"oversample": 2}, {"tol": 2e-5}, call=shape)
+
+
 def ladders():
     domains = (-1.0, 1.0), (50.0, 400.0), (0.1, 0.9), (0.5, 3.0)
     yield from memory(dg.ladder, each_lane(lambda *x: ref.ladder(*x, RATE)), *domains, rows_=ROWS[:4])
@@ -859,6 +875,7 @@ def table():
         *biquads(),
         *lfilters(),
         *firs(),
+        *responses(),
         *svfs(),
         *ladders(),
         *delays(),

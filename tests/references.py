@@ -256,6 +256,28 @@ def fir(x, taps):
     return np.array([sum(taps[n, k] * x[n - k] for k in range(min(n + 1, taps.shape[1]))) for n in range(len(x))])
 
 
+def reverb(x, decay, mix, rate, seed=3):
+    """Noise that `numpy` draws for the seed, falling by 60 dB in `decay` seconds, of energy 1 on the average."""
+    least = math.ceil(2 * decay * rate)
+    frames = min(m << n for m in (8, 9, 10, 12, 15) for n in range(20) if m << n >= least)
+    noise = np.random.default_rng((0, 1, seed)).standard_normal((frames, *x.shape[1:]), np.float32)
+    fall = 10 ** (-3 * np.arange(frames) / (decay * rate))
+    ir = (noise.T * fall / np.sqrt((fall**2).sum())).T
+    wet = fir(x, np.broadcast_to(ir, (len(x), *ir.shape)))
+    mix = mix.reshape(-1, *(1,) * (x.ndim - 1))
+    return (1 - mix) * x + mix * wet
+
+
+def waveshape(x, fn, factor):
+    """By scipy at the higher rate, with a symmetric filter of 100 frames on the way up and on the way down."""
+    at = np.arange(-50 * factor, 50 * factor + 1)
+    taps = np.sinc(0.95 * at / factor) * np.kaiser(len(at), 7.86)
+    taps /= taps.sum()
+    x = np.pad(x, (100, 200))
+    high = fn(scipy.signal.upfirdn(factor * taps, x, factor)[50 * factor :][: len(x) * factor])
+    return np.convolve(high, taps)[50 * factor :: factor][100 : len(x) - 200]
+
+
 def each_filter(fn):
     """`fn(x, *coefficients)` of every lane of x, `(frames,)`; the coefficients of all lanes are the same."""
     return lambda x, *coefficients: np.stack(

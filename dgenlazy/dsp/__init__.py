@@ -1,15 +1,19 @@
 """What is composed of ops: reverberators, strings, losses over spectra and samples; features of recordings."""
 
 from . import (
+    distortion as distortion,
+    echo as echo,
     features as features,
     losses as losses,
-    reverb as reverb,
+    response as response,
     spectral_losses as spectral_losses,
     stft_losses as stft_losses,
     waveform_losses as waveform_losses,
 )
+from .distortion import waveshape as waveshape
+from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
-from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
+from .response import convolve as convolve, reverb as reverb
 from .spectral_losses import (
     log_spectral_distance as log_spectral_distance,
     multi_scale_spectral_loss as multi_scale_spectral_loss,

@@ -30,7 +30,7 @@ from .conversion import (
     inverse_exp_sigmoid as inverse_exp_sigmoid,
     midi_to_hz as midi_to_hz,
 )
-from .convolution import fir as fir
+from .convolution import fir as fir, good_size as good_size
 from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
 from .filter import (
     MODES as MODES,
@@ -78,6 +78,7 @@ from .rate import (
     hold as hold,
     late as late,
     resample as resample,
+    sooner as sooner,
     upsample as upsample,
 )
 from .resonator import ladder as ladder, svf as svf

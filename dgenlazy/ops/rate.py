@@ -173,6 +173,30 @@ def late(x, *, frames, hop):
     """`x`, so many frames later in a stream."""
 
 
+class Ahead(Rated):
+    """What is so many ticks on. In a stream it is what it is given, which is as much later."""
+
+    def lookahead(self, inputs: Sequence[Spec], params: Params) -> int:
+        return dict(params)["ticks"] * inputs[0].every
+
+    def infer(self, inputs: tuple[Any, ...], params: Params) -> Any:
+        return inputs[0]
+
+    def init(self, inputs: Sequence[Any], params: Params) -> Any:
+        return ()
+
+    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+        return x[dict(params)["ticks"] :][: -(-frames // spec.every)]
+
+    def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
+        return state, x
+
+
+@Ahead
+def sooner(x, *, ticks):
+    """`x`, so many ticks sooner in a whole run: what makes up for the delay of a symmetric filter."""
+
+
 class Ticking(Recurrence):
     """Frames since a stream began, at the first of a block. A state, so that hops go on where a position wraps.
 
