@@ -105,6 +105,16 @@ def comb(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
+@overload
+def convolve(x: AnySignal, ir: Operand | Nested) -> AnySignal: ...
+@overload
+def convolve(x: Scalar | Signal, ir: AnySignal) -> AnySignal: ...
+@overload
+def convolve(x: Scalar | Signal, ir: Scalar | Signal) -> Signal: ...
+@overload
+def convolve(x: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
+@overload
+def convolve(x: Operand, ir: Operand | Nested) -> AnySignal: ...
 def dc_loss(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def esr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 @overload
@@ -234,6 +244,42 @@ def multi_scale_spectral_loss(
     safe_log: Literal["2019", "2020", "2022"] = "2022",
     live: bool = False,
 ) -> Tensor: ...
+@overload
+def reverb(
+    x: AnySignal,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> AnySignal: ...
+@overload
+def reverb(
+    x: Scalar | Signal,
+    decay: Scalar | Signal,
+    mix: Scalar | Signal = 0.3,
+    predelay_ms: Scalar | Signal = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> Signal: ...
+@overload
+def reverb(
+    x: SignalTensor,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> SignalTensor: ...
+@overload
+def reverb(
+    x: Operand,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> AnySignal: ...
 def sd_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def si_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def snr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
@@ -285,6 +331,7 @@ def sum_and_difference_stft_loss(
     n_bins: int | None = None,
     live: bool = False,
 ) -> Tensor: ...
+def waveshape(x: V, fn: Callable[[Any], Any], oversample: int = 1) -> V: ...
 def abs(x: V) -> V: ...
 @overload
 def accum(x: AnySignal, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
@@ -865,6 +912,7 @@ __all__ = [
     "concat",
     "conv1d",
     "conv2d",
+    "convolve",
     "cos",
     "cosh",
     "cumsum",
@@ -924,6 +972,7 @@ __all__ = [
     "relu",
     "reset",
     "reshape",
+    "reverb",
     "rfft",
     "sample_rate",
     "save_state",
@@ -951,6 +1000,7 @@ __all__ = [
     "tanh",
     "transpose",
     "upsample",
+    "waveshape",
     "where",
     "windows",
 ]

@@ -2,7 +2,7 @@
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self, overload
+from typing import Any, Literal, Self, overload
 
 from .config import Array, Nested, Scalar
 from .graph import Value
@@ -1543,6 +1543,129 @@ class Methods(Value):
     def karplus_strong(
         self, freq: Operand, decay: Operand = 1.0, brightness: Operand = 0.5, max_delay: int = 4096, min_delay: int = 2
     ) -> AnySignal: ...
+    @overload
+    def convolve(self: AnySignal, ir: Operand | Nested) -> AnySignal:
+        """The signal as it sounds through an impulse response, a recording of a room or of a loudspeaker.
+
+        It is `fir` for what does not vary: as long as the signal, so that the tail behind its end is not there (ask for more
+        frames), without latency, and not normalised. The response is taken at `DGen.sample_rate`.
+
+        Args:
+            x: Any shape.
+            ir: `(frames,)`, or `(frames, *lanes)` for one in each lane: an array, as `audio.load` gives it, a list or a
+                Tensor, which may be learned.
+
+        Returns:
+            The shape of `x` and the lanes of `ir` broadcast: a Signal through a stereo response has two lanes.
+
+        Raises:
+            ArgumentError: `ir` is a Signal. ShapeError: it is empty, or lanes do not broadcast.
+
+        >>> Signal.from_samples([1.0, 0.0, 2.0]).convolve([[1.0, 0.5], [0.25, 0.0]]).realize()
+        array([[1.  , 0.5 ],
+               [0.25, 0.  ],
+               [2.  , 1.  ]], dtype=float32)
+        """
+    @overload
+    def convolve(self: Signal, ir: AnySignal) -> AnySignal: ...
+    @overload
+    def convolve(self: Signal, ir: Scalar | Signal) -> Signal: ...
+    @overload
+    def convolve(self: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def convolve(self, ir: Operand | Nested) -> AnySignal: ...
+    @overload
+    def reverb(
+        self: AnySignal,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> AnySignal:
+        """A room of decaying noise: `(1 - mix) x[n] + mix (x * ir)[n - predelay]`.
+
+        `ir[n] = g noise[n] 10 ** (-3 n / (decay * sample_rate))`, with normal noise, another in each lane, and g such that noise
+        comes out as loud as it goes in: the energy of `ir` is expected to be 1.
+
+        Args:
+            x: Any shape.
+            decay: Time in which it falls by 60 dB, in seconds; kept above 1 ms. It may be learned and differ by lane, not vary. The
+                response is as long as a number says, and then is lost in silence; of a Tensor or `Signal.param`, as its `max`, or
+                twice its value of now: beyond, the tail is cut.
+            mix: Part of the reverberation, kept inside [0, 1]. May be learned, and may vary.
+            predelay_ms: Before the reverberation begins, in milliseconds, from 0; of what is learned, kept inside its `max`, or
+                twice its value of now.
+            seed: Of the noise. Without one it is numbered when it is made, as `Tensor.randn` is.
+            max_decay: The longest decay, in seconds, where it is computed.
+
+        Returns:
+            The shape of `x`, `decay`, `mix` and `predelay_ms` broadcast. There is no latency.
+
+        Raises:
+            ArgumentError: a decay that varies, that is not above 0, or that is computed and comes without `max_decay`; a predelay
+                that varies or is computed. ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples(np.eye(1, 1000)[0])
+        >>> bool(np.abs(x.reverb(0.5, mix=1.0, seed=1).realize()).max() < 0.1)
+        True
+
+        Source: J. A. Moorer, About This Reverberation Business, Computer Music Journal 3(2), 1979.
+        """
+    @overload
+    def reverb(
+        self: Signal,
+        decay: Scalar | Signal,
+        mix: Scalar | Signal = 0.3,
+        predelay_ms: Scalar | Signal = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> Signal: ...
+    @overload
+    def reverb(
+        self: SignalTensor,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> SignalTensor: ...
+    @overload
+    def reverb(
+        self,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> AnySignal: ...
+    def waveshape(self, fn: Callable[[Any], Any], oversample: int = 1) -> Self:
+        """The signal shaped by a function of its samples, `fn(x)`, at a multiple of the rate.
+
+        A function that is no line makes harmonics, and those above half the rate fold back as tones that do not belong there. At 8
+        times the rate all that a smooth `fn` folds back is below -60 dB, and the more so the less it bends.
+
+        Both filters are symmetric: 0.01 dB flat up to 0.9 of half the rate, 80 dB down from half the rate on.
+
+        Args:
+            x: A Signal or SignalTensor.
+            fn: From a value to a value of its shape, by ops without memory: `lambda u: (drive * u).tanh()`. With `oversample` it is
+                given `(oversample, *shape)`, what lies between two frames first. What else it uses is the same for all of these.
+            oversample: 1, 2, 4 or 8.
+
+        Returns:
+            The shape of `x`, aligned with it in a whole run. With `oversample` a stream is later by 100 frames: `latency` says so.
+
+        Raises:
+            ArgumentError: something in `fn` has a memory or looks ahead, which is named; another `oversample`. ShapeError: `fn`
+                gives another shape.
+
+        >>> x = Signal.from_samples([0.0, 0.5, 1.0])
+        >>> x.waveshape(lambda u: u * u).realize()
+        array([0.  , 0.25, 1.  ], dtype=float32)
+        >>> Signal.phasor(440.0).waveshape(lambda u: (3 * u).tanh(), oversample=8).latency
+        100
+        """
     @overload
     def latch(self: AnySignal, trigger: Operand) -> AnySignal:
         """Sample and hold: takes `x` in each frame where `trigger > 0` and holds it; 0 before the first.

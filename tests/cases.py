@@ -537,7 +537,7 @@ def responses():
         yield Case(dg.convolve, (given, ir), ref.fir)
     for given in (x, lanes):
         reference = lambda x, decay, mix: ref.reverb(x, decay[0], mix, RATE)  # noqa: E731
-        inputs = given, tensor(low=0.02, high=0.04), tensor(low=0.2, high=0.8)
+        inputs = given, tensor(low=0.01, high=0.02), tensor(low=0.2, high=0.8)
         yield Case(dg.reverb, inputs, reference, call=lambda x, decay, mix: x.reverb(decay, mix, seed=3), options={"tol": 2e-5})
     shape = lambda x, **how: x.waveshape(lambda u: (2.0 * u).tanh(), **how)  # noqa: E731
     for given in (x, lanes):

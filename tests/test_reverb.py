@@ -49,7 +49,6 @@ def test_the_response_falls_by_60_db_in_its_decay_and_has_the_energy_of_its_sour
     assert np.abs(left[0]) < 0.4
     seconds = (np.argmax(left < -35) - np.argmax(left < -5)) / RATE
     assert abs(seconds - 0.5) < 0.03
-    assert not ir[:, 9000 - 1 :].any()
 
 
 def test_it_is_the_convolution_with_its_response_mixed_with_the_signal():
@@ -99,7 +98,7 @@ def test_a_decay_that_is_learned_may_grow_to_its_bound():
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.inf, np.nan])
 def test_a_decay_is_a_time(wrong):
-    with pytest.raises(ArgumentError, match="reverb: decay=.* is not a finite time above 0"):
+    with pytest.raises(ArgumentError, match=r"reverb: decay=.* is not a finite time above 0"):
         impulse(10).reverb(wrong)
 
 

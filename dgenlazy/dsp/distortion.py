@@ -54,7 +54,7 @@ def waveshape(x: Any, fn: Callable[[Any], Any], oversample: int = 1) -> Any:
     Both filters are symmetric: 0.01 dB flat up to 0.9 of half the rate, 80 dB down from half the rate on.
 
     Args:
-        x: Any shape.
+        x: A Signal or SignalTensor.
         fn: From a value to a value of its shape, by ops without memory: `lambda u: (drive * u).tanh()`. With `oversample` it is
             given `(oversample, *shape)`, what lies between two frames first. What else it uses is the same for all of these.
         oversample: 1, 2, 4 or 8.
@@ -73,6 +73,8 @@ def waveshape(x: Any, fn: Callable[[Any], Any], oversample: int = 1) -> Any:
     100
     """
     value = needs_value("waveshape: x", x)
+    if not value.node.spec.signal:
+        raise ShapeError("waveshape: takes a Signal or SignalTensor, a Tensor has no rate")
     if isinstance(oversample, bool) or oversample not in _FACTORS:
         raise ArgumentError(f"waveshape: oversample={oversample!r} is not one of {', '.join(map(str, _FACTORS))}")
     if not callable(fn):

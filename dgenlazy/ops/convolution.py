@@ -125,15 +125,15 @@ def _past(state: Any, at: Any, frames: int) -> Any:
 
 
 def _gone_on(state: Any, x: Any) -> Any:
-    """The state after more frames; what will be heard of them is not known."""
+    """The state after more frames; what is heard in a block that begins among them is not known."""
     if not isinstance(state, dict):
         return jnp.concatenate([state, x])[len(x) :]
     ring, frames = state["ring"], len(x)
     kept = min(frames, len(ring))
     at = (state["at"] + np.arange(frames - kept, frames, dtype=np.int32)) % len(ring)
     ring = ring.at[at].set(x[frames - kept :], unique_indices=True)
-    unknown = tuple(jnp.zeros_like(known) for known in state["known"])
-    return {**state, "ring": ring, "at": (state["at"] + frames) % len(ring), "known": unknown}
+    known = tuple(k & (state["at"] % len(heard) + frames < len(heard)) for k, heard in zip(state["known"], state["heard"]))
+    return {**state, "ring": ring, "at": (state["at"] + frames) % len(ring), "known": known}
 
 
 class Finite(Recurrence):
