@@ -1,8 +1,8 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
-from collections.abc import Sequence
-from typing import Literal, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
 
 from . import audio as audio, display as display
 from .config import DGen as DGen, Nested, Scalar

@@ -1,7 +1,7 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Self, overload
 
 from .config import Array, Nested, Scalar

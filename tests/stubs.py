@@ -240,7 +240,7 @@ MADE = """# Made by `python tests/stubs.py`; what is changed here is lost.
 """
 
 METHODS = '''
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
 from typing import Any, Literal, Self, overload
 
@@ -270,8 +270,8 @@ class Methods(Value):
 '''
 
 FUNCTIONS = """
-from collections.abc import Sequence
-from typing import Literal, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
 
 from .config import Nested, Scalar
 from .lazy import Lazy
