@@ -8,6 +8,7 @@ from . import audio as audio, display as display
 from .config import DGen as DGen
 from .dsp import (
     allpass as allpass,
+    collect as collect,
     comb as comb,
     convolve as convolve,
     dc_loss as dc_loss,
@@ -177,6 +178,7 @@ __all__ = [
     "change",
     "clamp",
     "clip",
+    "collect",
     "comb",
     "compressor",
     "concat",

@@ -69,6 +69,7 @@ def allpass(
 def allpass(
     x: Operand, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
 ) -> AnySignal: ...
+def collect(x: Lazy, frames: int | None = None) -> Tensor: ...
 @overload
 def comb(
     x: AnySignal,
@@ -907,6 +908,7 @@ __all__ = [
     "change",
     "clamp",
     "clip",
+    "collect",
     "comb",
     "compressor",
     "concat",

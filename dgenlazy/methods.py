@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .dsp import distortion, echo, losses, response, spectral_losses, stft_losses, waveform_losses
+from .dsp import collection, distortion, echo, losses, response, spectral_losses, stft_losses, waveform_losses
 from .errors import ArgumentError
 from .graph import Value, comparable
 from .ops import (
@@ -160,6 +160,7 @@ class Methods(Value):
     delta, change = signal.delta, signal.change
     history, delay = signal.history, signal.delay
 
+    collect = collection.collect
     upsample, downsample = rate.upsample, rate.downsample
     windows, overlap_add = window.windows, window.overlap_add
     rfft, irfft, stft = spectrum.rfft, spectrum.irfft, spectrum.stft

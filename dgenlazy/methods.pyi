@@ -1799,6 +1799,30 @@ class Methods(Value):
     def delay(self: SignalTensor, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> SignalTensor: ...
     @overload
     def delay(self, frames: Operand, max_delay: float | None = None, min_delay: float = 0.0) -> AnySignal: ...
+    def collect(self, frames: int | None = None) -> Tensor:
+        """A whole run as a Tensor, the frames its first axis, so that any mathematics of the whole run may follow.
+
+        The way back is `Signal.from_tensor`. It sees the whole run, and so does not stream.
+
+        Args:
+            x: A Signal or SignalTensor. At a hop its ticks are collected, a row for each.
+            frames: How many frames of the run; a shorter run is an error. By default all. `shape` then tells those that a run of
+                `x` has now, by its samples or `DGen.default_frame_count`; a run that has another number is collected as well, but
+                what was read from `shape` stays, and an op that depends on the length (an FFT, a list of rows) is an error.
+
+        Returns:
+            A Tensor `(frames, *shape)`, or at a hop `(ceil(frames / hop), *shape)`.
+
+        Raises:
+            ArgumentError: a Tensor, which has no frames; or when run, a stream, or fewer frames than are collected.
+
+        >>> x = Signal.from_samples([1.0, 2.0, 3.0], requires_grad=True)
+        >>> loss = (x.collect() ** 2).mean()
+        >>> round(loss.backward(), 4)
+        4.6667
+        >>> Signal.from_tensor(x.collect().flip()).realize()
+        array([3., 2., 1.], dtype=float32)
+        """
     def upsample(self, method: Literal["hold", "linear", "window", "cubic", "cubic-ddsp"] = "linear") -> Self:
         """A value in every frame, from one every `x.hop` frames. At its ticks it is `x`.
 

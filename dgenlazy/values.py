@@ -11,8 +11,8 @@ from .config import Array, Numbers, Scalar, flag, real_array, seed_number, whole
 from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
 from .lazy import Lazy
-from .ops import oscillator
-from .run import close, memory, runtime
+from .ops import frames_of, oscillator
+from .run import close, leaves, memory, runtime
 
 if TYPE_CHECKING:
     from .methods import AnySignal, Fixed, Operand
@@ -32,13 +32,6 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
     shape = tuple(whole_number(f"{name}: shape", n) for n in lengths)
     memory.needs(name, shape)
     return shape
-
-
-def _number(name: str, value: Any) -> float:
-    array = real_array(name, value)
-    if array.shape:
-        raise ShapeError(f"{name}: takes one number, got shape {array.shape}; use Signal.from_samples for one per frame")
-    return float(array)
 
 
 _LONGEST_HOP = 2**29 - 1  # frames
@@ -76,7 +69,7 @@ class Tensor(Lazy):
             raise ArgumentError(f"Tensor: {type(data).__name__} is a lazy value already; realize() it first for a copy")
         requires_grad = flag("Tensor: requires_grad", requires_grad)
         array = checked("Tensor", real_array("Tensor", data), requires_grad, -np.inf, np.inf)
-        super().__init__(Data(Spec(_of_one("Tensor", array, batched)), array, requires_grad=requires_grad))
+        super().__init__(Data(Spec(leaves.of_one("Tensor", array, batched)), array, requires_grad=requires_grad))
 
     @staticmethod
     def zeros(shape: Shape, requires_grad: bool = False) -> Tensor:
@@ -103,7 +96,7 @@ class Tensor(Lazy):
         >>> Tensor.full([2], 0.5).realize()
         array([0.5, 0.5], dtype=float32)
         """
-        value = _number("Tensor.full: value", value)
+        value = leaves.number("Tensor.full: value", value)
         return Tensor(np.full(_shape("Tensor.full", shape), value, np.float32), requires_grad)
 
     @staticmethod
@@ -114,7 +107,7 @@ class Tensor(Lazy):
         (array([0., 1., 2.], dtype=float32), array([1. , 1.5], dtype=float32))
         """
         first, last = (0.0, start) if stop is None else (start, stop)
-        numbers = [_number(f"Tensor.arange: {name}", x) for name, x in (("start", first), ("stop", last), ("step", step))]
+        numbers = [leaves.number(f"Tensor.arange: {name}", x) for name, x in (("start", first), ("stop", last), ("step", step))]
         if not np.isfinite(numbers).all() or not numbers[2]:
             raise ArgumentError(
                 f"Tensor.arange: start={first!r}, stop={last!r}, step={step!r}: finite, and a step that is not 0"
@@ -128,7 +121,7 @@ class Tensor(Lazy):
         >>> Tensor.linspace(0, 1, 3).realize()
         array([0. , 0.5, 1. ], dtype=float32)
         """
-        ends = _number("Tensor.linspace: start", start), _number("Tensor.linspace: stop", stop)
+        ends = leaves.number("Tensor.linspace: start", start), leaves.number("Tensor.linspace: stop", stop)
         return Tensor(np.linspace(*ends, whole_number("Tensor.linspace: num", num)), requires_grad)
 
     @staticmethod
@@ -171,7 +164,7 @@ class Signal(Lazy):
     @overload
     def __init__(self, value: Numbers, requires_grad: bool = False, *, batched: Literal[True]): ...
     def __init__(self, value: Any, requires_grad: bool = False, *, batched: bool = False):
-        super().__init__(_parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None, batched))
+        super().__init__(leaves.parameter("Signal", value, flag("Signal: requires_grad", requires_grad), None, None, batched))
 
     @overload
     @staticmethod
@@ -186,7 +179,7 @@ class Signal(Lazy):
         >>> Signal.constant(440.0).realize(2)
         array([440., 440.], dtype=float32)
         """
-        return promoted(_parameter("Signal.constant", x, False, None, None, batched))
+        return promoted(leaves.parameter("Signal.constant", x, False, None, None, batched))
 
     @overload
     @staticmethod
@@ -210,7 +203,7 @@ class Signal(Lazy):
         >>> cutoff.requires_grad
         True
         """
-        return promoted(_parameter("Signal.param", x, True, min, max, batched))
+        return promoted(leaves.parameter("Signal.param", x, True, min, max, batched))
 
     @staticmethod
     def input(channel: int = 0, shape: Any = (), *, hop: int = 1) -> Any:
@@ -308,34 +301,33 @@ class Signal(Lazy):
         name = "Signal.from_samples"
         requires_grad = flag(f"{name}: requires_grad", requires_grad)
         samples = checked(name, real_array(name, array), requires_grad, -np.inf, np.inf)
-        shape = _of_one(name, samples, batched)
+        shape = leaves.of_one(name, samples, batched)
         if not shape:
             raise ShapeError(f"{name}: takes (frames,) or (frames, *shape), got one number; use Signal.constant")
         spec = Spec(shape[1:], True, whole_number(f"{name}: hop", hop, 1, _LONGEST_HOP))
         return promoted(Data(spec, samples, requires_grad=requires_grad))
 
+    @staticmethod
+    def from_tensor(t: Fixed, hop: int = 1) -> AnySignal:
+        """The rows of a Tensor as frames, or at a hop as ticks: what `collect` is the way back from.
 
-def _of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
-    """The shape of the data of one example."""
-    if flag(f"{name}: batched", batched) and not array.ndim:
-        raise ShapeError(f"{name}: batched=True takes an array whose first axis is the batch, got one number")
-    return array.shape[batched:]
+        As samples do, they set the default length of a run. What looks ahead beyond their end sees zeros, or the last tick.
 
+        Args:
+            t: A Tensor `(T, *shape)`, computed or learned, or what one is made of; the gradient goes to it.
+            hop: Frames from one row to the next.
 
-def _parameter(name: str, x: Any, requires_grad: bool, low: Array | None, high: Array | None, batched: bool) -> Data:
-    if isinstance(x, Value):
-        raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
-    bounds = (
-        -np.inf if low is None else _number(f"{name}: min", low),
-        np.inf if high is None else _number(f"{name}: max", high),
-    )
-    if not bounds[0] < bounds[1]:
-        raise ArgumentError(f"{name}: min={low!r} is not below max={high!r}")
-    array = real_array(name, x) if flag(f"{name}: batched", batched) else np.array(_number(name, x), np.float32)
-    if array.ndim != batched:
-        raise ShapeError(f"{name}: batched=True takes one number for each example, got shape {array.shape}")
-    array = checked(name, array, requires_grad, *bounds)
-    return Data(Spec((), True), array, *bounds, requires_grad=requires_grad)
+        Returns:
+            A Signal of a Tensor `(T,)`, else a SignalTensor of `shape`.
+
+        Raises:
+            ShapeError: `t` is one number. ArgumentError: it has frames already. When run, InputError: there are more frames.
+
+        >>> Signal.from_tensor(Tensor([1.0, 2.0]) * 3, hop=2).upsample("hold").realize()
+        array([3., 3., 6., 6.], dtype=float32)
+        """
+        name = "Signal.from_tensor"
+        return promoted(frames_of(name, t, whole_number(f"{name}: hop", hop, 1, _LONGEST_HOP)))
 
 
 @final

@@ -895,6 +895,7 @@ def table():
         *losses(),
         # Rates.
         *rates(),
+        *collections(),
     ]
 
 
@@ -941,6 +942,28 @@ def rates():
     found += [case(dg.stft, (x,), lambda x, **how: x, there_and_back, "and back", size=n, hop=h, align=a)
               for n, h, a in spectra if a != "start" for x in (signal(), signal(2))]  # fmt: skip
     return found
+
+
+def collections():
+    """The way from frames to a Tensor and back."""
+    still = {"signal": False}
+    for x in (signal(), signal(2)):  # a reference has a row for each frame, of which the first is the Tensor
+        yield Case(dg.collect, (x,), lambda x, frames: x[None, :frames], {"frames": None}, still)
+        yield Case(dg.collect, (x,), lambda x, frames: x[None, :frames], {"frames": 5}, still)
+    yield Case(dg.collect, (ticks(4, 2),), lambda x: x[None], options=still)
+    moving = {"signal": True}
+    for shape in ((), (2,)):
+        yield Case(Signal.from_tensor, (tensor(FRAMES, *shape),), lambda t: t[0], options=moving)
+        yield Case(Signal.from_tensor, (tensor(3, *shape),), lambda t, hop: t[0], {"hop": 4}, moving)
+        yield Case(
+            Signal.from_tensor,
+            (tensor(3, *shape),),
+            lambda t, hop: np.repeat(t[0], hop, 0),
+            {"hop": 4},
+            moving,
+            "held",
+            lambda t, hop: Signal.from_tensor(t, hop).upsample("hold"),
+        )
 
 
 # The public ops: what the package exports and its values have, less what gives no value.

@@ -3,6 +3,7 @@
 from . import (
     distortion as distortion,
     echo as echo,
+    collection as collection,
     features as features,
     losses as losses,
     response as response,
@@ -12,6 +13,7 @@ from . import (
 )
 from .distortion import waveshape as waveshape
 from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
+from .collection import collect as collect
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .response import convolve as convolve, reverb as reverb
 from .spectral_losses import (

@@ -24,6 +24,7 @@ from .node import (
 )
 from .op import (
     EVERY as EVERY,
+    RUN as RUN,
     Context as Context,
     Op as Op,
     Params as Params,

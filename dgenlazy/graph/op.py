@@ -25,6 +25,7 @@ from .node import Leaf, Node, Spec, Value, lift
 
 Params = tuple[tuple[str, Any], ...]  # hashable
 LONGEST = 2**29  # frames; what counts them goes back by the period of all hops, before 2**32
+RUN = "run of frames"  # a parameter that staging sets: of how many frames the run is that gives the value its shape
 EVERY = "every"  # a parameter that staging adds: frames from one step to the next of what the op computes for
 
 
@@ -127,7 +128,7 @@ class Op(abc.ABC):
     def given(self, params: Params, ctx: Context, frame: Any = 0) -> dict[str, Any]:
         """The keyword arguments of `fn`: the static parameters, and what the stager fills in."""
         kwargs: dict[str, Any] = dict(params)
-        every = kwargs.pop(EVERY, 1)
+        every, _ = kwargs.pop(EVERY, 1), kwargs.pop(RUN, None)
         if "sample_rate" in self.injected:
             kwargs["sample_rate"] = ctx.sample_rate / every
         if "frame" in self.injected:

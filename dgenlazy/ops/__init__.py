@@ -2,6 +2,7 @@
 
 from . import (
     activation as activation,
+    collection as collection,
     comparison as comparison,
     conversion as conversion,
     convolution as convolution,
@@ -21,6 +22,7 @@ from . import (
     window as window,
 )
 from .activation import gelu as gelu, leaky_relu as leaky_relu, softplus as softplus, softsign as softsign
+from .collection import FRAMES as FRAMES, collected as collected, frames_of as frames_of, laid_out as laid_out
 from .comparison import isfinite as isfinite
 from .conversion import (
     db_to_gain as db_to_gain,

@@ -1,6 +1,6 @@
 """How a graph becomes a program, and the program a result: staging, loops, streams, devices."""
 
-from . import backend as backend, memory as memory, runtime as runtime, samples as samples
+from . import backend as backend, leaves as leaves, length as length, memory as memory, runtime as runtime, samples as samples
 from .cache import kept as kept
 from .data import assign as assign, assigning as assigning, on_device as on_device
 from .feedback import close as close

@@ -15,6 +15,7 @@ import jax
 from ..errors import DGenError, OutOfMemoryError
 from ..graph import Batch, Block, Recurrence
 from . import backend
+from .length import sized
 from .program import Program, flat
 
 
@@ -56,6 +57,7 @@ def fitted(fn: Callable[..., Any], program: Program, frames: int, where: Any, ba
 
     Raises one now if one value of the run, or all that it returns, is more than there is memory for.
     """
+    program = sized(program, frames)
     examples, first = (batch.size,) if batch else (), len(program.leaves)
     whole = set(program.outputs)  # values that are not computed piece by piece, in one loop with what takes them
     for i, line in enumerate(program.lines, first):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..graph import FLOAT, Block, Context, Params, Rated, Recurrence, Spec, infer, pick
-from ..ops import clock
+from ..graph import FLOAT, RUN, Block, Context, Params, Rated, Recurrence, Spec, infer, pick
+from ..ops import clock, collected, laid_out
 from ..recurrence import fuse, solve
 
 
@@ -103,6 +103,11 @@ class Program:
     def sees_whole_run(self) -> str:
         """The names of the ops of it that cannot be run block by block."""
         return ", ".join(dict.fromkeys(line.op.__name__ for line in self.lines if isinstance(line.op, Block)))
+
+    @ft.cached_property
+    def takes_length(self) -> bool:
+        """Whether some of it is as long as the run, or must be."""
+        return any(line.op in (collected, laid_out) or RUN in dict(line.params) for line in self.lines)
 
     @ft.cached_property
     def fused(self) -> Program:

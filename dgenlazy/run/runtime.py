@@ -13,7 +13,7 @@ from jax.sharding import SingleDeviceSharding
 from ..config import DGen, Inputs, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Node, Seed, batch_of
-from . import backend, memory, samples
+from . import backend, length, memory, samples
 from .cache import kept
 from .data import assign, assigning, given, name_what_is_not_finite
 from .latency import came
@@ -39,6 +39,7 @@ def _collect(graph: Staged, frames: int, at: At, inputs: Mapping[int, Any] | Non
     """The data of every leaf, for the frames from where a stream is `at`; of a whole run, for what is looked ahead too."""
     out: list[Any] = []
     latency = graph.program.latency
+    length.inside(graph.program, at.position, frames, 0 if whole else latency)
     for leaf in graph.arrays:
         if isinstance(leaf, Data):
             part = None
@@ -79,7 +80,7 @@ def _inputs(inputs: Any) -> Mapping[int, Any] | None:
     return Inputs(inputs)
 
 
-def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, Any] | None) -> int:
+def frame_count(graph: Staged, frames: Any = None, start: int = 0, inputs: Mapping[int, Any] | None = None) -> int:
     """How many frames to run: without `frames` what is left of the shortest samples. 1 for a program that has none."""
     if frames is not None:
         frames = whole_number("frames", frames)
@@ -96,7 +97,8 @@ def _frame_count(graph: Staged, frames: Any, start: int, inputs: Mapping[int, An
             )
         elif isinstance(leaf, Data) and leaf.spec.varies:
             lengths.append(samples.rest("Signal.from_samples", leaf.frames, start))
-    return min(lengths, default=DGen.default_frame_count)
+    lengths += [samples.rest("Signal.from_tensor", rows, start) for rows in length.rows_laid(graph.program)]
+    return min(lengths, default=length.collects(graph.program) or DGen.default_frame_count)
 
 
 # Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
@@ -175,7 +177,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
     where, at = device(), stream.at if stream else _START
     start, inputs = at.position, _inputs(inputs)
-    count = _frame_count(graph, frames, start, inputs)
+    count = frame_count(graph, frames, start, inputs)
     arrays = _collect(graph, count, at, inputs, where, stream is None)
     batch = batch_of(graph.arrays, arrays, graph.batched)
     key = (graph.program, count, DGen.sample_rate, where)
@@ -251,7 +253,7 @@ def _ends(leaf: Leaf) -> bool:
 def plan(node: Node | Leaf, frames: Any) -> Plans:
     """How each recurrence below a node would be run now."""
     graph, where = staged([node]), device()
-    count = _frame_count(graph, frames, 0, None)
+    count = frame_count(graph, frames, 0, None)
     examples = max([leaf.array.shape[0] for leaf in graph.arrays if isinstance(leaf, Data) and leaf.batched], default=1)
     ctx = context(DGen.sample_rate, count, 0, where)._replace(examples=examples)
     return plans(graph.program, ctx, where.platform)
@@ -267,7 +269,7 @@ def objective(name: str, node: Node | Leaf, frames: Any, inputs: Any, total: boo
     if isinstance(node, Node) and (total or graph.program.rated):
         graph = staged_terms(node, total)
     inputs = _inputs(inputs)
-    count = _frame_count(graph, frames, 0, inputs)
+    count = frame_count(graph, frames, 0, inputs)
     if count == 0:
         raise ArgumentError(f"{name}: there is no loss over 0 frames")
     where = device()

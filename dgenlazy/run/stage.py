@@ -11,6 +11,7 @@ import numpy as np
 
 from ..graph import FLOAT, Block, Context, Leaf, Node, Number, Recurrence, Spec, in_our_modes, may_be_batched, toposort
 from . import latency
+from .length import sized
 from .program import Line, Program, run_line
 
 
@@ -69,7 +70,7 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
 @in_our_modes
 def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
-    program = program.fused if ctx.parallel else program
+    program = sized(program.fused if ctx.parallel else program, ctx.frames)
     env, after, before = list(leaves), [], iter(state)
     for i, line in enumerate(program.lines, len(env)):
         held = next(before) if isinstance(line.op, Recurrence) else None
@@ -98,6 +99,7 @@ def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> t
 @in_our_modes
 def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tuple[Any, ...]:
     """The state before the first frame. Of `leaves` that vary only the type is read."""
+    program = sized(program, ctx.frames)
     real = jnp.result_type(FLOAT, *[t for x in leaves if jnp.issubdtype(t := jnp.result_type(x), jnp.inexact)])
     env: dict[int, Any] = {}
     for i, spec in enumerate(program.leaves):

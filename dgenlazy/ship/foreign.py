@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError
-from ..graph import Block, Pointwise, Spec, in_users_modes, lift, outputs_of
+from ..graph import RUN, Block, Pointwise, Spec, in_users_modes, lift, outputs_of
 from ..lazy import Lazy
+from ..ops import frames_of
 from ..values import promoted
 
 
@@ -25,7 +26,8 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
     Args:
         fn: A function of the arrays of one frame, jitted or not; it must be pure. It may return a tuple.
         whole_run: Give it all frames of a Signal or SignalTensor instead, `(frames, *shape)`, and a Tensor as it is; at least
-            one Signal. What it returns is one result of the whole run, whose shape is the same for any number of frames.
+            one Signal. Of what it returns, that which has as many rows as it was given frames, or ticks, is a Signal of them.
+            All else is a result of the whole run, a Tensor, whose shape must be the same for any number of frames.
 
     Returns:
         A function of values, numbers and arrays, all of which `fn` takes as float32. What is given by name becomes part of the
@@ -44,6 +46,9 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
     >>> softplus = dg.from_jax(jax.nn.softplus)
     >>> softplus(Tensor([0.0])).realize()
     array([0.6931472], dtype=float32)
+    >>> backwards = dg.from_jax(lambda x: x[::-1], whole_run=True)
+    >>> backwards(Signal.from_samples([1.0, 2.0, 3.0])).realize()
+    array([3., 2., 1.], dtype=float32)
     """
     if not callable(fn):
         raise ArgumentError(f"from_jax: {fn!r} is not a function")
@@ -67,7 +72,8 @@ def from_jax(fn: Callable[..., Any], *, whole_run: bool = False) -> Callable[...
         for spec in node.spec if several else (node.spec,):
             if spec.dtype != np.float32:
                 raise ArgumentError(f"{op.__name__}: it returns {spec.dtype}, not float32")
-        return tuple(promoted(n) for n in outputs_of(node)) if several else promoted(node)
+        outputs = [promoted(op.as_frames(n, node)) for n in (outputs_of(node) if several else [node])]
+        return tuple(outputs) if several else outputs[0]
 
     return call
 
@@ -117,6 +123,9 @@ class _PerFrame(Pointwise):
     def __reduce__(self):
         return _op, (type(self), _name(self.of) or self.of)
 
+    def as_frames(self, output, node):
+        return output
+
 
 class _WholeRun(Block):
     """Somebody's function of all frames."""
@@ -130,22 +139,57 @@ class _WholeRun(Block):
     def __reduce__(self):
         return _op, (type(self), _name(self.of) or self.of)
 
+    def node(self, *inputs, params=()):
+        return super().node(*inputs, params=(*params, (RUN, _PROBES[0])))
+
     def infer(self, inputs, params):
-        found = []
-        for frames in _PROBES:
-            shapes = [(frames, *s.shape) if s.varies or s.signal else s.shape for s in inputs]
-            given = [jax.ShapeDtypeStruct(shape, s.dtype) for shape, s in zip(shapes, inputs)]
-            found.append(jax.eval_shape(lambda *xs: self.fn(*xs, **dict(params)), *given))
-        first, second = ([x.shape for x in (out if isinstance(out, tuple) else (out,))] for out in found)
-        if first != second:
-            shown = ", ".join(map(str, second))
-            raise ArgumentError(f"what it returns has a shape that depends on the number of frames: {shown} for {_PROBES[1]}")
-        specs = tuple([Spec(x.shape, *self.kind(inputs), x.dtype) for x in jax.tree.leaves(found[0])])
-        return specs if isinstance(found[0], tuple) else specs[0]
+        """The result as what does not vary; one with a row for each frame is laid out as frames by `as_frames`."""
+        given = dict(params)
+        frames = given.pop(RUN)
+        out = self._shapes(inputs, given, frames)
+        for x, framewise in zip(jax.tree.leaves(out), self._framewise(inputs, given)):
+            ticks = -(-frames // _every(inputs))
+            if framewise and x.shape[0] != ticks:
+                raise ArgumentError(f"it returns {x.shape[0]} rows of {ticks}; for other numbers it returned as many as it got")
+        specs = tuple([Spec(x.shape, *self.kind(inputs), x.dtype) for x in jax.tree.leaves(out)])
+        return specs if isinstance(out, tuple) else specs[0]
+
+    def _shapes(self, inputs, given, frames):
+        """What it returns for a run of so many frames."""
+        ticks = -(-frames // _every(inputs))
+        shapes = [(ticks, *s.shape) if s.varies or s.signal else s.shape for s in inputs]
+        return jax.eval_shape(
+            lambda *xs: self.fn(*xs, **given), *[jax.ShapeDtypeStruct(n, s.dtype) for n, s in zip(shapes, inputs)]
+        )
+
+    def _framewise(self, inputs, given):
+        """Of each result, whether it has a row for each that is given."""
+        every, found = _every(inputs), [jax.tree.leaves(self._shapes(inputs, given, frames)) for frames in _PROBES]
+        out = []
+        for first, second in zip(*found):
+            rows = first.shape[1:] == second.shape[1:] and (*first.shape[:1], *second.shape[:1])
+            out.append(rows == tuple(-(-frames // every) for frames in _PROBES))
+            if not out[-1] and first.shape != second.shape:
+                raise ArgumentError(
+                    "what it returns has a shape that depends on the number of frames, and is not a row for each: "
+                    f"{second.shape} for {-(-_PROBES[1] // every)}"
+                )
+        return out
+
+    def as_frames(self, output, node):
+        specs, given = tuple([i.spec for i in node.inputs]), dict(node.params)
+        del given[RUN]
+        index = dict(output.params).get("index", 0) if output is not node else 0
+        return frames_of(self.__name__, output, _every(specs)) if self._framewise(specs, given)[index] else output
 
     def run(self, ctx, params, inputs, specs):
         full = [jnp.broadcast_to(x, (ctx.frames, *s.shape)) if s.signal and not s.varies else x for x, s in zip(inputs, specs)]
-        return self.fn(*full, **dict(params))
+        return self.fn(*full, **{name: value for name, value in params if name != RUN})
+
+
+def _every(inputs: Any) -> int:
+    """The hop of what it takes."""
+    return next((s.hop for s in inputs if s.varies), 1)
 
 
 def _name(fn: Any) -> tuple[str, str] | None:

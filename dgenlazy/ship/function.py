@@ -16,7 +16,7 @@ from ..config import whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
-from ..run import Program, Staged, backend, initial_state, kept, memory, restage, run, runtime, samples
+from ..run import Program, Staged, backend, initial_state, kept, length, memory, restage, run, runtime, samples
 from ..values import promoted
 from .signature import fitting
 
@@ -67,6 +67,8 @@ class Function:
         self._begin()
 
     def _begin(self) -> None:
+        self._held: list[tuple[str, int]] = [("Signal.from_samples", leaf.frames) for leaf in self.samples]
+        self._held += [("Signal.from_tensor", rows) for rows in length.rows_laid(self.graph.program)]
         own = tuple([leaf in self.samples for leaf in self.graph.arrays])
         self._program: Any = self.graph.program, own, self.settings._replace(seed=0)  # noise has its seed among the arrays
 
@@ -216,11 +218,11 @@ class Function:
         lengths = sorted({n for hop, n in rows if hop == 1})
         if len(lengths) > 1 and not (whole and asked is not None):
             raise InputError(f"function: inputs have {' and '.join(map(str, lengths))} frames; they must be as long")
-        if asked is None and not rows and self.graph.program.varies and not self.samples:
+        if asked is None and not rows and self.graph.program.varies and not self._held:
             raise ArgumentError("function: give frames, the number of frames to run: there are no inputs to tell it")
         told = lengths or [n * hop for hop, n in rows]
         if asked is None and not told:
-            told = [samples.rest("function: Signal.from_samples", leaf.frames, start) for leaf in self.samples] or [1]
+            told = [samples.rest(f"function: {name}", n, start) for name, n in self._held] or [1]
         count = min(told) if asked is None else asked
         if lengths and (count > lengths[0] if whole else count != lengths[0]):
             raise InputError(f"function: frames={count}, but the inputs have {lengths[0]}")
@@ -228,6 +230,7 @@ class Function:
             samples.enough(n, hop, count, None if whole else clock, whole)
         for leaf in self.samples:
             samples.inside(leaf, start, count, 0 if whole else self.latency)
+        length.inside(self.graph.program, start, count, 0 if whole else self.latency)
         return count
 
 

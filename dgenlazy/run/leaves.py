@@ -1,0 +1,41 @@
+"""Leaves made of the numbers that users give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..config import Array, flag, real_array
+from ..errors import ArgumentError, ShapeError
+from ..graph import Data, Spec, Value, checked
+
+
+def number(name: str, value: Any) -> float:
+    array = real_array(name, value)
+    if array.shape:
+        raise ShapeError(f"{name}: takes one number, got shape {array.shape}; use Signal.from_samples for one per frame")
+    return float(array)
+
+
+def of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
+    """The shape of the data of one example."""
+    if flag(f"{name}: batched", batched) and not array.ndim:
+        raise ShapeError(f"{name}: batched=True takes an array whose first axis is the batch, got one number")
+    return array.shape[batched:]
+
+
+def parameter(name: str, x: Any, requires_grad: bool, low: Array | None, high: Array | None, batched: bool) -> Data:
+    if isinstance(x, Value):
+        raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
+    bounds = (
+        -np.inf if low is None else number(f"{name}: min", low),
+        np.inf if high is None else number(f"{name}: max", high),
+    )
+    if not bounds[0] < bounds[1]:
+        raise ArgumentError(f"{name}: min={low!r} is not below max={high!r}")
+    array = real_array(name, x) if flag(f"{name}: batched", batched) else np.array(number(name, x), np.float32)
+    if array.ndim != batched:
+        raise ShapeError(f"{name}: batched=True takes one number for each example, got shape {array.shape}")
+    array = checked(name, array, requires_grad, *bounds)
+    return Data(Spec((), True), array, *bounds, requires_grad=requires_grad)
