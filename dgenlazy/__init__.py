@@ -15,7 +15,10 @@ from .dsp import (
     esr as esr,
     fdn as fdn,
     features as features,
+    filtered_noise as filtered_noise,
+    gru as gru,
     karplus_strong as karplus_strong,
+    linear as linear,
     log_cosh as log_cosh,
     log_spectral_distance as log_spectral_distance,
     mel_stft_loss as mel_stft_loss,
@@ -134,6 +137,8 @@ from .ship import (
     load as load,
 )
 from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
+from .sources import lfo as lfo, notes as notes, sequence as sequence
+from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import (
@@ -205,6 +210,7 @@ __all__ = [
     "feedback",
     "fit",
     "fir",
+    "filtered_noise",
     "flip",
     "floor",
     "floor_divide",
@@ -212,6 +218,7 @@ __all__ = [
     "function",
     "gain_to_db",
     "gelu",
+    "gru",
     "history",
     "hz_to_midi",
     "inverse_exp_sigmoid",
@@ -222,6 +229,8 @@ __all__ = [
     "latch",
     "leaky_relu",
     "lfilter",
+    "lfo",
+    "linear",
     "load",
     "load_state",
     "log",
@@ -237,6 +246,7 @@ __all__ = [
     "mse",
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
+    "notes",
     "onepole",
     "overlap_add",
     "peek_row",
@@ -250,6 +260,7 @@ __all__ = [
     "sample_rate",
     "save_state",
     "sd_sdr",
+    "sequence",
     "si_sdr",
     "sigmoid",
     "sign",

@@ -1,8 +1,8 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, overload
+from collections.abc import Sequence
+from typing import Literal, TypeVar, overload
 
 from . import audio as audio, display as display
 from .config import DGen as DGen, Nested, Scalar
@@ -38,13 +38,7 @@ from .ship import (
     load as load,
 )
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
-from .values import (
-    Signal as Signal,
-    SignalTensor as SignalTensor,
-    Tensor as Tensor,
-    feedback as feedback,
-    sample_rate as sample_rate,
-)
+from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 
 V = TypeVar("V", bound=Lazy)
@@ -106,16 +100,6 @@ def comb(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
-@overload
-def convolve(x: AnySignal, ir: Operand | Nested) -> AnySignal: ...
-@overload
-def convolve(x: Scalar | Signal, ir: AnySignal) -> AnySignal: ...
-@overload
-def convolve(x: Scalar | Signal, ir: Scalar | Signal) -> Signal: ...
-@overload
-def convolve(x: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
-@overload
-def convolve(x: Operand, ir: Operand | Nested) -> AnySignal: ...
 def dc_loss(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def esr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 @overload
@@ -158,6 +142,41 @@ def fdn(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
+def filtered_noise(
+    magnitudes: Operand, noise: Operand | None = None, size: int | None = None, convention: Literal["exact", "ddsp"] = "exact"
+) -> AnySignal: ...
+@overload
+def gru(
+    x: AnySignal,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> AnySignal: ...
+@overload
+def gru(
+    x: Scalar | Signal,
+    weight_input: Scalar | Signal,
+    weight_state: Scalar | Signal,
+    bias: Scalar | Signal,
+    init: Scalar | Signal = 0.0,
+) -> Signal: ...
+@overload
+def gru(
+    x: SignalTensor,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> SignalTensor: ...
+@overload
+def gru(
+    x: Operand,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> AnySignal: ...
 @overload
 def karplus_strong(
     excitation: AnySignal,
@@ -194,6 +213,22 @@ def karplus_strong(
     max_delay: int = 4096,
     min_delay: int = 2,
 ) -> AnySignal: ...
+@overload
+def linear(x: Fixed, weight: Fixed | Nested, bias: Annotated[Any, numbers in lists, too] | None = None) -> Tensor: ...
+@overload
+def linear(x: AnySignal, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None) -> AnySignal: ...
+@overload
+def linear(x: Scalar | Signal, weight: AnySignal, bias: Annotated[Any, numbers in lists, too] | None) -> AnySignal: ...
+@overload
+def linear(
+    x: Scalar | Signal, weight: Scalar | Signal, bias: Annotated[Any, numbers in lists, too] | None = None
+) -> Signal: ...
+@overload
+def linear(
+    x: SignalTensor, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None
+) -> SignalTensor: ...
+@overload
+def linear(x: Operand, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None) -> AnySignal: ...
 def log_cosh(pred: Operand, target: Operand, a: float = 1.0, eps: float = 1e-08) -> Tensor: ...
 def log_spectral_distance(
     pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
@@ -245,42 +280,6 @@ def multi_scale_spectral_loss(
     safe_log: Literal["2019", "2020", "2022"] = "2022",
     live: bool = False,
 ) -> Tensor: ...
-@overload
-def reverb(
-    x: AnySignal,
-    decay: Operand,
-    mix: Operand = 0.3,
-    predelay_ms: Operand = 0.0,
-    seed: int | None = None,
-    max_decay: float | None = None,
-) -> AnySignal: ...
-@overload
-def reverb(
-    x: Scalar | Signal,
-    decay: Scalar | Signal,
-    mix: Scalar | Signal = 0.3,
-    predelay_ms: Scalar | Signal = 0.0,
-    seed: int | None = None,
-    max_decay: float | None = None,
-) -> Signal: ...
-@overload
-def reverb(
-    x: SignalTensor,
-    decay: Operand,
-    mix: Operand = 0.3,
-    predelay_ms: Operand = 0.0,
-    seed: int | None = None,
-    max_decay: float | None = None,
-) -> SignalTensor: ...
-@overload
-def reverb(
-    x: Operand,
-    decay: Operand,
-    mix: Operand = 0.3,
-    predelay_ms: Operand = 0.0,
-    seed: int | None = None,
-    max_decay: float | None = None,
-) -> AnySignal: ...
 def sd_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def si_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def snr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
@@ -332,7 +331,6 @@ def sum_and_difference_stft_loss(
     n_bins: int | None = None,
     live: bool = False,
 ) -> Tensor: ...
-def waveshape(x: V, fn: Callable[[Any], Any], oversample: int = 1) -> V: ...
 def abs(x: V) -> V: ...
 @overload
 def accum(x: AnySignal, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
@@ -585,7 +583,6 @@ def exp_sigmoid(
 ) -> SignalTensor: ...
 @overload
 def exp_sigmoid(x: Operand, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07) -> AnySignal: ...
-def fir(x: Operand, taps: Operand | Nested) -> AnySignal: ...
 @overload
 def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor: ...
 @overload
@@ -876,6 +873,60 @@ def where(condition: SignalTensor, x: Operand | Nested, y: Operand | Nested) -> 
 @overload
 def where(condition: Operand | Nested, x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
 def windows(x: Lazy, size: int, hop: int, align: Literal["centre", "start", "end"] | int = "centre") -> AnySignal: ...
+@overload
+def lfo(
+    freq: AnySignal,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> AnySignal: ...
+@overload
+def lfo(
+    freq: Scalar | Signal,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Scalar | Signal = -1.0,
+    high: Scalar | Signal = 1.0,
+) -> Signal: ...
+@overload
+def lfo(
+    freq: SignalTensor,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> SignalTensor: ...
+@overload
+def lfo(
+    freq: Operand,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> AnySignal: ...
+@overload
+def notes(
+    midi: AnySignal, start: Operand, duration: Operand, velocity: Operand | Nested = 1.0
+) -> tuple[AnySignal, AnySignal]: ...
+@overload
+def notes(
+    midi: Scalar | Signal, start: Scalar | Signal, duration: Scalar | Signal, velocity: Scalar | Signal = 1.0
+) -> tuple[Signal, Signal]: ...
+@overload
+def notes(
+    midi: SignalTensor, start: Operand, duration: Operand, velocity: Operand | Nested = 1.0
+) -> tuple[SignalTensor, SignalTensor]: ...
+@overload
+def notes(
+    midi: Operand | Nested, start: Operand, duration: Operand, velocity: Operand | Nested = 1.0
+) -> tuple[AnySignal, AnySignal]: ...
+@overload
+def sequence(values: AnySignal, times: Operand) -> AnySignal: ...
+@overload
+def sequence(values: Scalar | Signal, times: AnySignal) -> AnySignal: ...
+@overload
+def sequence(values: Scalar | Signal, times: Scalar | Signal) -> Signal: ...
+@overload
+def sequence(values: SignalTensor, times: Operand) -> SignalTensor: ...
+@overload
+def sequence(values: Operand | Nested, times: Operand) -> AnySignal: ...
 
 __all__ = [
     "SGD",
@@ -914,7 +965,6 @@ __all__ = [
     "concat",
     "conv1d",
     "conv2d",
-    "convolve",
     "cos",
     "cosh",
     "cumsum",
@@ -933,7 +983,7 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
-    "fir",
+    "filtered_noise",
     "flip",
     "floor",
     "floor_divide",
@@ -941,6 +991,7 @@ __all__ = [
     "function",
     "gain_to_db",
     "gelu",
+    "gru",
     "history",
     "hz_to_midi",
     "inverse_exp_sigmoid",
@@ -951,6 +1002,8 @@ __all__ = [
     "latch",
     "leaky_relu",
     "lfilter",
+    "lfo",
+    "linear",
     "load",
     "load_state",
     "log",
@@ -966,6 +1019,7 @@ __all__ = [
     "mse",
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
+    "notes",
     "onepole",
     "overlap_add",
     "peek_row",
@@ -974,11 +1028,10 @@ __all__ = [
     "relu",
     "reset",
     "reshape",
-    "reverb",
     "rfft",
-    "sample_rate",
     "save_state",
     "sd_sdr",
+    "sequence",
     "si_sdr",
     "sigmoid",
     "sign",
@@ -1002,7 +1055,6 @@ __all__ = [
     "tanh",
     "transpose",
     "upsample",
-    "waveshape",
     "where",
     "windows",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .dsp import collection, distortion, echo, losses, response, spectral_losses, stft_losses, waveform_losses
+from .dsp import collection, distortion, echo, layers, losses, noise, response, spectral_losses, stft_losses, waveform_losses
 from .errors import ArgumentError
 from .graph import Value, comparable
 from .ops import (
@@ -161,6 +161,8 @@ class Methods(Value):
     history, delay = signal.history, signal.delay
 
     collect = collection.collect
+    linear, gru = layers.linear, layers.gru
+    filtered_noise = noise.filtered_noise
     upsample, downsample = rate.upsample, rate.downsample
     windows, overlap_add = window.windows, window.overlap_add
     rfft, irfft, stft = spectrum.rfft, spectrum.irfft, spectrum.stft

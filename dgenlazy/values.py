@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
@@ -138,7 +139,26 @@ class Tensor(Lazy):
         """
         shape, requires_grad = _shape("Tensor.randn", shape), flag("Tensor.randn: requires_grad", requires_grad)
         seed = None if seed is None else seed_number("Tensor.randn: seed", seed)
-        return Tensor(runtime.normal(shape, seed), requires_grad)
+        return Tensor(runtime.generator(seed).standard_normal(shape, np.float32), requires_grad)
+
+    @staticmethod
+    def glorot(shape: Shape, seed: int | None = None, requires_grad: bool = False) -> Tensor:
+        """Weights of a layer to begin with: uniform within `sqrt(6 / (inputs + outputs))` of 0, seeded as `randn` is.
+
+        `shape` is `(outputs, inputs)`, as `linear` and `gru` take them, or `(outputs, inputs, *kernel)` of a convolution, each
+        element of whose kernel counts as an input and an output. Fewer than two axes are a ShapeError.
+
+        >>> bool((abs(Tensor.glorot([2, 4], seed=1).value) <= 1).all())
+        True
+
+        Source: X. Glorot and Y. Bengio, Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010.
+        """
+        shape, requires_grad = _shape("Tensor.glorot", shape), flag("Tensor.glorot: requires_grad", requires_grad)
+        seed = None if seed is None else seed_number("Tensor.glorot: seed", seed)
+        if len(shape) < 2:
+            raise ShapeError(f"Tensor.glorot: shape {shape} is not (outputs, inputs) or (outputs, inputs, *kernel)")
+        limit = np.sqrt(6 / max((shape[0] + shape[1]) * math.prod(shape[2:]), 1))
+        return Tensor(runtime.generator(seed).uniform(-limit, limit, shape), requires_grad)
 
 
 @final
@@ -309,25 +329,16 @@ class Signal(Lazy):
 
     @staticmethod
     def from_tensor(t: Fixed, hop: int = 1) -> AnySignal:
-        """The rows of a Tensor as frames, or at a hop as ticks: what `collect` is the way back from.
+        """The rows of a Tensor `(T, *shape)` as frames, or at a hop as ticks: the way back from `collect`. It has a gradient.
 
         As samples do, they set the default length of a run. What looks ahead beyond their end sees zeros, or the last tick.
-
-        Args:
-            t: A Tensor `(T, *shape)`, computed or learned, or what one is made of; the gradient goes to it.
-            hop: Frames from one row to the next.
-
-        Returns:
-            A Signal of a Tensor `(T,)`, else a SignalTensor of `shape`.
-
         Raises:
             ShapeError: `t` is one number. ArgumentError: it has frames already. When run, InputError: there are more frames.
 
         >>> Signal.from_tensor(Tensor([1.0, 2.0]) * 3, hop=2).upsample("hold").realize()
         array([3., 3., 6., 6.], dtype=float32)
         """
-        name = "Signal.from_tensor"
-        return promoted(frames_of(name, t, whole_number(f"{name}: hop", hop, 1, _LONGEST_HOP)))
+        return promoted(frames_of("Signal.from_tensor", t, whole_number("Signal.from_tensor: hop", hop, 1, _LONGEST_HOP)))
 
 
 @final

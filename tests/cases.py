@@ -896,6 +896,8 @@ def table():
         # Rates.
         *rates(),
         *collections(),
+        *controls(),
+        *layers(),
     ]
 
 
@@ -964,6 +966,69 @@ def collections():
             "held",
             lambda t, hop: Signal.from_tensor(t, hop).upsample("hold"),
         )
+
+
+def controls():
+    """Curves from numbers. The frequencies keep clear of where a cycle jumps at a frame."""
+    moving = {"signal": True, "eps": 1e-2, "gradient_tol": 2e-3}
+    curve = lambda *x, **how: ref.lfo(*x, **how, sample_rate=RATE)  # noqa: E731
+    for shape in ("sine", "triangle", "saw", "falling", "square"):
+        for freq in (Tensor(80.0), Tensor([30.0, 70.0])):
+            yield Case(dg.lfo, (freq,), curve, {"shape": shape}, moving)
+    between = lambda f, low, high: dg.lfo(f, low=low, high=high)  # noqa: E731
+    ends = lambda f, low, high: ref.lfo(f, "sine", low, high, sample_rate=RATE)  # noqa: E731
+    yield Case(dg.lfo, (Tensor(80.0), tensor(), signal()), ends, {}, moving, "ends", between)
+    still = {"signal": True, "wrt": (0,)}
+    steps = lambda v, t: ref.sequence(v, t, sample_rate=RATE)  # noqa: E731
+    for shape in ((), (2,)):
+        yield Case(dg.sequence, (tensor(4, *shape), np.array([0.001, 0.004, 0.004, 0.0073])), steps, options=still)
+    yield Case(dg.sequence, (tensor(3), np.array([-1.0, 0.0, 1.0])), steps, options=still)
+    melody = np.array([0.006, 0.001, 0.003]), np.array([0.002, 0.004, 0.001])
+    order = [1, 2, 0]
+
+    def played(midi, start, duration, velocity):
+        start, end = start[0][order], (start + duration)[0][order]
+        f0, level = 440 * 2 ** ((midi[:, order] - 69) / 12), velocity[:, order]
+        frames = np.arange(len(midi))[:, None] / RATE + 1e-6
+        gate = ((frames >= start) & (frames < np.minimum(end, [*start[1:], np.inf]))).any(1)
+        begun = np.broadcast_to(start, level.shape)
+        return np.stack([steps(f0, begun), gate, steps(level, begun)], 1)
+
+    stacked = lambda *x: dg.stack(list(dg.notes(*x)))  # noqa: E731
+    given = replace(tensor(3), low=50.0, high=80.0), *melody, tensor(3)
+    yield Case(dg.notes, given, played, options={"signal": True, "wrt": (0, 3)}, call=stacked)
+
+
+def layers():
+    product = each_frame(lambda x, w, b: x @ w.T + b)
+    for x in (tensor(3), signal(3), signal(2, 3), ticks(4, 3)):
+        yield Case(dg.linear, (x, tensor(4, 3), tensor(4)), lambda x, w, b: product(x, w[: len(x)], b[: len(x)]))
+    yield Case(dg.linear, (signal(3), tensor(4, 3)), each_frame(lambda x, w: w @ x))
+    moving = {"signal": True}
+    weights = tensor(6, 3, low=-1, high=1), tensor(6, 2, low=-1, high=1)
+    yield Case(dg.gru, (signal(3), *weights, tensor(6)), ref.gru, options=moving)
+    yield Case(dg.gru, (ticks(4, 3), *weights, tensor(2, 6), tensor(2)), ref.gru, options=moving)
+    yield Case(
+        dg.gru,
+        (signal(2, 3), *weights, tensor(6)),
+        lambda x, *given: np.stack([ref.gru(x[:, k], *given) for k in (0, 1)], 1),
+        options=moving,
+    )
+    limit, drawn = np.sqrt(6 / ((2 + 3) * 4)), np.random.default_rng((0, 1, 7)).uniform(-1, 1, (2, 3, 4))
+    moving = {"signal": True, "tol": 2e-5, "gradient_tol": 1e-4}
+    for hop, bands, how in (
+        (4, 5, {"size": None, "convention": "exact"}),
+        (4, 5, {"size": None, "convention": "ddsp"}),
+        (3, 5, {"size": 5, "convention": "exact"}),
+        (6, 4, {"size": 5, "convention": "ddsp"}),
+        (12, 6, {"size": 4, "convention": "ddsp"}),
+        (5, 2, {"size": 1, "convention": "exact"}),
+    ):
+        yield Case(dg.filtered_noise, (ticks(hop, bands), signal()), ref.filtered_noise(hop), how, moving)
+    lanes = lambda m, x, **how: np.stack([ref.filtered_noise(4)(m[:, k], x, **how) for k in (0, 1)], 1)  # noqa: E731
+    how = {"size": None, "convention": "exact"}
+    yield Case(dg.filtered_noise, (ticks(4, 2, 3), signal()), lanes, how, moving)
+    yield Case(Tensor.glorot, (), lambda shape, seed: limit * drawn[None], {"shape": (2, 3, 4), "seed": 7})
 
 
 # The public ops: what the package exports and its values have, less what gives no value.

@@ -670,3 +670,79 @@ def noise(seeds, frames, shape=(), start=0):
             unit = np.float32(((high ^ low) >> 9) * 2.0**-23)
             out[(n, *place)] = unit * np.float32(2) - np.float32(1)
     return out
+
+
+# Layers and control curves.
+
+
+def gru(x, w, u, b, init=None):
+    """One unit after another, `(frames, inputs)`; weights and bias are those of the first frame."""
+    w, u, b = w[0], u[0], b[0]
+    b_in, b_state = b if b.ndim == 2 else (b, np.zeros(len(b)))
+    h, out = np.zeros(u.shape[1]) if init is None else init[0], []
+    for now in x:
+        (r_x, u_x, n_x), (r_h, u_h, n_h) = np.split(w @ now + b_in, 3), np.split(u @ h + b_state, 3)
+        reset, update = sigmoid(r_x + r_h), sigmoid(u_x + u_h)
+        h = (1 - update) * np.tanh(n_x + reset * n_h) + update * h
+        out.append(h)
+    return np.array(out)
+
+
+def lfo(freq, shape="sine", low=None, high=None, *, sample_rate):
+    """`freq` and the ends do not vary."""
+    phase = np.outer(np.arange(len(freq)), freq[0] / sample_rate).reshape(freq.shape) % 1
+    low, high = -np.ones(1) if low is None else low, np.ones(1) if high is None else high
+    part = {
+        "sine": (np.sin(2 * np.pi * phase) + 1) / 2,
+        "triangle": np.where(phase < 0.25, 0.5 + 2 * phase, np.where(phase < 0.75, 1.5 - 2 * phase, 2 * phase - 1.5)),
+        "saw": phase,
+        "falling": 1 - phase,
+        "square": 1.0 * (phase < 0.5),
+    }[shape]
+    return low + (high - low) * part
+
+
+def sequence(values, times, *, sample_rate):
+    """A loop over frames and values, a thousandth of a frame early is on time."""
+    out = np.zeros((len(values), *values.shape[2:]))
+    for n in range(len(values)):
+        for k, time in enumerate(times[n]):
+            if n + 1e-3 >= time * sample_rate:
+                out[n] = values[n, k]
+    return out
+
+
+def response_of(magnitudes, size=None, convention="exact"):
+    """The taps of a filter, and which of them is at time 0: the definitions, written out."""
+    count = 2 * (len(magnitudes) - 1)
+    size = count if size is None else min(size, count)
+    twice = [1 if k in (0, count // 2) else 2 for k in range(len(magnitudes))]
+    waves = [[math.cos(2 * math.pi * k * n / count) for k in range(len(magnitudes))] for n in range(count)]
+    zero_phase = np.array([sum(t * m * w for t, m, w in zip(twice, magnitudes, wave)) / count for wave in waves])
+    if convention == "exact":
+        half = max(size // 2, 1)
+        at = range(-half + 1, half)
+        return np.array([zero_phase[n % count] * (1 + math.cos(math.pi * n / half)) / 2 for n in at]), half - 1
+    period = size if size % 2 == 0 else size - 1
+    hann = np.array([0.5 - 0.5 * math.cos(2 * math.pi * n / period) for n in range(size)])
+    if size == count:
+        taps = np.fft.fftshift(zero_phase * np.fft.fftshift(hann))
+    else:
+        half = (size + 1) // 2
+        windowed = zero_phase * np.concatenate([hann[half:], np.zeros(count - size), hann[:half]])
+        taps = np.concatenate([windowed[count - half + 2 :], windowed[: half + 1]])
+    return taps, (len(taps) - 1) // 2 - 1
+
+
+def filtered_noise(hop):
+    """Every frame through the filter of its tick, one after another; zeros behind the end."""
+
+    def whole_run(magnitudes, x, size=None, convention="exact"):
+        out = np.zeros(3 * len(x) + 4 * magnitudes.shape[-1])
+        for n, sample in enumerate(x):
+            taps, first = response_of(magnitudes[n // hop], size, convention)
+            at = len(x) + 2 * magnitudes.shape[-1] + n - first
+            out[at : at + len(taps)] += sample * taps
+        return out[len(x) + 2 * magnitudes.shape[-1] :][: len(x)]
+
+    return whole_run

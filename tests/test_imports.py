@@ -26,6 +26,7 @@ ORDER = [
     {"arrays", "methods"},
     {"lazy"},
     {"values"},
+    {"sources"},
     {"train", "ship"},
     {"doctor"},
     {"__init__"},

@@ -4,9 +4,13 @@ from . import (
     distortion as distortion,
     echo as echo,
     collection as collection,
+    control as control,
     features as features,
+    layers as layers,
     losses as losses,
     response as response,
+    noise as noise,
+    reverb as reverb,
     spectral_losses as spectral_losses,
     stft_losses as stft_losses,
     waveform_losses as waveform_losses,
@@ -14,8 +18,11 @@ from . import (
 from .distortion import waveshape as waveshape
 from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .collection import collect as collect
+from .layers import gru as gru, linear as linear
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .response import convolve as convolve, reverb as reverb
+from .noise import filtered_noise as filtered_noise
+from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .spectral_losses import (
     log_spectral_distance as log_spectral_distance,
     multi_scale_spectral_loss as multi_scale_spectral_loss,

@@ -103,7 +103,14 @@ from .slopes import (
     root as root,
     within as within,
 )
-from .spectrum import Spectrum as Spectrum, irfft as irfft, rfft as rfft, short_time as short_time, stft as stft
+from .spectrum import (
+    Spectrum as Spectrum,
+    irfft as irfft,
+    rfft as rfft,
+    short_time as short_time,
+    spectrum_of as spectrum_of,
+    stft as stft,
+)
 from .tensor import (
     concat as concat,
     conv1d as conv1d,

@@ -90,7 +90,7 @@ def _told(program: Program) -> Program:
 
     A recurrence, and what sees the whole run, steps at its own hop. What has no memory computes for what it leads to: the
     coefficients of a filter are those of the rate at which the filter runs, however seldom they change. Where it leads to
-    recurrences of several hops, it is a line for each.
+    recurrences of several hops, it is a line for each. What counts frames is not told: its frames are those of the run.
     """
     first = len(program.leaves)
     serves: list[set[int]] = [set() for _ in program.specs]
@@ -99,7 +99,7 @@ def _told(program: Program) -> Program:
         through = isinstance(op, (Pointwise, Rated))
         for a in args:
             serves[a] |= serves[i] if through else {_own_hop(program, i)}
-    asks = ["sample_rate" in line.op.injected for line in program.lines]
+    asks = ["sample_rate" in line.op.injected and "frame" not in line.op.injected for line in program.lines]
     if not any(asks):
         return program
     lines: dict[Line, int] = {}

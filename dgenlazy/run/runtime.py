@@ -296,7 +296,7 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     return loss
 
 
-def normal(shape: tuple[int, ...], seed: int | None) -> np.ndarray:
-    """Standard normal numbers, the same for the same seed on every machine."""
+def generator(seed: int | None) -> np.random.Generator:
+    """Random numbers, the same for the same seed on every machine."""
     key = (0, next_number()) if seed is None else (1, seed)
-    return np.random.default_rng((DGen.seed, *key)).standard_normal(shape, np.float32)
+    return np.random.default_rng((DGen.seed, *key))

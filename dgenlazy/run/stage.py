@@ -111,8 +111,8 @@ def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tupl
             state.append(op.init([env[a] for a in args], params))
         if isinstance(spec, tuple):
             known = i in program.needed_first and not any(s.varies for s in spec)
-            inputs = [env[a] for a in args]
-            env[i] = op.step(ctx, params, (), *inputs)[1] if known else tuple(_filled(s, 0.0, real) for s in spec)
+            zeros = () if known else tuple(_filled(s, 0.0, real) for s in spec)
+            env[i] = op.step(ctx, params, (), *[env[a] for a in args])[1] if known else zeros
         elif spec.varies:
             env[i] = _filled(spec, 0.0, real)
         elif isinstance(op, Block):  # not known before the run: whatever starts from it must not look like a number

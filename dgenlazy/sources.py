@@ -1,0 +1,29 @@
+"""Sources of sound as users call them. All that a source is given may be numbers, so it finds its result's class itself."""
+
+from __future__ import annotations
+
+import functools as ft
+from collections.abc import Callable
+from typing import Any
+
+from .dsp import control
+from .graph import composite
+from .values import promoted
+
+
+def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @composite
+    @ft.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return promoted(fn(*args, **kwargs))
+
+    return call
+
+
+lfo, sequence = _source(control.lfo), _source(control.sequence)
+
+
+@ft.wraps(control.notes)
+def notes(midi: Any, start: Any, duration: Any, velocity: Any = 1.0) -> tuple[Any, Any, Any]:
+    f0, gate, level = map(promoted, control.notes(midi, start, duration, velocity))
+    return f0, gate, level
