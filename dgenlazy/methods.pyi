@@ -2,7 +2,7 @@
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Self, overload
+from typing import Literal, Self, overload
 
 from .config import Array, Nested, Scalar
 from .graph import Value
@@ -1675,7 +1675,7 @@ class Methods(Value):
         array([3., 2., 1.], dtype=float32)
         """
     @overload
-    def linear(self: Tensor, weight: Fixed | Nested, bias: Annotated[Any, numbers in lists, too] | None = None) -> Tensor:
+    def linear(self: Tensor, weight: Fixed | Nested, bias: Fixed | None = None) -> Tensor:
         """Every output a weighted sum of the inputs, `weight @ x + bias`, as PyTorch's `Linear`.
 
         Args:
@@ -1693,19 +1693,13 @@ class Methods(Value):
         array([3.5, 4.5, 3.5], dtype=float32)
         """
     @overload
-    def linear(
-        self: AnySignal, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None
-    ) -> AnySignal: ...
+    def linear(self: AnySignal, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
     @overload
-    def linear(self: Signal, weight: AnySignal, bias: Annotated[Any, numbers in lists, too] | None) -> AnySignal: ...
+    def linear(self: Signal, weight: Scalar | Signal, bias: Scalar | Signal | None = None) -> Signal: ...
     @overload
-    def linear(self: Signal, weight: Scalar | Signal, bias: Annotated[Any, numbers in lists, too] | None = None) -> Signal: ...
+    def linear(self: SignalTensor, weight: Operand | Nested, bias: Operand | None = None) -> SignalTensor: ...
     @overload
-    def linear(
-        self: SignalTensor, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None
-    ) -> SignalTensor: ...
-    @overload
-    def linear(self, weight: Operand | Nested, bias: Annotated[Any, numbers in lists, too] | None = None) -> AnySignal: ...
+    def linear(self, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
     @overload
     def gru(
         self: AnySignal,

@@ -35,30 +35,17 @@ def layer(inputs, outputs, random):
     return Tensor(random.standard_normal((outputs, inputs)) / np.sqrt(inputs), requires_grad=True)
 
 
-def gru(x, w, u, b):
-    """The states of a gated recurrent unit, a step for each value of `x`. Its weights are those of update, reset and state."""
-    update_in, reset_in, state_in = (weights @ x + bias for weights, bias in zip(w, b, strict=True))
-
-    def cell(state):
-        update = dg.sigmoid(update_in + u[0] @ state)
-        reset = dg.sigmoid(reset_in + u[1] @ state)
-        return update * state + (1 - update) * dg.tanh(state_in + reset * (u[2] @ state))
-
-    return dg.feedback(cell, init=np.zeros(UNITS))
-
-
 def synthesizer(features, f0):
     """The voice as a Signal, the levels of its harmonics at HOP, and the weights to learn.
 
     `features`, a few numbers, and `f0`, the pitch in Hz, come every HOP frames.
     """
-    random = np.random.default_rng(0)
-    w = [layer(features.shape[0], UNITS, random) for _ in range(3)]
-    u = [layer(UNITS, UNITS, random) for _ in range(3)]
-    b = [Tensor.zeros([UNITS], requires_grad=True) for _ in range(3)]
-    out = layer(UNITS, 1 + HARMONICS + NOISES, random)
-    bias = Tensor.full([1 + HARMONICS + NOISES], -3.0, requires_grad=True)  # at first the voice is quiet
-    controls = out @ gru(features, w, u, b) + bias
+    random, says = np.random.default_rng(0), 1 + HARMONICS + NOISES
+    w, u = layer(features.shape[0], 3 * UNITS, random), layer(UNITS, 3 * UNITS, random)
+    out = layer(UNITS, says, random)
+    b = Tensor.zeros([3 * UNITS], requires_grad=True)
+    bias = Tensor.full([says], -3.0, requires_grad=True)  # at first the voice is quiet
+    controls = features.gru(w, u, b).linear(out, bias)
     levels = 2 * dg.sigmoid(controls) ** np.log(10)  # at most 2, and moved in ratios where they are small
 
     k = Tensor(np.arange(1, HARMONICS + 1))
@@ -66,7 +53,7 @@ def synthesizer(features, f0):
     amplitudes = levels[0] * dg.softmax(controls[1 : HARMONICS + 1]) * audible
     sines = dg.sin(Signal.phasor(f0.upsample()) * (2 * np.pi) * k)
     noise = Signal.noise(seed=0).stft(2 * (NOISES - 1), HOP) * levels[HARMONICS + 1 :]
-    return (sines * amplitudes.upsample()).sum() + noise.istft(), amplitudes, [*w, *u, *b, out, bias]
+    return (sines * amplitudes.upsample()).sum() + noise.istft(), amplitudes, [w, u, b, out, bias]
 
 
 def train(voice, weights, steps, lr=0.01):

@@ -983,6 +983,7 @@ def controls():
     for shape in ((), (2,)):
         yield Case(dg.sequence, (tensor(4, *shape), np.array([0.001, 0.004, 0.004, 0.0073])), steps, options=still)
     yield Case(dg.sequence, (tensor(3), np.array([-1.0, 0.0, 1.0])), steps, options=still)
+    yield Case(dg.sequence, (tensor(70), np.linspace(-0.05, 0.02, 70)), steps, options=still)
     melody = np.array([0.006, 0.001, 0.003]), np.array([0.002, 0.004, 0.001])
     order = [1, 2, 0]
 

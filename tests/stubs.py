@@ -199,7 +199,8 @@ def signatures(name: str, op: Any, method: bool) -> str:
     second = any(a.parameter.name == "y" for a in others)
 
     hint = typing.get_type_hints(inspect.unwrap(op)).get("return") if inspect.isfunction(op) else None
-    whole = "Spectrum" if hint is Spectrum else "tuple[{0}, {0}]" if typing.get_origin(hint) is tuple else "{0}"
+    several = f"tuple[{', '.join(['{0}'] * len(typing.get_args(hint)))}]"
+    whole = "Spectrum" if hint is Spectrum else several if typing.get_origin(hint) is tuple else "{0}"
 
     def line(first: str, lazy: str, result: str, **change: str) -> str:
         shown = [(f"self: {first}" if first else "self") if method else own.typed(first)]

@@ -86,14 +86,21 @@ def _first_frames(times: Any, sample_rate: float) -> Any:
     return jnp.where(whole < 0, jnp.uint32(0), late)
 
 
-_FEW = 64  # up to which all are compared
+_FEW = 64  # times, up to which all are compared with a frame; more are searched
 
 
 @pointwise
 def last_begun(values, *times, frame, sample_rate):
     """The row of `values` whose time was the last, 0 before the first."""
     first = _first_frames(times, sample_rate)
-    count = jnp.searchsorted(first, frame, side="right", method="compare_all" if len(first) <= _FEW else "scan_unrolled")
+    if len(first) <= _FEW:
+        count = jnp.sum((first <= frame).astype(jnp.int32))
+    else:
+        count = jnp.int32(0)
+        for step in (1 << bit for bit in reversed(range(len(first).bit_length()))):
+            ahead = count + step
+            begun = (ahead <= len(first)) & (first[jnp.minimum(ahead, len(first)) - 1] <= frame)
+            count = jnp.where(begun, ahead, count)
     return jnp.concatenate([jnp.zeros_like(values, shape=(1, *values.shape[1:])), values])[count]
 
 
@@ -118,7 +125,7 @@ def _rows(name: str, values: Any) -> Any:
     return node
 
 
-def sequence(values: Lists, times: Any) -> Any:
+def sequence(values: Lists, times: Lists) -> Any:
     """A curve of steps: each value from its time on, until that of the next; 0 before the first.
 
     Args:
@@ -146,7 +153,7 @@ def sequence(values: Lists, times: Any) -> Any:
     return last_begun(values, *parts(seconds, "sequence: times"))
 
 
-def notes(midi: Lists, start: Any, duration: Any, velocity: Lists = 1.0) -> tuple[Any, Any, Any]:
+def notes(midi: Lists, start: Lists, duration: Lists, velocity: Lists = 1.0) -> tuple[Any, Any, Any]:
     """A part for one voice, from lists of notes: what drives an oscillator, an envelope and a level.
 
     Where notes overlap, the one that began last is heard, also where an earlier one lasts longer; of those that begin together

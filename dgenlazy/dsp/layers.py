@@ -27,7 +27,7 @@ def _product(x: Any, weights: Any) -> Any:
 
 
 @composite
-def linear(x: Any, weight: Lists, bias: Lists | None = None) -> Any:
+def linear(x: Any, weight: Lists, bias: Any = None) -> Any:
     """Every output a weighted sum of the inputs, `weight @ x + bias`, as PyTorch's `Linear`.
 
     Args:

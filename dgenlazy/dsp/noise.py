@@ -98,10 +98,10 @@ def filtered_noise(magnitudes: Any, noise: Any = None, size: int | None = None, 
     if not (isinstance(convention, str) and convention in get_args(Convention)):
         raise ArgumentError(f"filtered_noise: convention={convention!r} is not one of {', '.join(get_args(Convention))}")
     length = 2 * (bands - 1)
-    size = min(length, length if size is None else whole_number("filtered_noise: size", size, least=1))
-    if convention == "ddsp" and size < 3:
-        raise ArgumentError(f"filtered_noise: size={size} is less than 3, for which convention='ddsp' has no response")
-    start, window, early = (_centred if convention == "exact" else _as_ddsp)(length, size)
+    window_size = min(length, length if size is None else whole_number("filtered_noise: size", size, least=1))
+    if convention == "ddsp" and window_size < 3:
+        raise ArgumentError(f"filtered_noise: size={window_size} is less than 3, for which convention='ddsp' has no response")
+    start, window, early = (_centred if convention == "exact" else _as_ddsp)(length, window_size)
     taps = mul(cut(irfft(gains, size=length), start=start, count=len(window)), lift(window))
     hop = gains.spec.hop or length
     x = _white(gains.spec.shape[:-1]) if noise is None else lift(noise, "filtered_noise: noise")
