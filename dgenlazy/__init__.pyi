@@ -227,6 +227,7 @@ def log_cosh(pred: Operand, target: Operand, a: float = 1.0, eps: float = 1e-08)
 def log_spectral_distance(
     pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
 ) -> Tensor: ...
+def loudness_loss(pred: Operand, target: Operand) -> Tensor: ...
 def mel_stft_loss(
     pred: Operand,
     target: Operand,
@@ -1005,6 +1006,7 @@ __all__ = [
     "log_cosh",
     "log_softmax",
     "log_spectral_distance",
+    "loudness_loss",
     "matmul",
     "mean",
     "mel_stft_loss",

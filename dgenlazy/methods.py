@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .dsp import collection, distortion, echo, layers, losses, noise, response, spectral_losses, stft_losses, waveform_losses
+from .dsp import (
+    collection,
+    distortion,
+    echo,
+    layers,
+    losses,
+    loudness_losses,
+    noise,
+    response,
+    spectral_losses,
+    stft_losses,
+    waveform_losses,
+)
 from .errors import ArgumentError
 from .graph import Value, comparable
 from .ops import (
@@ -175,4 +187,5 @@ class Methods(Value):
     multi_scale_spectral_loss = spectral_losses.multi_scale_spectral_loss
     log_spectral_distance, spectral_transport = spectral_losses.log_spectral_distance, spectral_losses.spectral_transport
     esr, dc_loss, log_cosh = waveform_losses.esr, waveform_losses.dc_loss, waveform_losses.log_cosh
+    loudness_loss = loudness_losses.loudness_loss
     snr, si_sdr, sd_sdr = waveform_losses.snr, waveform_losses.si_sdr, waveform_losses.sd_sdr

@@ -2317,6 +2317,30 @@ class Methods(Value):
         >>> dg.log_cosh(Signal.from_samples([0.0, 100.0]), 0.0).realize()
         array(49.653427, dtype=float32)
         """
+    def loudness_loss(self, target: Operand) -> Tensor:
+        """How far apart two programmes are in loudness, in LU: the distance of their `features.integrated_loudness`.
+
+        It hears levels as BS.1770 does, K-weighted and gated, and nothing else: add a loss that hears spectra. Which blocks of 400
+        ms pass the gates counts as given. Shorter runs are one block.
+
+        Args:
+            pred, target: As for `mse`: Signals, or SignalTensors of up to five channels: left, right, centre, two surrounds. Their
+                sample rate is that of the run, at least 4205 Hz.
+
+        Returns:
+            A Tensor of shape () for the whole run. What no meter reads, under -70 LUFS, is between that and -74.3 for silence, in a
+            straight line of its power. The gradient is finite everywhere, 0 where both are as loud, and 0 in exact silence,
+            where no direction is louder than another.
+
+        Raises:
+            ShapeError: as for `mse`, or more than five channels. ArgumentError: two Tensors, which have no frames.
+
+        Source: ITU-R BS.1770-4.
+
+        >>> x = Signal.noise(seed=1)
+        >>> bool(abs(dg.loudness_loss(x / 2, x).realize(22050) - 20 * np.log10(2)) < 1e-3)
+        True
+        """
     def snr(self, target: Operand, eps: float = 1e-08) -> Tensor:
         """Signal-to-noise ratio in dB, negated, so that less is better; means removed; the mean over lanes.
 

@@ -113,6 +113,7 @@ OTHERS = {
     "snr": dg.snr,
     "si_sdr": dg.si_sdr,
     "sd_sdr": dg.sd_sdr,
+    "loudness_loss": dg.loudness_loss,
 }
 ALL = {**DEAD, **LIVE, **OTHERS}
 

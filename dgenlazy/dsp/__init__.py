@@ -10,7 +10,14 @@ from . import (
     losses as losses,
     response as response,
     noise as noise,
+    levels as levels,
+    losses as losses,
+    loudness as loudness,
+    loudness_losses as loudness_losses,
+    pitch as pitch,
+    recordings as recordings,
     reverb as reverb,
+    spectral_features as spectral_features,
     spectral_losses as spectral_losses,
     stft_losses as stft_losses,
     waveform_losses as waveform_losses,
@@ -22,6 +29,7 @@ from .layers import gru as gru, linear as linear
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .response import convolve as convolve, reverb as reverb
 from .noise import filtered_noise as filtered_noise
+from .loudness_losses import loudness_loss as loudness_loss
 from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
 from .spectral_losses import (
     log_spectral_distance as log_spectral_distance,

@@ -14,13 +14,13 @@ from ..config import flag, one_of, real_number, whole_number
 from ..errors import ArgumentError
 from ..graph import block, composite
 from ..ops import getitem, hann, magnitude, modulus, root, short_time
+from .levels import weighted_level
 from .losses import compared, lanes_of, magnitudes_of, used, weighted
-from .mel import a_weighting
 
 SafeLog = Literal["2019", "2020", "2022"]
 Norm = Literal["L1", "L2"]
 
-_LOUDNESS_WINDOW, _LOUDNESS_RATE, _QUIETEST = 2048, 250, 1e-8
+_LOUDNESS_WINDOW, _LOUDNESS_RATE = 2048, 250
 _TO_DB = float(10 / np.log(10))
 
 
@@ -43,9 +43,7 @@ def loudness(x: Any, sample_rate: float, rate: float, size: int, fft: bool) -> A
     count = max(1 + (x.shape[0] + 2 * (size // 2) - size) // hop, 1)
     spectra = short_time(x, hann(size), hop, count, -(size // 2), fft)
     level = modulus(*spectra, *map(jnp.zeros_like, spectra), fft)
-    weights = 10 ** (a_weighting(np.arange(size // 2 + 1) * sample_rate / size) / 10)
-    power = jnp.mean(level * level * weights.astype(x.dtype), axis=-1)
-    return _TO_DB * jnp.log(jnp.where(power > _QUIETEST, power, _QUIETEST))
+    return weighted_level(jnp, level, size, sample_rate)
 
 
 @block

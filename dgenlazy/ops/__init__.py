@@ -41,6 +41,7 @@ from .filter import (
     biquad_coefficients as biquad_coefficients,
     lfilter as lfilter,
     onepole as onepole,
+    second_order as second_order,
     sosfilt as sosfilt,
 )
 from .index import Index as Index, detach as detach, getitem as getitem, peek_row as peek_row, where as where
@@ -137,3 +138,4 @@ from .window import (
     windows as windows,
     windows_of as windows_of,
 )
+from .window import framed as framed, hann as hann, overlap_add as overlap_add, padded as padded, windows as windows
