@@ -65,9 +65,9 @@ def f0(
     and Kawahara, YIN; librosa, whose difference function this is.
 
     >>> sine = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
-    >>> pitch = dg.features.f0(sine, 22050, 100, 1000)
+    >>> pitch = dg.features.f0(sine, 22050, 110, 880)
     >>> pitch.f0[20].round(1), pitch.voiced[20]
-    (np.float64(440.6), np.True_)
+    (np.float64(440.0), np.True_)
     """
     rate, (size, hop) = rate_of("f0", sample_rate), window_sizes("f0", frame_length, hop, "frame_length")
     low, high = real_number("f0: fmin", fmin), real_number("f0: fmax", fmax)

@@ -361,7 +361,7 @@ def spectral_rolloff(
     Source: librosa.
 
     >>> sine = np.sin(2 * np.pi * 1000 * np.arange(44100) / 44100)
-    >>> dg.features.spectral_rolloff(sine, 44100, n_fft=441)[40]
+    >>> dg.features.spectral_rolloff(sine, 44100, n_fft=441, roll_percent=0.5)[40]
     np.float64(1000.0)
     """
     sizes, share = window_sizes("spectral_rolloff", n_fft, hop), real_number("spectral_rolloff: roll_percent", roll_percent)
