@@ -2325,7 +2325,7 @@ class Methods(Value):
 
         Args:
             pred, target: As for `mse`: Signals, or SignalTensors of up to five channels: left, right, centre, two surrounds. Their
-                sample rate is that of the run, at least 4205 Hz.
+                sample rate is that of the run; where it is under 4205 Hz, no meter measures, the filters are kept inside of it.
 
         Returns:
             A Tensor of shape () for the whole run. What no meter reads, under -70 LUFS, is between that and -74.3 for silence, in a

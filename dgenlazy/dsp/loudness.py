@@ -18,13 +18,11 @@ _OVERSAMPLED, _HALF = 4, 24  # times; frames on either side that a value between
 
 
 @ft.lru_cache(maxsize=32)
-def k_weighting(name: str, sample_rate: float) -> Floats:
-    """The two filters of BS.1770 at any rate, `(2, 6)` as sections: a shelf for the head, and a high pass."""
-    if sample_rate < 2.5 * SHELF[0]:
-        raise ArgumentError(f"{name}: sample_rate={sample_rate!r} is too low for a filter at {SHELF[0]:.0f} Hz")
+def k_weighting(sample_rate: float) -> Floats:
+    """The two filters of BS.1770, `(2, 6)` as sections: a shelf for the head, kept under half of the rate, and a high pass."""
     sections = []
     for freq, q in (SHELF, HIGH_PASS):
-        k = np.tan(np.pi * freq / sample_rate)
+        k = np.tan(np.pi * min(freq / sample_rate, 0.499))
         a0 = 1 + k / q + k * k
         b = [1.0, -2.0, 1.0]
         if not sections:
@@ -41,11 +39,12 @@ def _powers(name: str, x: Any, sample_rate: Any, seconds: float, step: float) ->
     from scipy.signal import sosfilt  # JAX depends on scipy; it takes half a second to import
 
     rate, x, step = rate_of(name, sample_rate), recording(name, x, len(WEIGHTS)), real_number(f"{name}: step", step)
+    if rate < 2.5 * SHELF[0]:
+        raise ArgumentError(f"{name}: sample_rate={rate!r} is too low for a filter at {SHELF[0]:.0f} Hz")
     length, hop = round(seconds * rate), round(step * rate)
     if hop < 1:
         raise ArgumentError(f"{name}: step={step} is less than a frame")
-    filters = k_weighting(name, rate)
-    weighted = np.asarray(sosfilt(filters, x, axis=0)) if len(x) else x
+    weighted = np.asarray(sosfilt(k_weighting(rate), x, axis=0)) if len(x) else x
     heard = weighted**2 @ np.array(WEIGHTS[: x.shape[1]])
     total = np.concatenate([[0.0], np.cumsum(heard)])
     starts = np.arange(0, max(len(x) - length + 1, 0), hop)

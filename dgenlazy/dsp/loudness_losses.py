@@ -23,7 +23,7 @@ _QUIETEST = float(10 ** ((-70 - OFFSET) / 10))  # power at -70 LUFS
 @pointwise
 def k_coefficients(*, sample_rate):
     """Those of `second_order` for the two filters of BS.1770."""
-    filters = k_weighting("loudness_loss", sample_rate)
+    filters = k_weighting(sample_rate)
     found = [(b0, 2 * b0 + b1, b0 + b1 + b2, 2 + a1, 1 + a1 + a2) for b0, b1, b2, _, a1, a2 in filters]
     return tuple(jnp.float32(c) for section in found for c in section)
 
@@ -68,7 +68,7 @@ def loudness_loss(pred: Any, target: Any) -> Any:
 
     Args:
         pred, target: As for `mse`: Signals, or SignalTensors of up to five channels: left, right, centre, two surrounds. Their
-            sample rate is that of the run, at least 4205 Hz.
+            sample rate is that of the run; where it is under 4205 Hz, no meter measures, the filters are kept inside of it.
 
     Returns:
         A Tensor of shape () for the whole run. What no meter reads, under -70 LUFS, is between that and -74.3 for silence, in a
