@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import hashlib
+import importlib.util
 import os
 import platform
 import shlex
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ... import files
@@ -20,27 +22,53 @@ from ...errors import BackendError
 FLAGS = ("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 
 
-def compiler() -> list[str]:
-    """The command of a C compiler: that of the variable CC, one of the system, or zig as a package of Python.
+def compiler(target: str = "") -> list[str]:
+    """The command of a C compiler: for this machine, or for a target as zig names it, like "wasm32-wasi".
+
+    For this machine that of the variable CC, one of the system, or zig as a package of Python. For a target that of the
+    variable CC, if it can build for it, zig, or clang, if that can.
 
     Raises:
         BackendError: there is none.
     """
-    given = os.environ.get("CC")
-    names = [shlex.split(given)] if given else [["cc"], ["clang"], ["gcc"]]
-    for command in names:
-        if command and shutil.which(command[0]):
-            return command
-    if not given and _has_zig():
+    given, zig = os.environ.get("CC"), _zig()
+    named = shlex.split(given or "")
+    if not target:
+        tries = [named] if given else [["cc"], ["clang"], ["gcc"], zig]
+        found = next((command for command in tries if command and shutil.which(command[0])), None)
+    elif zig and not _can(named, target):
+        found = [*zig, "-target", target]
+    else:
+        found = next(([*c, f"--target={target}"] for c in (named, ["clang"]) if _can(c, target)), None)
+    if found:
+        return found
+    if target:
+        wanted = f"export: there is no C compiler for {target}"
+    else:
+        wanted = f"compile: CC={given!r} is no program" if given else "compile: there is no C compiler (cc, clang, gcc)"
+    raise BackendError(f"{wanted}; install one, or run: {sys.executable} -m pip install ziglang")
+
+
+def _zig() -> list[str]:
+    """The command of zig's compiler, if it is there: as a package of Python, or in the system."""
+    if importlib.util.find_spec("ziglang") is not None:
         return [sys.executable, "-m", "ziglang", "cc"]
-    wanted = f"CC={given!r} is no program" if given else "there is no C compiler (cc, clang, gcc)"
-    raise BackendError(f"compile: {wanted}; install one, or run: {sys.executable} -m pip install ziglang")
+    return ["zig", "cc"] if shutil.which("zig") else []
 
 
-def _has_zig() -> bool:
-    import importlib.util
+def _can(command: list[str], target: str) -> bool:
+    """Whether a compiler of the system has all that a target needs: its headers, its mathematics and its linker."""
+    return bool(command and shutil.which(command[0])) and _builds((*command, f"--target={target}"))
 
-    return importlib.util.find_spec("ziglang") is not None
+
+@ft.lru_cache
+def _builds(command: tuple[str, ...]) -> bool:
+    text = "#include <math.h>\nfloat f(float x);\nfloat f(float x) { return tanhf(x); }\n"
+    try:
+        binary("probe", text, list(command), ["-mexec-model=reactor"] if "wasm" in command[-1] else ["-shared", "-fPIC", "-lm"])
+    except BackendError:
+        return False
+    return True
 
 
 def cache() -> Path:
@@ -61,23 +89,31 @@ def built(text: str) -> Path:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        private = tempfile.TemporaryDirectory(dir=folder)
+        made = binary("compile", text, command, [] if os.name == "nt" else ["-lm"], folder)
     except OSError as e:
         raise BackendError(f"compile: {folder} cannot be written ({e.strerror}); set DGENLAZY_CACHE to a folder") from None
-    with private as made:
-        source, made_here = Path(made) / "graph.c", Path(made) / target.name
-        source.write_text(text)
-        built_by(command, [str(source), "-o", str(made_here), *([] if os.name == "nt" else ["-lm"])])
-        files.replace("compile", str(target), made_here.read_bytes())
+    files.replace("compile", str(target), made)
     return target
 
 
-def built_by(command: list[str], arguments: list[str]) -> None:
-    """Run a compiler, or raise a BackendError with what it says."""
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()
-        raise BackendError(f"compile: {shlex.join(command[:1])} failed: {next((x for x in said if 'error' in x), said[0])}")
+def binary(what: str, text: str, command: list[str], arguments: Sequence[str] = (), folder: Path | None = None) -> bytes:
+    """What a compiler makes of a C file, by way of a folder of its own in `folder`, which is gone afterwards.
+
+    Raises:
+        BackendError: the compiler refuses, and what it says.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix="dgenlazy-") as private:
+        source, made = Path(private) / "graph.c", Path(private) / "graph.out"
+        source.write_text(text)
+        try:
+            done = subprocess.run([*command, str(source), *arguments, "-o", str(made)], capture_output=True, text=True)
+        except OSError as e:
+            raise BackendError(f"{what}: {shlex.join(command[:1])} cannot be run ({e.strerror})") from None
+        if done.returncode:
+            said = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()
+            fact = next((x for x in said if "error" in x), said[0])
+            raise BackendError(f"{what}: {shlex.join(command[:1])} failed: {fact}")
+        return made.read_bytes()
 
 
 @ft.lru_cache
