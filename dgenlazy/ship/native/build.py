@@ -96,15 +96,17 @@ def built(text: str) -> Path:
     return target
 
 
-def binary(what: str, text: str, command: list[str], arguments: Sequence[str] = (), folder: Path | None = None) -> bytes:
-    """What a compiler makes of a C file, by way of a folder of its own in `folder`, which is gone afterwards.
+def binary(
+    what: str, given: str | bytes, command: list[str], arguments: Sequence[str] = (), folder: Path | None = None
+) -> bytes:
+    """What a compiler makes of a C file, or of an object, by way of a folder of its own in `folder`, which is gone afterwards.
 
     Raises:
         BackendError: the compiler refuses, and what it says.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix="dgenlazy-") as private:
-        source, made = Path(private) / "graph.c", Path(private) / "graph.out"
-        source.write_text(text)
+        source, made = Path(private) / f"graph.{'c' if isinstance(given, str) else 'o'}", Path(private) / "graph.out"
+        source.write_bytes(given.encode() if isinstance(given, str) else given)
         try:
             done = subprocess.run([*command, str(source), *arguments, "-o", str(made)], capture_output=True, text=True)
         except OSError as e:

@@ -17,7 +17,9 @@ HEAD = """\
 #define DG_INF ((float)INFINITY)
 #define DG_NAN ((float)NAN)
 
-/* Numbers near 0 are slow on many processors, and nobody hears them: inside of process they are 0. */
+/* Numbers near 0 are slow on many processors, and nobody hears them: inside of process they are 0. Where a processor cannot
+   be told so, states are 0 below 1e-30, before it comes to that. */
+#define DG_KEPT(x) (x)
 #if defined(__GNUC__) && defined(__SSE2__)
 #define DG_FLUSH const unsigned dg_mode = __builtin_ia32_stmxcsr(); __builtin_ia32_ldmxcsr(dg_mode | 0x8040u);
 #define DG_RESTORE __builtin_ia32_ldmxcsr(dg_mode);
@@ -28,6 +30,8 @@ HEAD = """\
 #else
 #define DG_FLUSH
 #define DG_RESTORE
+#undef DG_KEPT
+#define DG_KEPT(x) (fabsf(x) < 1e-30f ? 0.0f : (x))
 #endif
 """
 

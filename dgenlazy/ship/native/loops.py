@@ -13,7 +13,7 @@ from .blocks import BLOCKS
 from .expressions import C_TYPES, expression, literal
 from .nests import NESTS, place, starts, update
 from .step import Step
-from .text import Text, index, is_prepared
+from .text import Text, index, is_prepared, kept
 from .value import FRAME, Value
 from .views import dense, longer, moving
 
@@ -196,7 +196,8 @@ def _emit_group(text: Text, order: Order, group: dict[Task, None], kept: set[Tas
 def _emit_element(text: Text, task: Any, shape: tuple[int, ...], at: Sequence[str], flat: bool, name: str) -> None:
     lane = index(at, (1,) if flat else dense(shape))
     if isinstance(task, Write):
-        text.put(f"{text.state(task.number, task.state.size, lane)} = {_bare(_element(text, task.after, at, flat))};")
+        value = kept(task.state.dtype, _bare(_element(text, task.after, at, flat)))
+        text.put(f"{text.state(task.number, task.state.size, lane)} = {value};")
         return
     if task.prim == "gather":
         value = _gathered(text, task, at)
@@ -273,7 +274,7 @@ def _emit_nest(text: Text, order: Order, n: Any) -> None:
         transform.written(text, n)
     elif n in order.rings:
         text.names[n] = f"self->dg_s{order.rings[n]}"
-        update(text, n, text.names[n])
+        update(text, n, text.names[n], stays=True)
     else:
         NESTS[n.prim](text, n, text.declared(n))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from .expressions import C_TYPES, literal
-from .text import Text, index
+from .text import Text, index, kept
 from .value import Value
 from .views import dense
 
@@ -183,15 +183,16 @@ def place(at: str, dtype: str, most: int) -> str:
     return f"dg_place{'_u' if dtype == 'uint32' else ''}({at}, {most})"
 
 
-def update(text: Text, n: Value, name: str) -> None:
-    """Write a slice into an array, where it lies."""
+def update(text: Text, n: Value, name: str, stays: bool = False) -> None:
+    """Write a slice into an array, where it lies; `stays`: which is a state."""
     x, new = n.args[:2]
     first = starts(text, n, n.args[2:], x.shape, new.shape)
     with text.loops(new.shape) as at:
         strides = dense(x.shape)
         begin = index(first, strides)
         inside = index(at, strides)
-        text.put(f"{f'{name}[{begin} + {inside}]' if n.size > 1 else name} = {text.read(new, at)};")
+        value = kept(n.dtype, text.read(new, at)) if stays else text.read(new, at)
+        text.put(f"{f'{name}[{begin} + {inside}]' if n.size > 1 else name} = {value};")
 
 
 def _updated(text: Text, n: Value, name: str) -> None:

@@ -15,7 +15,7 @@ from ...graph import Recurrence
 from ...run import flushed, runtime
 from ..signature import Params, names_of, taken
 from .build import built
-from .source import Source, named, source
+from .source import Source, layout, named, source
 
 
 def compile(
@@ -49,7 +49,7 @@ def compile(
     """
     with named("compile"):
         made = source(outputs, params, "voice", sample_rates=sample_rates)
-    return NativePlayer(_manifest(made), made.file.text, _layout(made))
+    return NativePlayer(_manifest(made), made.file.text, layout(made))
 
 
 @final
@@ -65,7 +65,7 @@ class NativePlayer:
     NativePlayer(inputs=0, 1, outputs=sum, params=none)
     """
 
-    def __init__(self, manifest: dict[str, Any], text: str, layout: list[tuple[str, str, tuple[int, ...]]]):
+    def __init__(self, manifest: dict[str, Any], text: str, layout: np.dtype):
         self.manifest = manifest
         self.restarts = 0
         self._text, self._layout = text, layout
@@ -74,7 +74,7 @@ class NativePlayer:
         self._sizes = [(row["name"], math.prod(row["shape"])) for row in manifest["inputs"]]
         self._still = not all(row["frames"] for row in manifest["outputs"])
         self._lock = threading.RLock()
-        self._self = np.zeros((), np.dtype(layout, align=True))
+        self._self = np.zeros((), layout)
         self._rate: float = manifest["sample_rate"]
         self._called("init", ctypes.c_double(self._rate))
         first = {row["name"]: np.array(self._self[row["name"]]) for row in manifest["params"]}
@@ -308,11 +308,6 @@ def _assign(memory: np.ndarray, rows: Sequence[Mapping[str, Any]], arrays: Any) 
         raise ShapeError("state: the arrays are not of the shapes and types that manifest['state'] lists")
     for row, x in zip(rows, arrays):
         memory[row["field"]] = x.reshape(memory[row["field"]].shape)
-
-
-def _layout(made: Source) -> list[tuple[str, str, tuple[int, ...]]]:
-    """The struct for NumPy; C keeps truth values in 32 bits."""
-    return [(f.name, "int32" if f.dtype == "bool" else f.dtype, f.shape) for f in made.file.fields]
 
 
 def _manifest(made: Source) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Source(NamedTuple):
         kind: What the outputs are in: "value", "dict", "list" or "tuple".
         outputs: In the order of the channels.
         rates: The sample rates that it is for.
+        units: Of parameters, by their names.
     """
 
     file: CFile
@@ -45,6 +46,7 @@ class Source(NamedTuple):
     kind: str
     outputs: list[Output]
     rates: tuple[float, ...]
+    units: dict[str, str]
 
     @property
     def rate(self) -> float:
@@ -83,7 +85,7 @@ def source(
     step = Step(fn.graph, fn.settings, {given: leaf.node for given, leaf in params.items()}, rates)
     file = written(step, name, fn.settings.seed, units, math)
     shapes = [Output(n, s.shape, s.signal or s.varies) for n, s in zip(names, fn.graph.program.output_specs)]
-    return Source(file, step, name, kind, shapes, rates)
+    return Source(file, step, name, kind, shapes, rates, units)
 
 
 @contextlib.contextmanager
@@ -96,6 +98,11 @@ def named(name: str) -> Iterator[None]:
         if inner == name or inner not in ("export", "function"):
             raise
         raise type(e)(f"{name}: {fact}") from e.__cause__
+
+
+def layout(made: Source) -> np.dtype:
+    """The struct for NumPy; C keeps truth values in 32 bits."""
+    return np.dtype([(f.name, "int32" if f.dtype == "bool" else f.dtype, f.shape) for f in made.file.fields], align=True)
 
 
 def name_of(stem: str) -> str:

@@ -131,5 +131,10 @@ def array(dtype: str, name: str, size: int) -> str:
     return f"{C_TYPES[dtype]} {name}{f'[{size}]' if size > 1 else ''};"
 
 
+def kept(dtype: str, value: str) -> str:
+    """What a state becomes."""
+    return f"DG_KEPT({value})" if dtype == "float32" else value
+
+
 def is_prepared(v: Any) -> bool:
     return v.level == PREPARED and not v.source and v.const is None
