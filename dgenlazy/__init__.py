@@ -135,6 +135,7 @@ from .ship import (
     export as export,
     from_jax as from_jax,
     function as function,
+    live as _live,
     load as load,
 )
 from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
@@ -290,6 +291,8 @@ __all__ = [
     "where",
     "windows",
 ]
+
+display.live = _live  # how a graph sounds in a notebook is made of what is shipped, which display cannot know
 
 
 def __dir__() -> list[str]:

@@ -14,10 +14,11 @@ import numpy as np
 from .config import BACKENDS, Backend, DGen
 from .lazy import Lazy
 from .run import backend
+from .ship import found
 from .values import Signal, Tensor, feedback
 from .version import __version__
 
-PACKAGES = ("jax", "jaxlib", "numpy", "optax", "jax-mps", "jax-metal", "soundfile", "soxr")
+PACKAGES = ("jax", "jaxlib", "numpy", "optax", "jax-mps", "jax-metal", "soundfile", "soxr", "ziglang", "sounddevice")
 FRAMES = 2048
 TOLERANCE = 1e-4  # of values and gradients, relative to the largest, or to 1
 
@@ -31,6 +32,7 @@ def report(name: Backend = "auto", write: Callable[[str], Any] = print) -> bool:
     _section(write, "packages", [(p, version) for p in PACKAGES if (version := _version(p))])
     _section(write, "plugins", [(e.name, f"{e.value}, {_origin(e)}") for e in backend.plugins()])
     _section(write, "devices", [(str(d), f"{d.platform}, {d.device_kind}") for d in devices])
+    _section(write, "compilers", found())
     _section(write, "DGen.backend", [(b, _where(b)) for b in BACKENDS])
     if warned := [(line,) for line in said if line not in wrong]:
         _section(write, "JAX says", warned)

@@ -49,6 +49,18 @@ def compiler(target: str = "") -> list[str]:
     raise BackendError(f"{wanted}; install one, or run: {sys.executable} -m pip install ziglang")
 
 
+def found() -> list[tuple[str, str]]:
+    """For what there is a compiler: its command and version, or how to get one."""
+    out = []
+    for what, target in (("C", ""), ("WebAssembly", "wasm32-wasi")):
+        try:
+            command = compiler(target)
+            out.append((what, f"{shlex.join(command)}, {_version(tuple(command)).splitlines()[0]}"))
+        except BackendError as e:
+            out.append((what, str(e).partition(": ")[2]))
+    return out
+
+
 def _zig() -> list[str]:
     """The command of zig's compiler, if it is there: as a package of Python, or in the system."""
     if importlib.util.find_spec("ziglang") is not None:
@@ -81,8 +93,9 @@ def cache() -> Path:
 
 def built(text: str) -> Path:
     """A shared library of a C file. One that was built before, from the same text and by the same compiler, is taken again."""
-    command = [*compiler(), *FLAGS, "-shared", "-fPIC"]
-    key = hashlib.sha256("\0".join([text, *command, _version(tuple(command)), platform.machine()]).encode()).hexdigest()[:32]
+    plain = compiler()
+    command = [*plain, *FLAGS, "-shared", "-fPIC"]
+    key = hashlib.sha256("\0".join([text, *command, _version(tuple(plain)), platform.machine()]).encode()).hexdigest()[:32]
     folder = cache()
     target = folder / f"{key}{'.dll' if os.name == 'nt' else '.so'}"
     if target.exists():
@@ -120,5 +133,5 @@ def binary(
 
 @ft.lru_cache
 def _version(command: tuple[str, ...]) -> str:
-    done = subprocess.run([*command[: command.index(FLAGS[0])], "--version"], capture_output=True, text=True)
-    return done.stdout
+    """What a compiler says about itself."""
+    return subprocess.run([*command, "--version"], capture_output=True, text=True).stdout or "of no version"
