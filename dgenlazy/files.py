@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from .errors import ArgumentError, FileError
@@ -92,6 +94,101 @@ def replace(name: str, path: str, data: Any) -> None:
             os.replace(unfinished, target)
 
 
+def place_folder(name: str, path: str, mark: str) -> str:
+    """Where a folder is to be written, through links.
+
+    Args:
+        mark: A file that a folder has which may be replaced.
+
+    Raises:
+        ArgumentError: there is a file, or a folder of other things, or its own folder is missing.
+    """
+    target = os.path.realpath(path)
+    with _told(name):
+        if os.path.isdir(target):
+            if os.listdir(target) and not os.path.exists(os.path.join(target, mark)):
+                raise FileError(f"{name}: {shown(target)} is a folder of other things: it has no {mark}")
+        elif os.path.lexists(target):
+            raise FileError(f"{name}: {shown(target)} is a file, not a folder")
+        elif not os.path.isdir(os.path.dirname(target)):
+            raise FileError(f"{name}: there is no folder {shown(os.path.dirname(target))}")
+    return target
+
+
+def replace_folder(name: str, path: str, contents: Mapping[str, bytes], mark: str) -> None:
+    """Write a folder of files, by their names with `/` inside. It is replaced whole, or on an error not touched.
+
+    A crash leaves the old folder or the new one, and perhaps `.dgenlazy-0.part` beside it, as in `replace`. Where a system
+    cannot have two folders change places at once (Windows, some network disks), a crash in that moment can leave the old one
+    under that name alone.
+
+    Raises:
+        ArgumentError: as in `place_folder`, or the system refuses, and what it says.
+    """
+    target = place_folder(name, path, mark)
+    with _told(name):
+        folder = os.path.dirname(target)
+        unfinished, lock = _unfinished_folder(folder)
+        try:
+            for file, data in contents.items():
+                within = os.path.join(unfinished, *file.split("/"))
+                os.makedirs(os.path.dirname(within), exist_ok=True)
+                with open(within, "wb") as written:
+                    written.write(data)
+                    written.flush()
+                    os.fsync(written.fileno())
+                _sync_folder(os.path.dirname(within))
+            _sync_folder(unfinished)
+            if os.path.isdir(target):
+                _like(os.stat(target), unfinished)
+                if not _exchanged(unfinished, target):
+                    aside = f"{unfinished}.old"
+                    os.rename(target, aside)
+                    os.rename(unfinished, target)
+                    shutil.rmtree(aside, ignore_errors=True)
+            else:
+                os.rename(unfinished, target)
+            _sync_folder(folder)
+        finally:  # what stands under that name is unfinished, or the old one
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _unfinished_folder(folder: str) -> tuple[str, int | None]:
+    """A new folder, and what locks it until it is closed."""
+    for number in itertools.count():
+        path = os.path.join(folder, f".dgenlazy-{number}.part")
+        _remove_abandoned(path)
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            continue
+        if os.name != "posix":
+            return path, None
+        with contextlib.suppress(FileNotFoundError):  # another writer removed it, in the moment before it was locked
+            lock = os.open(path, os.O_RDONLY)
+            _lock(lock, wait=True)
+            if _is(os.fstat(lock), path):
+                return path, lock
+            os.close(lock)
+    raise AssertionError
+
+
+def _exchanged(one: str, other: str) -> bool:
+    """Whether two names have changed places at once."""
+    import ctypes
+
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        libc = ctypes.CDLL(None)
+        if sys.platform == "linux":  # AT_FDCWD, RENAME_EXCHANGE
+            return libc.renameat2(-100, names[0], -100, names[1], ctypes.c_uint(2)) == 0
+        return sys.platform == "darwin" and libc.renamex_np(*names, ctypes.c_uint(2)) == 0  # RENAME_SWAP
+    except (OSError, TypeError, AttributeError):  # a system without it
+        return False
+
+
 @contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
     """What the system refuses, as an ArgumentError."""
@@ -121,16 +218,20 @@ def _unfinished(folder: str, private: bool) -> tuple[str, IO[bytes]]:
 
 
 def _remove_abandoned(path: str) -> None:
-    """Remove a file that nobody is writing any more."""
+    """Remove a file or a folder that nobody is writing any more."""
     if os.name != "posix":
         return
     try:
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        way = os.O_RDONLY if os.path.isdir(path) else os.O_RDWR
+        file = os.open(path, way | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # there is none, or it belongs to somebody else
         return
     try:
         if _lock(file, wait=False) and _is(os.fstat(file), path):
-            os.remove(path)
+            if way == os.O_RDONLY:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.remove(path)
     finally:
         os.close(file)
 

@@ -466,10 +466,3 @@ def test_wrong_uses_of_a_player_are_errors(path):
     with pytest.raises(InputError, match="give frames"):
         exported(path, Signal.noise()).process()
     assert exported(path, x()).process([]).shape == (0,)
-
-
-@pytest.mark.parametrize("suffix", [".lv2", ".clap"])
-def test_a_kind_of_file_that_is_not_written_yet_is_refused_and_not_written_as_another(suffix, tmp_path):
-    with pytest.raises(ArgumentError, match=rf"voice\{suffix}: this version writes no"):
-        dg.export(Signal.input(0), tmp_path / f"voice{suffix}")
-    assert not [*tmp_path.iterdir()]

@@ -30,9 +30,12 @@ def export(
     math: Literal["inline", "libm"] = "inline",
     sample_rates: Sequence[float] | None = None,
     title: str | None = None,
+    uri: str | None = None,
+    id: str | None = None,
+    target: str | None = None,
 ) -> str:
-    """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, `.wasm` and `.html` are for browsers, all
-    else is for `dg.load`.
+    """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, `.wasm` and `.html` are for browsers, `.lv2`
+    and `.clap` are plug-ins, all else is for `dg.load`.
 
     Settings are those of now, and so is data that is no argument. A file that is there already is replaced whole, or on an
     error not touched. What is for `dg.load` is run by plain `jax.export` too, without this package; it takes the extra
@@ -56,6 +59,12 @@ def export(
     octaves where its unit is "Hz", a file or the microphone for inputs, spectrum and scope, and for parameters `freq` and
     `gate` a keyboard. What is moved gets there within 20 ms.
 
+    A plug-in is that file with a wrapper, built by the C compiler that `dg.compile` takes; it refuses a sample rate that it is
+    not for. Parameters are its controls: numbers with bounds, like those of `Signal.param(..., min=..., max=...)`. One that is
+    moved goes there in 20 ms, in steps of 64 frames, but at once before the first frame. `.lv2` is a bundle: a folder of two
+    texts, the library, and all of its C. `.clap` is one library (a folder on macOS), with its state, its latency, and notes
+    where there are parameters `freq` and `gate`, and perhaps `velocity`: the newest key that is down sounds, at once.
+
     Args:
         outputs: A value, or a dict, list or tuple of values.
         path: Where to write. Its folder exists. A device or a FIFO is written to, and not replaced.
@@ -77,10 +86,15 @@ def export(
         sample_rates: The rates in Hz that the file is for, by default `DGen.sample_rate`; its `NAME_init` takes each of them,
             with one copy of the code. What ops know of the rate, and what was made from `dg.sample_rate`, a lazy number,
             follows; what was made from `DGen.sample_rate` in Python stays as it is.
-        title: Of a page; by default the name of the file.
+        title: Of a page, or what a plug-in is called by people; by default the name of the file, or of the plug-in.
+        uri: The name of an LV2 plug-in in the world, `urn:you:voice`; songs find it by that.
+        id: The same of a CLAP plug-in, `com.you.voice`.
+        target: The machine that a plug-in is for, as zig names it, if it is not this one: "x86_64-windows-gnu",
+            "aarch64-macos", "x86_64-macos", "x86_64-linux-gnu", "aarch64-linux-gnu". Takes the package ziglang.
 
     Returns:
-        The SHA-256 of the file, for `dg.load(path, sha256=...)`.
+        The SHA-256 of the file, for `dg.load(path, sha256=...)`; of a folder, that of a line `SHA-256  name` for each of its
+        files, in the order of their names, as `sha256sum` writes it.
 
     Raises:
         ArgumentError: an argument is not as above, or an op does not go with what was asked for; what has no form in C is
@@ -100,17 +114,16 @@ def export(
     (True, True)
     """
     file = files.checked_path("export", path)
-    stem, suffix = os.path.splitext(os.path.basename(file))
+    stem, suffix = os.path.splitext(os.path.basename(os.path.normpath(file)))
+    asked = {"uri": uri, "id": id, "title": title, "target": target}
+    loaded = {"platforms": platforms, "gradient": gradient or None, "allow": tuple(allow) or None}
     if suffix in native.OPTIONS:
-        others = {"inputs": inputs, "frames": frames, "platforms": platforms, "title": title}
-        if "title" in native.OPTIONS[suffix]:
-            del others["title"]
-        _refuse(suffix, **others, gradient=gradient or None, allow=tuple(allow) or None)
+        other = {option: x for option, x in asked.items() if option not in native.OPTIONS[suffix]}
+        _refuse(suffix, inputs=inputs, frames=frames, **loaded, **other)
         wanted = outputs, params, native.name_of(stem) if name is None else name, units, math, sample_rates
-        return native.write(suffix, file, wanted, {"title": title})
-    if suffix in _NOT_YET:
-        raise ArgumentError(f"export: {files.shown(file)}: this version writes no {suffix}")
-    _refuse(suffix, name=name, units=units, sample_rates=sample_rates, math=None if math == "inline" else math, title=title)
+        return native.write(suffix, file, wanted, asked)
+    given = {"name": name, "units": units, "sample_rates": sample_rates, "math": None if math == "inline" else math}
+    _refuse(suffix, **given, **asked)
     artifact.needs_flatbuffers("export")
     files.place("export", file)  # before the work, if there is none to write to
     source = Programs(outputs, params, inputs, None if frames is None else whole_number("export: frames", frames, least=1))
@@ -123,7 +136,6 @@ def export(
     return hashlib.sha256(data).hexdigest()
 
 
-_NOT_YET = (".lv2", ".clap")
 
 
 def _refuse(suffix: str, **given: Any) -> None:
