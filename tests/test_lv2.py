@@ -247,9 +247,9 @@ def test_a_bundle_says_its_units_scales_and_digest(tmp_path):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"uri": None}, "takes uri=, its name in the world"),
-        ({"uri": "a b"}, "takes uri=, its name in the world"),
-        ({"uri": "urn:a>b"}, "takes uri=, its name in the world"),
+        ({"uri": None}, "an LV2 plug-in takes uri=, its name in the world"),
+        ({"uri": "a b"}, "an LV2 plug-in takes uri=, its name in the world"),
+        ({"uri": "urn:a>b"}, "an LV2 plug-in takes uri=, its name in the world"),
         ({"id": "com.you"}, "a .lv2 file takes no id='com.you'"),
         ({"frames": 3}, "a .lv2 file takes no frames=3"),
         ({"title": "a\nb"}, "title='a\\nb' is no text of one line"),
@@ -265,10 +265,20 @@ def test_what_a_bundle_cannot_be_made_of_is_named(given, says, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("suffix", "option"), [(".c", "uri"), (".c", "target"), (".dgen", "id"), (".dgen", "title")])
+@pytest.mark.parametrize(("suffix", "option"), [(".c", "target"), (".dgen", "id"), (".dgen", "title"), (".clap", "uri")])
 def test_options_of_plugins_are_for_plugins_only(suffix, option, tmp_path):
     with pytest.raises(dg.ArgumentError, match=f"a {suffix} file takes no {option}='x'"):
         dg.export(Signal.input(0), tmp_path / f"voice{suffix}", **{option: "x"})
+
+
+def test_c_with_the_uri_of_a_plugin_is_the_c_of_its_bundle(tmp_path):
+    y, given = filter_of()
+    bundle = exported(tmp_path, y, **given)
+    dg.export(y, tmp_path / "voice.c", uri=URI, **given)
+    assert (tmp_path / "voice.c").read_text() == (bundle / "voice.c").read_text()
+    for options in ({"uri": URI, "id": "x"}, {"title": "x"}):
+        with pytest.raises(dg.ArgumentError, match=r"a \.c file takes uri= or id= and then title="):
+            dg.export(y, tmp_path / "voice.c", **options)
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path):

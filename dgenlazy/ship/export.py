@@ -87,7 +87,8 @@ def export(
             with one copy of the code. What ops know of the rate, and what was made from `dg.sample_rate`, a lazy number,
             follows; what was made from `DGen.sample_rate` in Python stays as it is.
         title: Of a page, or what a plug-in is called by people; by default the name of the file, or of the plug-in.
-        uri: The name of an LV2 plug-in in the world, `urn:you:voice`; songs find it by that.
+        uri: The name of an LV2 plug-in in the world, `urn:you:voice`; songs find it by that. With it, `.c` is the C of the
+            plug-in, to be built elsewhere.
         id: The same of a CLAP plug-in, `com.you.voice`.
         target: The machine that a plug-in is for, as zig names it, if it is not this one: "x86_64-windows-gnu",
             "aarch64-macos", "x86_64-macos", "x86_64-linux-gnu", "aarch64-linux-gnu". Takes the package ziglang.

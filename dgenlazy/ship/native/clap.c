@@ -283,7 +283,7 @@ static void NAME_event(NAME_clap_t *p, const clap_event_header_t *event) {
 
 static void NAME_go(NAME_clap_t *p, const float *const *in, float *const *out, uint32_t from, uint32_t to) {
     if (from == to) return;
-    if (p->again) {
+    if (NAME_gate >= 0 && p->again) {
         NAME_play(&p->ramps, in, out, from++, 1u);
         NAME_move(&p->ramps, NAME_gate, 1.0f, 1);
     }
@@ -344,8 +344,8 @@ static int32_t NAME_clap_process(const clap_plugin_t *plugin, const clap_process
     if (!p->active || !NAME_fits(process->audio_inputs, process->audio_inputs_count, NAME_inputs)
         || !NAME_fits(process->audio_outputs, process->audio_outputs_count, NAME_outputs))
         return 0;
-    if (NAME_inputs) in = (const float *const *)process->audio_inputs[0].data32;
-    if (NAME_outputs) {
+    if (NAME_inputs > 0) in = (const float *const *)process->audio_inputs[0].data32;
+    if (NAME_outputs > 0) {
         out = process->audio_outputs[0].data32;
         process->audio_outputs[0].constant_mask = 0u;
     }
@@ -365,7 +365,7 @@ static int32_t NAME_clap_process(const clap_plugin_t *plugin, const clap_process
 
 static uint32_t NAME_ports_count(const clap_plugin_t *plugin, bool is_input) {
     (void)plugin;
-    return (is_input ? NAME_inputs : NAME_outputs) ? 1u : 0u;
+    return is_input ? NAME_inputs > 0 : NAME_outputs > 0;
 }
 
 static bool NAME_ports_get(const clap_plugin_t *plugin, uint32_t index, bool is_input, clap_audio_port_info_t *info) {
@@ -402,9 +402,8 @@ static uint32_t NAME_params_count(const clap_plugin_t *plugin) {
 }
 
 static bool NAME_params_info(const clap_plugin_t *plugin, uint32_t index, clap_param_info_t *info) {
-    const NAME_control_t *c = &NAME_control[index];
-    (void)plugin;
-    if (index >= (uint32_t)NAME_controls) return false;
+    const NAME_control_t *c = NAME_control + index;
+    if (index >= NAME_params_count(plugin)) return false;
     memset(info, 0, sizeof *info);
     info->id = c->id;
     info->flags = 1u << 5 | 1u << 15; /* can be automated, and is heard */

@@ -14,27 +14,35 @@ from .source import Source
 NOTES = ("freq", "gate", "velocity")
 
 
-def clap(
-    made: Source, identity: Any, units: Mapping[str, str] | None, title: Any, target: str | None
-) -> bytes | dict[str, bytes]:
-    """The library, or the files of the folder around it.
+def clap_source(made: Source, identity: Any, units: Mapping[str, str] | None, title: Any) -> str:
+    """The C of a plug-in.
 
     Raises:
-        ArgumentError: what a plug-in needs is missing. BackendError: there is no compiler for it.
+        ArgumentError: what a plug-in needs is missing.
     """
     if not isinstance(identity, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:+/-]*", identity):
-        raise ArgumentError(f"export: a .clap file takes id=, its name in the world, like 'com.you.voice', not {identity!r}")
-    held, end, title = plugin.controls(made, units), plugin.ending(target), plugin.title_of(title, made.name)
+        raise ArgumentError(f"export: a CLAP plug-in takes id=, its name in the world, like 'com.you.voice', not {identity!r}")
+    held, title = plugin.controls(made, units), plugin.title_of(title, made.name)
     places = {c.name: i for i, c in enumerate(held)}
     plays = {"freq", "gate"} <= places.keys()
-    at = {name.upper(): str(places.get(name, -1) if plays else -1) for name in NOTES}
+    notes = {name.upper(): str(places.get(name, -1) if plays else -1) for name in NOTES}
     kinds = ["instrument", "synthesizer"] if plays or not made.step.channels else ["audio-effect"]
     features = ", ".join(plugin.text(kind) for kind in kinds)
     given = {"ID": plugin.text(identity), "TITLE": plugin.text(title), "FEATURES": features}
-    library = plugin.linked(plugin.wrapped(made, held, "clap.c", **given, **at), made.name, target)
-    if end != ".dylib":
+    return plugin.wrapped(made, held, "clap.c", **given, **notes)
+
+
+def clap(source: str, name: str, identity: Any, title: Any, target: str | None) -> bytes | dict[str, bytes]:
+    """The library of a plug-in's C, or the files of the folder around it.
+
+    Raises:
+        BackendError: there is no compiler for it.
+    """
+    library = plugin.linked(source, name, target)
+    if plugin.ending(target) != ".dylib":
         return library
-    return {"Contents/Info.plist": _plist(made.name, identity, title).encode(), f"Contents/MacOS/{made.name}": library}
+    plist = _plist(name, identity, plugin.title_of(title, name))
+    return {"Contents/Info.plist": plist.encode(), f"Contents/MacOS/{name}": library}
 
 
 def _plist(name: str, identity: str, title: str) -> str:

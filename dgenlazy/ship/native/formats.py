@@ -9,16 +9,16 @@ from typing import Any
 
 from ... import files
 from ...errors import ArgumentError
-from .clap import clap
-from .lv2 import lv2
+from .clap import clap, clap_source
+from .lv2 import lv2, lv2_source
 from .page import page
 from .plugin import ending
 from .source import source
 from .wasm import wasm
 
-# Of each suffix, the options that it takes beside those of C.
+# Of each suffix, the options that it takes beside those of C. With the name of a plug-in, C is that of the plug-in.
 OPTIONS = {
-    ".c": (),
+    ".c": ("uri", "id", "title"),
     ".wasm": (),
     ".html": ("title",),
     ".lv2": ("uri", "title", "target"),
@@ -33,27 +33,35 @@ def write(suffix: str, path: str, wanted: tuple[Any, ...], options: Mapping[str,
         wanted: What `source` takes.
         options: Those of `OPTIONS`, and others.
     """
-    title = options["title"]
+    uri, identity, title, target = (options[name] for name in ("uri", "id", "title", "target"))
+    if suffix == ".c" and ((uri is not None and identity is not None) or (title is not None and uri is identity)):
+        raise ArgumentError(
+            "export: a .c file takes uri= or id= and then title=, for the C of a plug-in: one of LV2 or of CLAP"
+        )
     if title is not None and not isinstance(title, str):
         raise ArgumentError(f"export: title={title!r} is no text")
-    mark = _mark(suffix, options["target"])
+    mark = _mark(suffix, target)
     if mark:
         files.place_folder("export", path, mark)
     else:
         files.place("export", path)
-    made = source(*wanted)
-    names = title, options["target"]
+    made, units = source(*wanted), wanted[3]
+    if suffix == ".lv2" or uri is not None:
+        text = lv2_source(made, uri, units)
+    elif suffix == ".clap" or identity is not None:
+        text = clap_source(made, identity, units, title)
+    else:
+        text = made.file.text
     if suffix == ".lv2":
-        data = lv2(made, options["uri"], wanted[3], *names)
+        data = lv2(text, made, uri, units, title, target)
     elif suffix == ".clap":
-        data = clap(made, options["id"], wanted[3], *names)
+        data = clap(text, made.name, identity, title, target)
     elif suffix == ".wasm":
         data = wasm(made)
     elif suffix == ".html":
-        name = os.path.splitext(os.path.basename(path))[0] if title is None else title
-        data = page(made, name).encode("utf-8", "replace")
+        data = page(made, os.path.splitext(os.path.basename(path))[0] if title is None else title).encode("utf-8", "replace")
     else:
-        data = made.file.text.encode()
+        data = text.encode()
     if isinstance(data, bytes):
         files.replace("export", path, data)
         return hashlib.sha256(data).hexdigest()

@@ -31,27 +31,32 @@ _PREFIXES = """\
 """
 
 
-def lv2(made: Source, uri: Any, units: Mapping[str, str] | None, title: Any, target: str | None) -> dict[str, bytes]:
-    """The files of a bundle, by name.
+def lv2_source(made: Source, uri: Any, units: Mapping[str, str] | None) -> str:
+    """The C of a plug-in.
 
     Raises:
-        ArgumentError: what a plug-in needs is missing. BackendError: there is no compiler for it.
+        ArgumentError: what a plug-in needs is missing.
     """
-    _checked(uri)
-    held, end, title = plugin.controls(made, units), plugin.ending(target), plugin.title_of(title, made.name)
-    source = plugin.wrapped(made, held, "lv2.c", URI=plugin.text(uri))
-    texts = {
-        "manifest.ttl": _manifest(made.name, uri, end),
-        f"{made.name}.ttl": _description(made, held, uri, title),
-        f"{made.name}.c": source,
-    }
-    library = plugin.linked(source, made.name, target)
-    return {name: text.encode() for name, text in texts.items()} | {f"{made.name}{end}": library}
-
-
-def _checked(uri: Any) -> None:
     if not isinstance(uri, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\\x7f-\x9f\s]+", uri):
-        raise ArgumentError(f"export: a .lv2 file takes uri=, its name in the world, like 'urn:you:voice', not {uri!r}")
+        raise ArgumentError(f"export: an LV2 plug-in takes uri=, its name in the world, like 'urn:you:voice', not {uri!r}")
+    return plugin.wrapped(made, plugin.controls(made, units), "lv2.c", URI=plugin.text(uri))
+
+
+def lv2(
+    source: str, made: Source, uri: Any, units: Mapping[str, str] | None, title: Any, target: str | None
+) -> dict[str, bytes]:
+    """The files of the bundle of a plug-in's C, by name.
+
+    Raises:
+        ArgumentError: the title is no text. BackendError: there is no compiler for it.
+    """
+    name, end = made.name, plugin.ending(target)
+    texts = {
+        "manifest.ttl": _manifest(name, uri, end),
+        f"{name}.ttl": _description(made, plugin.controls(made, units), uri, plugin.title_of(title, name)),
+        f"{name}.c": source,
+    }
+    return {file: text.encode() for file, text in texts.items()} | {f"{name}{end}": plugin.linked(source, name, target)}
 
 
 def _manifest(name: str, uri: str, end: str) -> str:

@@ -139,6 +139,6 @@ def _zig() -> list[str]:
 
 
 def _decimals(c: Control) -> int:
-    """How many decimals tell ten thousand places between the bounds apart; more by octaves, where the lowest count as well."""
+    """How many decimals tell a thousand places between the bounds apart; by octaves, in the lowest of them."""
     span = float(c.low if c.by_octaves else c.high - c.low)
-    return min(max(math.ceil(4 - math.log10(span)), 0), 9) if span > 0 and math.isfinite(span) else 6
+    return min(max(math.ceil(3 - math.log10(span)), 0), 9) if span > 0 and math.isfinite(span) else 6
