@@ -120,8 +120,8 @@ def linked(source: str, name: str, target: str | None) -> bytes:
     if command[1:3] == [
         "-m",
         "ziglang",
-    ]:  # which else builds for the very processor that it runs on, and checks what is defined
-        command = [*command, "-mcpu=baseline", "-fno-sanitize=undefined"]
+    ]:  # which else builds for this very processor, and notes its paths
+        command = [*command, "-mcpu=baseline", "-fno-sanitize=undefined", "-g0", "-s"]
     shared = ["-dynamiclib", f"-Wl,-install_name,@rpath/{name}{end}"] if end == ".dylib" else ["-shared"]
     shared += [] if end == ".dll" else ["-fPIC"]
     with tempfile.TemporaryDirectory() as folder:
