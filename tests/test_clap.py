@@ -1,9 +1,13 @@
 """Libraries of CLAP, loaded and played by a small host: equal to `realize`, events at their samples, with their state."""
 
+import importlib.util
 import os
+import platform
+import plistlib
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +210,36 @@ def test_what_a_library_cannot_be_made_of_is_named(given, says, tmp_path):
     with pytest.raises(dg.ArgumentError, match=re.escape(says)):
         dg.export(y, tmp_path / "voice.clap", **{"id": ID, **given})
     assert (tmp_path / "voice.clap").read_text() == "old"
+
+
+MACHINES = {
+    "x86_64-windows-gnu": b"MZ",
+    "aarch64-macos": b"\xcf\xfa\xed\xfe\x0c\x00\x00\x01",
+    "x86_64-macos": b"\xcf\xfa\xed\xfe\x07\x00\x00\x01",
+    "aarch64-linux-gnu": b"\x7fELF",
+    "x86_64-linux-gnu": b"\x7fELF",
+}
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("ziglang"), reason="the extra `native` is not installed")
+@pytest.mark.skipif(os.environ.get("DGENLAZY_EVERY") != "1", reason="zig takes a minute for a machine that it has not met")
+@pytest.mark.parametrize("machine", sorted(MACHINES))
+def test_plugins_are_linked_for_other_machines(host, machine, tmp_path):
+    y, given = filter_of(name="voice")
+    dg.export(y, tmp_path / "v.clap", target=machine, **given)
+    dg.export(y, tmp_path / "v.lv2", target=machine, **{**given, "id": None, "uri": "urn:test:voice"})
+    end = ".dylib" if "macos" in machine else ".dll" if "windows" in machine else ".so"
+    library = tmp_path / "v.clap" / "Contents" / "MacOS" / "voice" if "macos" in machine else tmp_path / "v.clap"
+    for file in (library, tmp_path / "v.lv2" / f"voice{end}"):
+        data = file.read_bytes()
+        assert data.startswith(MACHINES[machine])
+        assert (b"clap_entry" if file is library else b"lv2_descriptor") in data
+        assert str(tmp_path).encode() not in data
+        assert b"/dgenlazy-" not in data
+    assert f"<voice{end}>" in (tmp_path / "v.lv2" / "manifest.ttl").read_text()
+    if "macos" in machine:
+        with (tmp_path / "v.clap" / "Contents" / "Info.plist").open("rb") as file:
+            assert plistlib.load(file)["CFBundleExecutable"] == "voice"
+    if machine == "x86_64-linux-gnu" and platform.machine() == "x86_64" and sys.platform == "linux":
+        block = noise(500)
+        np.testing.assert_allclose(played(host, library, block, 1)[0][0, :, 0], y.realize(500, inputs={0: block}), atol=1e-5)

@@ -6,14 +6,13 @@ import hashlib
 import math
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import ArgumentError, BackendError
+from ...errors import ArgumentError
 from . import build
 from .expressions import literal
 from .source import Source
@@ -116,26 +115,12 @@ def linked(source: str, name: str, target: str | None) -> bytes:
     Raises:
         BackendError: there is no compiler, or for another machine no zig.
     """
-    end, command = ending(target), build.compiler() if target is None else [*_zig(), "-target", target]
-    if command[1:3] == [
-        "-m",
-        "ziglang",
-    ]:  # which else builds for this very processor, and notes its paths
+    end, command = ending(target), build.compiler(target or "")
+    if "ziglang" in command or command[0] == "zig":  # which else builds for this very processor, and notes its paths
         command = [*command, "-mcpu=baseline", "-fno-sanitize=undefined", "-g0", "-s"]
     shared = ["-dynamiclib", f"-Wl,-install_name,@rpath/{name}{end}"] if end == ".dylib" else ["-shared"]
-    shared += [] if end == ".dll" else ["-fPIC"]
-    with tempfile.TemporaryDirectory() as folder:
-        written, library = Path(folder) / f"{name}.c", Path(folder) / f"{name}{end}"
-        written.write_text(source, encoding="utf-8")
-        math = [] if end == ".dll" else ["-lm"]
-        build.built_by([*command, *build.FLAGS, "-fvisibility=hidden", *shared], [str(written), "-o", str(library), *math])
-        return library.read_bytes()
-
-
-def _zig() -> list[str]:
-    if not build._has_zig():
-        raise BackendError(f"export: target=... takes zig; run: {sys.executable} -m pip install ziglang")
-    return [sys.executable, "-m", "ziglang", "cc"]
+    shared += [] if end == ".dll" else ["-fPIC", "-lm"]
+    return build.binary("export", source, [*command, *build.FLAGS, "-fvisibility=hidden"], shared)
 
 
 def _decimals(c: Control) -> int:
