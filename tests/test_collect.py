@@ -85,6 +85,14 @@ def test_a_pure_function_of_it_takes_runs_of_any_length():
         np.testing.assert_allclose([loss, slope[0]], [36, 36])
 
 
+def test_it_is_exported_for_runs_of_any_length(tmp_path):
+    x = Signal.input(0).collect()
+    dg.export(((x[1:] - x[:-1]) ** 2).mean(), tmp_path / "slope.dgen")
+    player = dg.load(tmp_path / "slope.dgen")
+    for frames, step in ((16, 2.0), (5, 3.0)):
+        np.testing.assert_array_equal(player.process(step * np.arange(frames, dtype=np.float32)), step**2)
+
+
 def test_a_tensor_is_frames_or_ticks():
     t = Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
     lanes = Signal.from_tensor(t)

@@ -46,8 +46,9 @@ _HINT = "the run has {} frames, and the graph was built for another number: say 
 
 def _check(op: Any, params: Any, specs: list[tuple[Any, Any]], frames: Any) -> None:
     """Raise an ArgumentError where an op may mean something else, now that what it takes has another shape."""
-    least = min([min(*was.shape, *now.shape) for was, now in specs if was != now])
-    if not _goes_with(op, params, least):
+    lengths = [n for was, now in specs if was != now for n in (*was.shape, *now.shape)]
+    known = all(isinstance(n, int) for n in lengths)  # not symbolic
+    if not _goes_with(op, params, min(lengths) if known else 0):
         raise ArgumentError(f"{op.__name__}: it depends on how long the run is; {_HINT.format(frames)}")
 
 
