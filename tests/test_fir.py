@@ -1,6 +1,7 @@
 """Filters of finite length: any length, any split into blocks, exact gradients, and what is no filter."""
 
 import os
+import shutil
 import time
 
 import jax
@@ -166,6 +167,14 @@ def test_a_filter_without_poles_is_fir_and_fast_with_thousands_of_coefficients()
     taps = noise(300, 3, seed=2)
     y = Signal.from_samples(x).lfilter(taps, [2.0, 4.0, 8.0] * np.ones((1, 3))).realize()
     np.testing.assert_allclose(y, np.stack([exactly(x, taps[:, i]) / 2 ** (i + 1) for i in range(3)], 1), atol=1e-4)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no compiler")
+@pytest.mark.parametrize("taps", [5, 300, 1100])
+def test_as_c_it_is_the_sum_itself(taps):
+    x, h = noise(1500), decaying(taps)
+    y = dg.compile(Signal.input(0).fir(h)).process({0: x})
+    assert np.abs(np.ravel(y) - exactly(x, h)).max() < bound(x, h)
 
 
 @pytest.mark.parametrize("taps", [[], 1.0, np.zeros((0, 2))])

@@ -129,9 +129,12 @@ def _gone_on(state: Any, x: Any) -> Any:
     if not isinstance(state, dict):
         return jnp.concatenate([state, x])[len(x) :]
     ring, frames = state["ring"], len(x)
-    kept = min(frames, len(ring))
-    at = (state["at"] + np.arange(frames - kept, frames, dtype=np.int32)) % len(ring)
-    ring = ring.at[at].set(x[frames - kept :], unique_indices=True)
+    if frames == 1:
+        ring = lax.dynamic_update_slice_in_dim(ring, x, state["at"], 0)
+    else:
+        kept = min(frames, len(ring))
+        at = (state["at"] + np.arange(frames - kept, frames, dtype=np.int32)) % len(ring)
+        ring = ring.at[at].set(x[frames - kept :], unique_indices=True)
     known = tuple(k & (state["at"] % len(heard) + frames < len(heard)) for k, heard in zip(state["known"], state["heard"]))
     return {**state, "ring": ring, "at": (state["at"] + frames) % len(ring), "known": known}
 
