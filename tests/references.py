@@ -615,7 +615,7 @@ def multi_scale(pred, target, fft_sizes, weights, loss_type="L1", safe_log="2022
 
 def loudness_loss(pred, target, rate=1000.0):
     """Of less than 400 ms: BS.1770's filters, one sample after the other, and one mean square."""
-    k = [math.tan(math.pi * min(f / rate, 0.499)) for f in (1681.974450955533, 38.13547087602444)]
+    k = [math.tan(math.pi * min(f / rate, 0.4)) for f in (1681.974450955533, 38.13547087602444)]
     q, vh = (0.7071752369554196, 0.5003270373238773), 10 ** (3.999843853973347 / 20)
     vb, a0 = vh**0.4996667741545416, [1 + x / q + x * x for x, q in zip(k, q)]
     tops = [

@@ -22,7 +22,7 @@ def k_weighting(sample_rate: float) -> Floats:
     """The two filters of BS.1770, `(2, 6)` as sections: a shelf for the head, kept under half of the rate, and a high pass."""
     sections = []
     for freq, q in (SHELF, HIGH_PASS):
-        k = np.tan(np.pi * min(freq / sample_rate, 0.499))
+        k = np.tan(np.pi * min(freq / sample_rate, 0.4))
         a0 = 1 + k / q + k * k
         b = [1.0, -2.0, 1.0]
         if not sections:
