@@ -339,3 +339,14 @@ def test_folders_are_replaced_where_two_cannot_change_places(tmp_path, monkeypat
     for text in (b"1", b"2", b"3"):
         files.replace_folder("test", str(tmp_path / "a"), {"manifest.ttl": text}, "manifest.ttl")
         assert contents(tmp_path) == {"a/manifest.ttl": text}
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/include/m_pd.h"), reason="there is no header of Pure Data")
+def test_the_wrapper_for_pure_data_compiles_as_the_readme_says(tmp_path):
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    (tmp_path / "pd.c").write_text(next(m for m in re.findall(r"^```c\n(.*?)^```$", text, re.S | re.M) if "m_pd.h" in m))
+    y, given = filter_of()
+    dg.export(y, tmp_path / "voice.c", **given)
+    command = ["gcc", "-std=c99", "-O3", "-Wall", "-Werror", "-shared", "-fPIC", str(tmp_path / "pd.c"), "-o"]
+    done = subprocess.run([*command, str(tmp_path / "voice~.pd_linux"), "-lm"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
