@@ -255,7 +255,7 @@ class NativePlayer:
         values = []
         for row, x in zip(rows, made):
             value = np.ascontiguousarray(x.T).reshape(frames, *row["shape"])
-            values.append(value[:count] if row["frames"] else value[0].copy())
+            values.append(value[:count] if row["frames"] else np.array(value[0]))
         names = [row["name"] for row in rows]
         return {"value": values[0], "dict": dict(zip(names, values)), "list": values, "tuple": tuple(values)}[
             self.manifest["structure"]

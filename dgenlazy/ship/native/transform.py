@@ -74,7 +74,7 @@ def _transformed(made: Any, params: Any, x: Any, shape: tuple[int, ...]) -> Any:
     given = (x,) if isinstance(x, Value) else (x.re, x.im)
     if all(v.known for v in given):
         return _known(made, given, size, forward)
-    turn = np.exp(-2j * np.pi * np.arange(size) / size)
+    turn: Any = np.exp(-2j * np.pi * np.arange(size) / size)
     table = made.constant(np.stack([turn.real, turn.imag], axis=-1).astype(np.float32))
     room = made.new((5 * size,), "float32")
     node = made.new((), "int32", prim="fft", args=given, params={"size": size, "table": table, "room": room})
