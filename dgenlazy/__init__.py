@@ -140,6 +140,13 @@ from .ship import (
 )
 from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
 from .sources import lfo as lfo, notes as notes, sequence as sequence
+from .sources import (
+    fm as fm,
+    harmonic as harmonic,
+    normalize_harmonics as normalize_harmonics,
+    oscillator_bank as oscillator_bank,
+    wavetable as wavetable,
+)
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
@@ -216,11 +223,13 @@ __all__ = [
     "flip",
     "floor",
     "floor_divide",
+    "fm",
     "from_jax",
     "function",
     "gain_to_db",
     "gelu",
     "gru",
+    "harmonic",
     "history",
     "hz_to_midi",
     "inverse_exp_sigmoid",
@@ -250,7 +259,9 @@ __all__ = [
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
     "notes",
+    "normalize_harmonics",
     "onepole",
+    "oscillator_bank",
     "overlap_add",
     "peek_row",
     "read",
@@ -288,6 +299,7 @@ __all__ = [
     "transpose",
     "upsample",
     "waveshape",
+    "wavetable",
     "where",
     "windows",
 ]

@@ -63,7 +63,6 @@ def allpass(
 def allpass(
     x: Operand, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
 ) -> AnySignal: ...
-def collect(x: Lazy, frames: int | None = None) -> Tensor: ...
 @overload
 def comb(
     x: AnySignal,
@@ -142,41 +141,6 @@ def fdn(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
-def filtered_noise(
-    magnitudes: Operand, noise: Operand | None = None, size: int | None = None, convention: Literal["exact", "ddsp"] = "exact"
-) -> AnySignal: ...
-@overload
-def gru(
-    x: AnySignal,
-    weight_input: Operand | Nested,
-    weight_state: Operand | Nested,
-    bias: Operand | Nested,
-    init: Operand | Nested = 0.0,
-) -> AnySignal: ...
-@overload
-def gru(
-    x: Scalar | Signal,
-    weight_input: Scalar | Signal,
-    weight_state: Scalar | Signal,
-    bias: Scalar | Signal,
-    init: Scalar | Signal = 0.0,
-) -> Signal: ...
-@overload
-def gru(
-    x: SignalTensor,
-    weight_input: Operand | Nested,
-    weight_state: Operand | Nested,
-    bias: Operand | Nested,
-    init: Operand | Nested = 0.0,
-) -> SignalTensor: ...
-@overload
-def gru(
-    x: Operand,
-    weight_input: Operand | Nested,
-    weight_state: Operand | Nested,
-    bias: Operand | Nested,
-    init: Operand | Nested = 0.0,
-) -> AnySignal: ...
 @overload
 def karplus_strong(
     excitation: AnySignal,
@@ -213,21 +177,10 @@ def karplus_strong(
     max_delay: int = 4096,
     min_delay: int = 2,
 ) -> AnySignal: ...
-@overload
-def linear(x: Fixed, weight: Fixed | Nested, bias: Fixed | None = None) -> Tensor: ...
-@overload
-def linear(x: AnySignal, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
-@overload
-def linear(x: Scalar | Signal, weight: Scalar | Signal, bias: Scalar | Signal | None = None) -> Signal: ...
-@overload
-def linear(x: SignalTensor, weight: Operand | Nested, bias: Operand | None = None) -> SignalTensor: ...
-@overload
-def linear(x: Operand, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
 def log_cosh(pred: Operand, target: Operand, a: float = 1.0, eps: float = 1e-08) -> Tensor: ...
 def log_spectral_distance(
     pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
 ) -> Tensor: ...
-def loudness_loss(pred: Operand, target: Operand) -> Tensor: ...
 def mel_stft_loss(
     pred: Operand,
     target: Operand,
@@ -869,59 +822,28 @@ def where(condition: SignalTensor, x: Operand | Nested, y: Operand | Nested) -> 
 def where(condition: Operand | Nested, x: Operand | Nested, y: Operand | Nested) -> AnySignal: ...
 def windows(x: Lazy, size: int, hop: int, align: Literal["centre", "start", "end"] | int = "centre") -> AnySignal: ...
 @overload
-def lfo(
-    freq: AnySignal,
-    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
-    low: Operand = -1.0,
-    high: Operand = 1.0,
-) -> AnySignal: ...
+def fm(carrier: AnySignal, ratio: Operand, index: Operand) -> AnySignal: ...
 @overload
-def lfo(
-    freq: Scalar | Signal,
-    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
-    low: Scalar | Signal = -1.0,
-    high: Scalar | Signal = 1.0,
-) -> Signal: ...
+def fm(carrier: Scalar | Signal, ratio: Scalar | Signal, index: Scalar | Signal) -> Signal: ...
 @overload
-def lfo(
-    freq: SignalTensor,
-    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
-    low: Operand = -1.0,
-    high: Operand = 1.0,
-) -> SignalTensor: ...
+def fm(carrier: SignalTensor, ratio: Operand, index: Operand) -> SignalTensor: ...
 @overload
-def lfo(
-    freq: Operand,
-    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
-    low: Operand = -1.0,
-    high: Operand = 1.0,
-) -> AnySignal: ...
+def fm(carrier: Operand, ratio: Operand, index: Operand) -> AnySignal: ...
+def harmonic(f0: Operand, amps: Operand | Nested, shifts: Operand | Nested | None = None) -> AnySignal: ...
 @overload
-def notes(
-    midi: AnySignal, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
-) -> tuple[AnySignal, AnySignal, AnySignal]: ...
+def normalize_harmonics(dist: Fixed | Nested, f0: Fixed) -> Tensor: ...
 @overload
-def notes(
-    midi: Scalar | Signal, start: Scalar | Signal, duration: Scalar | Signal, velocity: Scalar | Signal = 1.0
-) -> tuple[Signal, Signal, Signal]: ...
+def normalize_harmonics(dist: AnySignal, f0: Operand) -> AnySignal: ...
 @overload
-def notes(
-    midi: SignalTensor, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
-) -> tuple[SignalTensor, SignalTensor, SignalTensor]: ...
+def normalize_harmonics(dist: Scalar | Signal, f0: AnySignal) -> AnySignal: ...
 @overload
-def notes(
-    midi: Operand | Nested, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
-) -> tuple[AnySignal, AnySignal, AnySignal]: ...
+def normalize_harmonics(dist: Scalar | Signal, f0: Scalar | Signal) -> Signal: ...
 @overload
-def sequence(values: AnySignal, times: Operand | Nested) -> AnySignal: ...
+def normalize_harmonics(dist: SignalTensor, f0: Operand) -> SignalTensor: ...
 @overload
-def sequence(values: Scalar | Signal, times: AnySignal) -> AnySignal: ...
-@overload
-def sequence(values: Scalar | Signal, times: Scalar | Signal) -> Signal: ...
-@overload
-def sequence(values: SignalTensor, times: Operand | Nested) -> SignalTensor: ...
-@overload
-def sequence(values: Operand | Nested, times: Operand | Nested) -> AnySignal: ...
+def normalize_harmonics(dist: Operand | Nested, f0: Operand) -> AnySignal: ...
+def oscillator_bank(freqs: Operand | Nested, amps: Operand | Nested, sum: bool = True) -> AnySignal: ...
+def wavetable(table: Operand | Nested, freq: Operand) -> AnySignal: ...
 
 __all__ = [
     "SGD",
@@ -954,7 +876,6 @@ __all__ = [
     "change",
     "clamp",
     "clip",
-    "collect",
     "comb",
     "compressor",
     "concat",
@@ -978,15 +899,15 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
-    "filtered_noise",
     "flip",
     "floor",
     "floor_divide",
+    "fm",
     "from_jax",
     "function",
     "gain_to_db",
     "gelu",
-    "gru",
+    "harmonic",
     "history",
     "hz_to_midi",
     "inverse_exp_sigmoid",
@@ -997,8 +918,6 @@ __all__ = [
     "latch",
     "leaky_relu",
     "lfilter",
-    "lfo",
-    "linear",
     "load",
     "load_state",
     "log",
@@ -1006,7 +925,6 @@ __all__ = [
     "log_cosh",
     "log_softmax",
     "log_spectral_distance",
-    "loudness_loss",
     "matmul",
     "mean",
     "mel_stft_loss",
@@ -1015,8 +933,9 @@ __all__ = [
     "mse",
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
-    "notes",
+    "normalize_harmonics",
     "onepole",
+    "oscillator_bank",
     "overlap_add",
     "peek_row",
     "read",
@@ -1027,7 +946,6 @@ __all__ = [
     "rfft",
     "save_state",
     "sd_sdr",
-    "sequence",
     "si_sdr",
     "sigmoid",
     "sign",
@@ -1051,6 +969,7 @@ __all__ = [
     "tanh",
     "transpose",
     "upsample",
+    "wavetable",
     "where",
     "windows",
 ]

@@ -6,7 +6,7 @@ import functools as ft
 from collections.abc import Callable
 from typing import Any
 
-from .dsp import control
+from .dsp import control, synthesis
 from .graph import composite
 from .values import promoted
 
@@ -20,6 +20,9 @@ def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+oscillator_bank, harmonic = _source(synthesis.oscillator_bank), _source(synthesis.harmonic)
+normalize_harmonics = _source(synthesis.normalize_harmonics)
+fm, wavetable = _source(synthesis.fm), _source(synthesis.wavetable)
 lfo, sequence = _source(control.lfo), _source(control.sequence)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import references as ref
 import scipy.signal
 import scipy.special
+import sounds
 from contract import FRAMES
 from references import each_frame, each_lane
 
@@ -405,6 +406,37 @@ def phasors():
         Signal.phasor, (Tensor([0.0, -0.0, 1000.0]),), reference, options={**smooth, "circular": False, "wrt": ()}, note="0 Hz"
     )
     return [*out, *down, *folded, every, exact, still]
+
+
+def oscillators():
+    """Frequencies that rest, move, come at a hop and go backwards; amplitudes for each lane; partials above half the rate."""
+
+    def case(op, inputs, note="", wrt=None, **params):
+        options = {"signal": True, "eps": 1e-3, "gradient_tol": 2e-3, "wrt": wrt}
+        return Case(op, inputs, getattr(sounds, op.__name__), params, options, note)
+
+    slow, low = signal(low=20, high=60), {"low": 20, "high": 60}
+    edges = Tensor([499.5, 500.0, 1e4, -500.0, -499.5, 0.0])
+    yield case(dg.oscillator_bank, (tensor(3, **low), signal(3)))
+    yield case(dg.oscillator_bank, (signal(3, **low), 0.5))
+    yield case(dg.oscillator_bank, (ticks(4, 3), signal(2, 1)), sum=False)
+    yield case(dg.oscillator_bank, (edges, ticks(4, 6)), "edges", (1,), sum=False)
+    yield case(dg.harmonic, (tensor(**low), signal(4)))
+    yield case(dg.harmonic, (slow, tensor(4)))
+    yield case(dg.harmonic, (signal(2, low=-60, high=-20), ticks(4, 2, 3)))
+    yield case(dg.harmonic, (125.0, tensor(6)), "half the rate")
+    yield case(dg.harmonic, (slow, signal(3), signal(3, low=-0.1, high=0.1)))
+    yield case(dg.harmonic, (tensor(2, **low), tensor(3), tensor(3, low=0, high=0.1)))
+    yield case(dg.harmonic, (slow, Tensor.zeros([0])), "no partials", (0,))
+    for dist, f0 in ((signal(4, low=0.2), tensor(low=90, high=110)), (tensor(3), 600.0)):
+        yield replace(case(dg.normalize_harmonics, (dist, f0)), options={"wrt": (0,) if f0 != 600.0 else ()})
+    yield case(dg.fm, (tensor(**low), 2.0, signal(low=0, high=3)))
+    yield case(dg.fm, (slow, signal(low=0.5, high=2), signal(low=-3, high=3)))
+    yield case(dg.fm, (100, 1.4, 30.0))
+    yield case(dg.wavetable, (signal(5, 2), tensor(**low)))
+    yield case(dg.wavetable, (tensor(4), slow))
+    yield case(dg.wavetable, (ticks(4, 3), -220.0))
+    yield case(dg.wavetable, (tensor(1), slow), "one row")
 
 
 def samplers():
@@ -892,6 +924,7 @@ def table():
         *framewise(dg.mse, lambda x, y: np.mean((x - y) ** 2), (2, 3), (2, 3)),
         *rows(dg.mse, each_frame(lambda x, y: np.mean((x - y) ** 2)), any_, any_, rows=ROWS[:3] + ROWS[4:]),
         *samplers(),
+        *oscillators(),
         *spectra(),
         *losses(),
         # Rates.

@@ -1,4 +1,4 @@
-"""What is composed of ops: reverberators, strings, losses over spectra and samples; features of recordings."""
+"""What is composed of ops: oscillators, reverberators, strings, losses over spectra and samples; features of recordings."""
 
 from . import (
     distortion as distortion,
@@ -20,6 +20,7 @@ from . import (
     spectral_features as spectral_features,
     spectral_losses as spectral_losses,
     stft_losses as stft_losses,
+    synthesis as synthesis,
     waveform_losses as waveform_losses,
 )
 from .distortion import waveshape as waveshape

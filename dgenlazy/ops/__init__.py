@@ -44,6 +44,7 @@ from .filter import (
     second_order as second_order,
     sosfilt as sosfilt,
 )
+from .fixed import added as added, times as times
 from .index import Index as Index, detach as detach, getitem as getitem, peek_row as peek_row, where as where
 from .loss import alike as alike, mse as mse
 from .math import (
@@ -75,6 +76,13 @@ from .math import (
     tanh as tanh,
     tanh_of as tanh_of,
 )
+from .oscillator import (
+    per_frame as per_frame,
+    sine as sine,
+    turned as turned,
+    turning as turning,
+    turns as turns,
+)
 from .rate import (
     clock as clock,
     downsample as downsample,
@@ -85,7 +93,7 @@ from .rate import (
     upsample as upsample,
 )
 from .resonator import ladder as ladder, svf as svf
-from .sampler import read as read
+from .sampler import read as read, rows_between as rows_between
 from .signal import (
     accum as accum,
     bounded as bounded,

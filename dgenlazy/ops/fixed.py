@@ -38,3 +38,12 @@ def fraction(x: Any) -> Words:
     units = x * 2.0**32
     high = jnp.floor(units)
     return high.astype(jnp.uint32), ((units - high) * 2.0**32).astype(jnp.uint32)
+
+
+def times(a: Words, k: Any) -> Words:
+    """Two words times the uint32 `k`, modulo 2**64; by halves, since a product of two uint32 does not fit into one."""
+    high, low = a
+    low1, low0, k1, k0 = low >> 16, low & 0xFFFF, k >> 16, k & 0xFFFF
+    cross1, cross0 = low1 * k0, low0 * k1
+    middle = ((low0 * k0) >> 16) + (cross1 & 0xFFFF) + (cross0 & 0xFFFF)
+    return high * k + low1 * k1 + (cross1 >> 16) + (cross0 >> 16) + (middle >> 16), low * k

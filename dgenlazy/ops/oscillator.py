@@ -9,21 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
-from ..graph import composite, lift, parts, pointwise, recurrence, zeros
+from ..graph import composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
-from .fixed import added, fraction, negative
+from .fixed import added, fraction, negative, times
 
 # A phase is kept as a whole number of 2**-64 cycles in two words.
-
-
-def _times64(a: tuple[Any, Any], k: Any) -> tuple[Any, Any]:
-    """`a` times the uint32 `k`, modulo 2**64; by halves, since a product of two uint32 does not fit into one."""
-    high, low = a
-    low1, low0, k1, k0 = low >> 16, low & 0xFFFF, k >> 16, k & 0xFFFF
-    cross1, cross0 = low1 * k0, low0 * k1
-    middle = ((low0 * k0) >> 16) + (cross1 & 0xFFFF) + (cross0 & 0xFFFF)
-    return high * k + low1 * k1 + (cross1 >> 16) + (cross0 >> 16) + (middle >> 16), low * k
 
 
 def _pieces(number: Fraction, bits: int, count: int) -> list[float]:
@@ -86,36 +78,41 @@ def _ramp_init(high, low, cycles, reset):
     return jnp.zeros_like(drift, jnp.uint32), jnp.zeros_like(drift, jnp.uint32), drift
 
 
-@recurrence(init=_ramp_init, every_frame=True)
-def ramp(state, high, low, cycles, reset):
-    """Running sum of the increment `(high, low)`, modulo one cycle.
+def _read(phase: tuple[Any, ...], words: bool) -> Any:
+    return phase if words else _cycles(phase[0], phase[2])
+
+
+@recurrence(init=lambda *values, words: _ramp_init(*values), every_frame=True)
+def ramp(state, high, low, cycles, reset, *, words):
+    """Running sum of the increment `(high, low)`, modulo one cycle: in cycles, or as all of its state.
 
     `drift` is always 0. It carries what integers cannot: the gradient to `cycles`, and NaN where a frequency was not finite.
     """
     restart = reset > 0
     phase_high, phase_low, drift = (jnp.where(restart, jnp.zeros_like(s), s) for s in state)
     after = added((phase_high, phase_low), (high, low))
-    return (*after, drift + (cycles - lax.stop_gradient(cycles))), _cycles(phase_high, drift)
+    return (*after, drift + (cycles - lax.stop_gradient(cycles))), _read((phase_high, phase_low, drift), words)
 
 
 @ramp.parallel(when=lambda parallel, *specs: parallel or not any(s.varies for s in specs))
-def _(state, high, low, cycles, reset, *, frames):
+def _(state, high, low, cycles, reset, *, words, frames):
     moved = cycles - lax.stop_gradient(cycles)
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:
         restart = reset[0] > 0
         start = [jnp.where(restart, jnp.zeros_like(s), s) for s in state]
         k = jnp.arange(frames + 1, dtype=jnp.uint32).reshape(-1, *(1,) * state[0].ndim)
-        sum_high, sum_low = added((start[0], start[1]), _times64((high, low), k))
+        sum_high, sum_low = added((start[0], start[1]), times((high, low), k))
         drift = start[2] + k.astype(cycles.dtype) * moved
-        out = _cycles(jnp.where(restart, jnp.uint32(0), sum_high[:-1]), jnp.where(restart, 0.0 * drift[:-1], drift[:-1]))
-        return _last_ramp(restart, (sum_high, sum_low, drift), (high, low, moved)), out
+        sums = sum_high, sum_low, drift
+        out = tuple(jnp.where(restart, jnp.zeros_like(s[:-1]), s[:-1]) for s in sums)
+        return _last_ramp(restart, sums, (high, low, moved)), _read(out, words)
     shape = (frames, *state[0].shape)
     restart = jnp.broadcast_to(reset > 0, shape)
     sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
     _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
-    return tuple(s[-1] for s in sums), _cycles(sums[0][:-1], sums[2][:-1])
+    return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
 
 
 def _last_ramp(restart, sums, step):
@@ -143,7 +140,47 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     """
     freq = parts(freq, "phasor: freq")
     reset = lift(0.0 if reset is None else reset, "phasor: reset")
-    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset)
+    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset, words=False)
+
+
+def turning(freq: list[Any]) -> list[Any]:
+    """The phase of `phasor` for a sum of frequencies, the first of which has the gradient: two words, and `drift`.
+
+    What is made of the words is as exact as they are; `drift` is to be added to it, and to be differentiated.
+    """
+    return turned(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]))
+
+
+def turned(high: Any, low: Any, cycles: Any) -> list[Any]:
+    """The same of increments in words, which as floats are `cycles`."""
+    return outputs_of(ramp(high, low, cycles, lift(0.0), words=True))
+
+
+_SINE = 6.283185160089218, -41.34165503136203, 81.60100407014946, -76.54978222741322, 39.53670556  # of odd powers
+
+
+@jax.custom_jvp
+def sine(high: Any, drift: Any) -> Any:
+    """The sine of a phase in units of 2**-32 cycles, to 2e-7; a minimax polynomial on the quarters around 0.
+
+    The half around the other zero is mirrored as whole numbers, so that there, too, it is as exact as near 0.
+    """
+    mirrored = (high + jnp.uint32(1 << 30)) >> 31 == 1
+    near = jnp.where(mirrored, jnp.uint32(1 << 31) - high, high)
+    x = lax.bitcast_convert_type(near, jnp.int32).astype(drift.dtype) * 2.0**-32
+    square, y = x * x, _SINE[-1]
+    for coefficient in _SINE[-2::-1]:
+        y = y * square + coefficient
+    return x * y + drift
+
+
+@derivative_of(sine)
+def _(primals, tangents):
+    high, drift = primals
+    y, moved = sine(high, drift), tangents[1]
+    if isinstance(moved, SymbolicZero):
+        return y, jnp.zeros_like(y)
+    return y, (2 * np.pi) * sine(high + jnp.uint32(1 << 30), drift) * moved
 
 
 @pointwise

@@ -1,0 +1,55 @@
+"""Oscillators once more, in float64 and partial by partial: what `cases` and tests hold them to."""
+
+import numpy as np
+
+RATE = 1000.0
+
+
+def held(x, frames):
+    """Values at a hop, each until the next."""
+    return np.repeat(x, -(-frames // len(x)), 0)[:frames]
+
+
+def together(*values):
+    frames = max(map(len, values))
+    return [held(np.asarray(v, np.float64), frames) for v in values]
+
+
+def phase(freq, rate=RATE):
+    """In cycles, 0 at the first frame."""
+    steps = freq / rate
+    return np.cumsum(steps, 0) - steps
+
+
+def oscillator_bank(freqs, amps, sum=True, rate=RATE):
+    freqs, amps = together(freqs, amps)
+    y = np.where(np.abs(freqs) >= rate / 2, 0.0, amps) * np.sin(2 * np.pi * phase(freqs, rate))
+    return y.sum(-1) if sum and y.ndim > 1 else y
+
+
+def harmonic(f0, amps, shifts=None, rate=RATE):
+    f0, amps, shifts = together(f0, amps, np.zeros((1, np.shape(amps)[-1])) if shifts is None else shifts)
+    return oscillator_bank(f0[..., None] * np.arange(1, amps.shape[-1] + 1) * (1 + shifts), amps, rate=rate)
+
+
+def normalize_harmonics(dist, f0, rate=RATE):
+    dist, f0 = together(dist, f0)
+    dist = np.where(np.abs(f0[..., None] * np.arange(1, dist.shape[-1] + 1)) >= rate / 2, 0.0, dist)
+    total = dist.sum(-1, keepdims=True)
+    return dist / np.where(total == 0, 1.0, total)
+
+
+def fm(carrier, ratio, index, rate=RATE):
+    carrier, ratio, index = together(carrier, ratio, index)
+    return np.sin(2 * np.pi * phase(carrier, rate) + index * np.sin(2 * np.pi * phase(carrier * ratio, rate)))
+
+
+def wavetable(table, freq, rate=RATE):
+    table, freq = together(table, freq)
+    rows, out = table.shape[1], []
+    for now, turns in zip(table, phase(freq, rate)):
+        at = turns % 1 * rows
+        row = np.int64(np.floor(at))
+        part = np.reshape(at - row, (*np.shape(at), *(1,) * (now.ndim - 1)))
+        out.append((1 - part) * now[row % rows] + part * now[(row + 1) % rows])
+    return np.array(out)

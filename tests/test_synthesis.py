@@ -1,0 +1,123 @@
+"""Oscillators at the edges: nothing, silence, half the sample rate, hours, and what they cost in accuracy."""
+
+import numpy as np
+import pytest
+import sounds
+
+import dgenlazy as dg
+from dgenlazy import DGen, Signal, Tensor
+
+RATE = 44100.0
+
+
+@pytest.fixture(autouse=True)
+def rate():
+    with DGen.override(sample_rate=RATE):
+        yield
+
+
+def sources():
+    """One of each, at the frequency of a value."""
+    return {
+        "bank": lambda f: dg.oscillator_bank(f * Tensor([1.0, 2.0]), [0.5, 0.25]),
+        "harmonic": lambda f: dg.harmonic(f, [0.5, 0.25, 0.1]),
+        "shifted": lambda f: dg.harmonic(f, [0.5, 0.25], shifts=[0.0, 0.01]),
+        "fm": lambda f: dg.fm(f, 1.5, 2.0),
+        "wavetable": lambda f: dg.wavetable([0.0, 1.0, 0.0, -1.0], f),
+    }
+
+
+def test_sources_begin_at_phase_0_and_are_one_stream_up_to_what_is_no_number():
+    freq = np.linspace(200, 900, 100)
+    freq[60] = np.nan
+    values = [build(Signal.from_samples(freq)) for build in sources().values()]
+    whole = np.stack(dg.realize(*values, frames=100))
+    assert (whole[:, 0] == 0).all()
+    assert np.isfinite(whole[:, :60]).all()
+    assert np.isnan(whole[:, 61:]).all()
+    blocks = [np.stack(dg.realize(*values, frames=50, preserve_state=True)) for _ in range(2)]
+    np.testing.assert_array_equal(np.concatenate(blocks, 1), whole)
+    assert all(x.shape == (0,) for x in dg.realize(*values, frames=0))
+
+
+def test_a_bank_is_silent_at_half_the_rate_exactly_and_heard_below():
+    freqs = np.float32([22049.998, 22050, 30000, -22050, -22049.998, np.inf])
+    y = dg.oscillator_bank(Tensor(freqs), np.ones(6), sum=False).realize(1000)
+    assert (y[:, [1, 2, 3, 5]] == 0).all()
+    assert (abs(y[:, [0, 4]]).max(0) > 0).all()
+
+
+@pytest.mark.parametrize("f0", [7350.0, 44100 / 14, 22050 / 9.0, 220.5, 22050.0, -22050 / 7])
+def test_a_harmonic_is_silent_where_its_multiple_is_not_below_half_the_rate(f0):
+    f0 = np.float32(f0)
+    k = np.arange(1, 121)
+    gradient = Tensor(np.ones(120), requires_grad=True)
+    (dg.harmonic(Tensor(f0), gradient) ** 2).backward(200)
+    heard = abs(np.float64(f0)) * k < 22050  # the product is exact
+    np.testing.assert_array_equal(gradient.grad.value != 0, heard)
+
+
+@pytest.mark.parametrize("f0", [20.1, 110.3, 441.7])
+def test_harmonics_of_a_moving_pitch_are_within_1e_6_of_the_peak_of_float64(f0):
+    count = int(22050 / f0 / 1.1)
+    pitch = np.float32(f0 * (1 + 0.05 * np.sin(np.arange(4000) / 300)))
+    amps = np.random.default_rng(0).uniform(0, 1, count).astype(np.float32)
+    want = sounds.harmonic(pitch, amps[None], rate=RATE)
+    y = dg.harmonic(Signal.from_samples(pitch), amps).realize()
+    assert abs(y - want).max() < 1e-6 * abs(want).max()
+
+
+def test_phases_do_not_drift_in_ten_minutes():
+    frames, freq = 600 * 44100, np.float32(441.3)
+    for y, times in ((dg.harmonic(Tensor(freq), [0, 0, 0, 0, 1]), 5), (dg.oscillator_bank(Tensor([freq]), [1.0]), 1)):
+        turns = np.arange(frames - 4, frames) * (np.float64(freq) * times) / RATE % 1
+        assert abs(y.realize(frames)[-4:] - np.sin(2 * np.pi * turns)).max() < 2 * np.pi * 1e-6
+
+
+def test_a_pitch_and_amplitudes_at_a_hop_are_those_of_each_frame():
+    amps = np.random.default_rng(1).uniform(0, 1, (5, 3))
+    slow = dg.harmonic(300.0, Signal.from_samples(amps, hop=8)).realize(40)
+    every = dg.harmonic(300.0, Signal.from_samples(np.repeat(amps, 8, 0))).realize(40)
+    np.testing.assert_array_equal(slow, every)
+    f0 = np.float32(np.linspace(100, 400, 5))
+    want = sounds.harmonic(f0, amps[:1].repeat(40, 0), rate=RATE)
+    np.testing.assert_allclose(dg.harmonic(Signal.from_samples(f0, hop=8), amps[0]).realize(40), want, atol=1e-6)
+
+
+def test_shares_of_harmonics_add_up_to_1_and_are_0_where_none_is_heard():
+    dist = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    np.testing.assert_allclose(dg.normalize_harmonics(dist, 8000.0).realize(), [1 / 3, 2 / 3, 0], rtol=1e-6)
+    np.testing.assert_array_equal(dg.normalize_harmonics(dist, 22050.0).realize(), 0)
+    (dg.normalize_harmonics(dist, 22050.0) ** 2).sum().backward()
+    np.testing.assert_array_equal(dist.grad.value, 0)
+    np.testing.assert_array_equal(dg.normalize_harmonics([0.0, 0.0], 100.0).realize(), 0)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "ratio"), [(441.3, 1.4142135623730951), (Tensor(441.3), 1.4), (Tensor(441.3), Tensor(2.5))]
+)
+def test_modulator_and_carrier_keep_their_ratio_for_minutes(carrier, ratio):
+    frames = 60 * 44100
+    c, r = (float(x.value) if isinstance(x, Tensor) else x for x in (carrier, ratio))
+    n = np.arange(frames - 8, frames)
+    want = np.sin(2 * np.pi * (n * c / RATE % 1) + 3 * np.sin(2 * np.pi * (n * (c * r) / RATE % 1)))
+    np.testing.assert_allclose(dg.fm(carrier, ratio, 3.0).realize(frames)[-8:], want, atol=1e-5)
+
+
+def test_a_wavetable_of_the_definition_and_one_far_below_0():
+    table, cycle = [0.0, 1.0, 0.0, -1.0], np.float32([0.0, 0.1, 0.25, 0.9, 0.99])
+    steps = np.append(np.diff(cycle), 0.0) * RATE
+    np.testing.assert_allclose(dg.wavetable(table, Signal.from_samples(steps)).realize(), [0, 0.4, 1, -0.4, -0.04], atol=1e-6)
+    down = dg.wavetable(table, -11025.0).realize(5)
+    np.testing.assert_array_equal(down, [0, -1, 0, 1, 0])
+
+
+def test_what_has_no_partials_or_rows_is_an_error():
+    with pytest.raises(dg.ShapeError, match="harmonic: amps is one number"):
+        dg.harmonic(100.0, 1.0)
+    with pytest.raises(dg.ShapeError, match="wavetable: the table has no rows"):
+        dg.wavetable(1.0, 100.0)
+    with pytest.raises(dg.ShapeError, match="oscillator_bank"):
+        dg.oscillator_bank([1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(dg.ArgumentError, match="oscillator_bank: sum"):
+        dg.oscillator_bank([1.0], [1.0], sum=3)
