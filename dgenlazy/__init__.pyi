@@ -843,6 +843,40 @@ def normalize_harmonics(dist: SignalTensor, f0: Operand) -> SignalTensor: ...
 @overload
 def normalize_harmonics(dist: Operand | Nested, f0: Operand) -> AnySignal: ...
 def oscillator_bank(freqs: Operand | Nested, amps: Operand | Nested, sum: bool = True) -> AnySignal: ...
+@overload
+def pulse(freq: AnySignal, width: Operand = 0.5) -> AnySignal: ...
+@overload
+def pulse(freq: Scalar | Signal, width: AnySignal) -> AnySignal: ...
+@overload
+def pulse(freq: Scalar | Signal, width: Scalar | Signal = 0.5) -> Signal: ...
+@overload
+def pulse(freq: SignalTensor, width: Operand = 0.5) -> SignalTensor: ...
+@overload
+def pulse(freq: Operand, width: Operand = 0.5) -> AnySignal: ...
+@overload
+def saw(freq: AnySignal) -> AnySignal: ...
+@overload
+def saw(freq: Signal) -> Signal: ...
+@overload
+def saw(freq: SignalTensor) -> SignalTensor: ...
+@overload
+def saw(freq: Lazy) -> AnySignal: ...
+@overload
+def square(freq: AnySignal) -> AnySignal: ...
+@overload
+def square(freq: Signal) -> Signal: ...
+@overload
+def square(freq: SignalTensor) -> SignalTensor: ...
+@overload
+def square(freq: Lazy) -> AnySignal: ...
+@overload
+def triangle(freq: AnySignal) -> AnySignal: ...
+@overload
+def triangle(freq: Signal) -> Signal: ...
+@overload
+def triangle(freq: SignalTensor) -> SignalTensor: ...
+@overload
+def triangle(freq: Lazy) -> AnySignal: ...
 def wavetable(table: Operand | Nested, freq: Operand) -> AnySignal: ...
 
 __all__ = [
@@ -938,6 +972,7 @@ __all__ = [
     "oscillator_bank",
     "overlap_add",
     "peek_row",
+    "pulse",
     "read",
     "realize",
     "relu",
@@ -945,6 +980,7 @@ __all__ = [
     "reshape",
     "rfft",
     "save_state",
+    "saw",
     "sd_sdr",
     "si_sdr",
     "sigmoid",
@@ -960,6 +996,7 @@ __all__ = [
     "spectral_loss",
     "spectral_transport",
     "sqrt",
+    "square",
     "stack",
     "stft",
     "stft_loss",
@@ -968,6 +1005,7 @@ __all__ = [
     "tan",
     "tanh",
     "transpose",
+    "triangle",
     "upsample",
     "wavetable",
     "where",

@@ -6,7 +6,7 @@ import functools as ft
 from collections.abc import Callable
 from typing import Any
 
-from .dsp import control, synthesis
+from .dsp import control, synthesis, waveforms
 from .graph import composite
 from .values import promoted
 
@@ -23,6 +23,8 @@ def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
 oscillator_bank, harmonic = _source(synthesis.oscillator_bank), _source(synthesis.harmonic)
 normalize_harmonics = _source(synthesis.normalize_harmonics)
 fm, wavetable = _source(synthesis.fm), _source(synthesis.wavetable)
+saw, square = _source(waveforms.saw), _source(waveforms.square)
+triangle, pulse = _source(waveforms.triangle), _source(waveforms.pulse)
 lfo, sequence = _source(control.lfo), _source(control.sequence)
 
 

@@ -437,6 +437,12 @@ def oscillators():
     yield case(dg.wavetable, (tensor(4), slow))
     yield case(dg.wavetable, (ticks(4, 3), -220.0))
     yield case(dg.wavetable, (tensor(1), slow), "one row")
+    yield case(dg.pulse, (Tensor(41.3), tensor(2, low=0.2, high=0.8)))
+    yield case(dg.pulse, (signal(low=41, high=41.5), signal(low=0.2, high=0.8)))
+    for op in (dg.saw, dg.square, dg.triangle):
+        yield case(op, (Tensor(41.3),))
+        yield case(op, (Tensor([170.3, -41.3, 320.0]),))
+        yield case(op, (signal(low=41, high=41.5),))
 
 
 def samplers():

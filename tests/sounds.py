@@ -53,3 +53,37 @@ def wavetable(table, freq, rate=RATE):
         part = np.reshape(at - row, (*np.shape(at), *(1,) * (now.ndim - 1)))
         out.append((1 - part) * now[row % rows] + part * now[(row + 1) % rows])
     return np.array(out)
+
+
+def waveform(kind, freq, width=0.5, rate=RATE):
+    """The series, of all partials below half the rate; the last fades in within a tenth of the band, or until the next."""
+    freq, width = together(freq, width if np.ndim(width) else [width])
+    turns, out = phase(freq, rate), np.zeros(np.broadcast_shapes(freq.shape, width.shape))
+    for k in range(1, int(rate / 2 / np.min(np.abs(freq))) + 1):
+        size = np.abs(freq)
+        last = (k * size < rate / 2) & ((k + 1) * size >= rate / 2)
+        heard = np.where(last, np.clip((rate / 2 - k * size) / np.minimum(size, rate / 20), 0, 1), 1.0 * (k * size < rate / 2))
+        at = 2 * np.pi * k
+        if kind == "saw":
+            out -= 2 / np.pi * heard * np.sin(at * turns) / k
+        elif kind == "triangle":
+            out -= 8 / np.pi**2 * heard * (k % 2) * np.cos(at * turns) / k**2
+        else:
+            out += 2 / np.pi * heard * (np.sin(at * turns) - np.sin(at * (turns - width))) / k
+    return out + (2 * width - 1 if kind == "pulse" else 0)
+
+
+def saw(freq):
+    return waveform("saw", freq)
+
+
+def triangle(freq):
+    return waveform("triangle", freq)
+
+
+def square(freq):
+    return waveform("square", freq)
+
+
+def pulse(freq, width=0.5):
+    return waveform("pulse", freq, width)

@@ -23,6 +23,9 @@ def sources():
         "harmonic": lambda f: dg.harmonic(f, [0.5, 0.25, 0.1]),
         "shifted": lambda f: dg.harmonic(f, [0.5, 0.25], shifts=[0.0, 0.01]),
         "fm": lambda f: dg.fm(f, 1.5, 2.0),
+        "saw": dg.saw,
+        "square": dg.square,
+        "pulse": lambda f: dg.pulse(f, 0.5),
         "wavetable": lambda f: dg.wavetable([0.0, 1.0, 0.0, -1.0], f),
     }
 
@@ -32,11 +35,11 @@ def test_sources_begin_at_phase_0_and_are_one_stream_up_to_what_is_no_number():
     freq[60] = np.nan
     values = [build(Signal.from_samples(freq)) for build in sources().values()]
     whole = np.stack(dg.realize(*values, frames=100))
-    assert (whole[:, 0] == 0).all()
+    np.testing.assert_allclose(whole[:, 0], 0, atol=1e-6)
     assert np.isfinite(whole[:, :60]).all()
     assert np.isnan(whole[:, 61:]).all()
     blocks = [np.stack(dg.realize(*values, frames=50, preserve_state=True)) for _ in range(2)]
-    np.testing.assert_array_equal(np.concatenate(blocks, 1), whole)
+    np.testing.assert_allclose(np.concatenate(blocks, 1), whole, atol=1e-6)
     assert all(x.shape == (0,) for x in dg.realize(*values, frames=0))
 
 
@@ -121,3 +124,69 @@ def test_what_has_no_partials_or_rows_is_an_error():
         dg.oscillator_bank([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(dg.ArgumentError, match="oscillator_bank: sum"):
         dg.oscillator_bank([1.0], [1.0], sum=3)
+
+
+WAVEFORMS = {"saw": dg.saw, "square": dg.square, "triangle": dg.triangle, "pulse": lambda f: dg.pulse(f, 0.3)}
+
+
+@pytest.fixture(scope="module")
+def waveforms():
+    """Each at frequencies that are bins of a prime number of frames, and some more from 20 Hz to above half the rate."""
+    bins = np.array([3, 41, 92, 227, 228, 255, 311, 463])
+    with DGen.override(sample_rate=RATE):
+        freqs = np.float32([*bins * RATE / 4093, 20, 440, 2450, 4410, 4410.2, 7350, 12000, 21000, -300])
+        return bins, freqs, dict(zip(WAVEFORMS, dg.realize(*(make(Tensor(freqs)) for make in WAVEFORMS.values()), frames=4093)))
+
+
+@pytest.mark.parametrize("kind", sorted(WAVEFORMS))
+def test_a_waveform_is_the_series_of_its_partials_to_2e_6(kind, waveforms):
+    _, freqs, found = waveforms
+    want = np.stack(
+        [sounds.waveform(kind, np.full(1000, f), np.float32(0.3 if kind == "pulse" else 0.5), RATE) for f in freqs], 1
+    )
+    assert abs(found[kind][:1000] - want).max() < 2e-6
+
+
+@pytest.mark.parametrize("kind", sorted(WAVEFORMS))
+def test_what_is_folded_back_is_80_db_below_what_is_heard(kind, waveforms):
+    bins, _, found = waveforms
+    for i, k in enumerate(bins):
+        power = abs(np.fft.rfft(found[kind][:, i].astype(np.float64))) ** 2
+        heard = power[::k].sum()
+        assert power.sum() - heard < 1e-8 * heard
+
+
+@pytest.mark.parametrize("kind", sorted(WAVEFORMS))
+def test_a_waveform_of_a_moving_pitch_has_a_slope_that_is_that_of_its_series(kind):
+    low, high, frames = 900.0, 3000.0, 60
+    ramp = np.linspace(0, 1, frames)
+    start = Tensor(low, requires_grad=True)
+    weights = np.random.default_rng(0).uniform(-1, 1, frames)
+    y = WAVEFORMS[kind](start + Signal.from_samples((high - low) * ramp))
+
+    def exactly(low):
+        return sounds.waveform(kind, low + (high - 900.0) * ramp, np.float32(0.3 if kind == "pulse" else 0.5), RATE)
+
+    np.testing.assert_allclose(y.realize(), exactly(low), atol=2e-4)  # float32 rounds where partials come in
+    (y * Signal.from_samples(weights)).backward(reduction="sum")
+    slope = ((exactly(low + 1e-4) - exactly(low - 1e-4)) / 2e-4) @ weights
+    assert abs(start.grad.value - slope) < 2e-3 * abs(slope)
+
+
+def test_a_waveform_is_silent_from_half_the_rate_on_and_a_pulse_is_its_mean():
+    freqs = Tensor([22050.0, 30000.0, -22050.0])
+    for make in (dg.saw, dg.square, dg.triangle):
+        np.testing.assert_array_equal(make(freqs).realize(50), 0)
+    np.testing.assert_allclose(dg.pulse(freqs, 0.25).realize(50), -0.5, atol=1e-6)
+
+
+def test_a_pulse_of_no_width_or_all_of_it_is_a_constant_and_has_a_slope():
+    for width, level in ((0.0, -1.0), (1.0, 1.0), (-3.0, -1.0), (7.0, 1.0)):
+        np.testing.assert_allclose(dg.pulse(440.0, width).realize(50), level, atol=1e-6)
+
+
+def test_waveforms_at_rest_and_far_below_hearing_are_finite():
+    for make in WAVEFORMS.values():
+        y = make(Tensor([0.0, 1e-6, 0.3])).realize(500)
+        assert np.isfinite(y).all()
+        assert abs(y).max() < 1.2

@@ -22,6 +22,7 @@ from . import (
     stft_losses as stft_losses,
     synthesis as synthesis,
     waveform_losses as waveform_losses,
+    waveforms as waveforms,
 )
 from .distortion import waveshape as waveshape
 from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
