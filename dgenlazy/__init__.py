@@ -138,22 +138,21 @@ from .ship import (
     live as _live,
     load as load,
 )
-from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
-from .sources import lfo as lfo, notes as notes, sequence as sequence
 from .sources import (
     fm as fm,
     harmonic as harmonic,
+    lfo as lfo,
     normalize_harmonics as normalize_harmonics,
+    notes as notes,
     oscillator_bank as oscillator_bank,
     pulse as pulse,
     saw as saw,
+    sequence as sequence,
     square as square,
     triangle as triangle,
     wavetable as wavetable,
 )
-from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
-from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
-from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
 from .values import (
     Signal as Signal,
     SignalTensor as SignalTensor,
@@ -221,9 +220,9 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
-    "fit",
-    "fir",
     "filtered_noise",
+    "fir",
+    "fit",
     "flip",
     "floor",
     "floor_divide",
@@ -262,8 +261,8 @@ __all__ = [
     "mse",
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
-    "notes",
     "normalize_harmonics",
+    "notes",
     "onepole",
     "oscillator_bank",
     "overlap_add",

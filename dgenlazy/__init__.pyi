@@ -1,8 +1,8 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
-from collections.abc import Sequence
-from typing import Literal, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
 
 from . import audio as audio, display as display
 from .config import DGen as DGen, Nested, Scalar
@@ -37,8 +37,14 @@ from .ship import (
     function as function,
     load as load,
 )
-from .train import SGD as SGD, Adam as Adam, Optimizer as Optimizer
-from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
+from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
+from .values import (
+    Signal as Signal,
+    SignalTensor as SignalTensor,
+    Tensor as Tensor,
+    feedback as feedback,
+    sample_rate as sample_rate,
+)
 from .version import __version__ as __version__
 
 V = TypeVar("V", bound=Lazy)
@@ -63,6 +69,7 @@ def allpass(
 def allpass(
     x: Operand, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
 ) -> AnySignal: ...
+def collect(x: Lazy, frames: int | None = None) -> Tensor: ...
 @overload
 def comb(
     x: AnySignal,
@@ -99,6 +106,16 @@ def comb(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
+@overload
+def convolve(x: AnySignal, ir: Operand | Nested) -> AnySignal: ...
+@overload
+def convolve(x: Scalar | Signal, ir: AnySignal) -> AnySignal: ...
+@overload
+def convolve(x: Scalar | Signal, ir: Scalar | Signal) -> Signal: ...
+@overload
+def convolve(x: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
+@overload
+def convolve(x: Operand, ir: Operand | Nested) -> AnySignal: ...
 def dc_loss(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def esr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 @overload
@@ -141,6 +158,41 @@ def fdn(
     max_delay: float | None = None,
     min_delay: float = 1.0,
 ) -> AnySignal: ...
+def filtered_noise(
+    magnitudes: Operand, noise: Operand | None = None, size: int | None = None, convention: Literal["exact", "ddsp"] = "exact"
+) -> AnySignal: ...
+@overload
+def gru(
+    x: AnySignal,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> AnySignal: ...
+@overload
+def gru(
+    x: Scalar | Signal,
+    weight_input: Scalar | Signal,
+    weight_state: Scalar | Signal,
+    bias: Scalar | Signal,
+    init: Scalar | Signal = 0.0,
+) -> Signal: ...
+@overload
+def gru(
+    x: SignalTensor,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> SignalTensor: ...
+@overload
+def gru(
+    x: Operand,
+    weight_input: Operand | Nested,
+    weight_state: Operand | Nested,
+    bias: Operand | Nested,
+    init: Operand | Nested = 0.0,
+) -> AnySignal: ...
 @overload
 def karplus_strong(
     excitation: AnySignal,
@@ -177,10 +229,21 @@ def karplus_strong(
     max_delay: int = 4096,
     min_delay: int = 2,
 ) -> AnySignal: ...
+@overload
+def linear(x: Fixed, weight: Fixed | Nested, bias: Fixed | None = None) -> Tensor: ...
+@overload
+def linear(x: AnySignal, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
+@overload
+def linear(x: Scalar | Signal, weight: Scalar | Signal, bias: Scalar | Signal | None = None) -> Signal: ...
+@overload
+def linear(x: SignalTensor, weight: Operand | Nested, bias: Operand | None = None) -> SignalTensor: ...
+@overload
+def linear(x: Operand, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
 def log_cosh(pred: Operand, target: Operand, a: float = 1.0, eps: float = 1e-08) -> Tensor: ...
 def log_spectral_distance(
     pred: Operand, target: Operand, fft_size: int = 2048, hop: int | None = None, eps: float = 1e-08
 ) -> Tensor: ...
+def loudness_loss(pred: Operand, target: Operand) -> Tensor: ...
 def mel_stft_loss(
     pred: Operand,
     target: Operand,
@@ -228,6 +291,42 @@ def multi_scale_spectral_loss(
     safe_log: Literal["2019", "2020", "2022"] = "2022",
     live: bool = False,
 ) -> Tensor: ...
+@overload
+def reverb(
+    x: AnySignal,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> AnySignal: ...
+@overload
+def reverb(
+    x: Scalar | Signal,
+    decay: Scalar | Signal,
+    mix: Scalar | Signal = 0.3,
+    predelay_ms: Scalar | Signal = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> Signal: ...
+@overload
+def reverb(
+    x: SignalTensor,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> SignalTensor: ...
+@overload
+def reverb(
+    x: Operand,
+    decay: Operand,
+    mix: Operand = 0.3,
+    predelay_ms: Operand = 0.0,
+    seed: int | None = None,
+    max_decay: float | None = None,
+) -> AnySignal: ...
 def sd_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def si_sdr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
 def snr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
@@ -279,6 +378,7 @@ def sum_and_difference_stft_loss(
     n_bins: int | None = None,
     live: bool = False,
 ) -> Tensor: ...
+def waveshape(x: V, fn: Callable[[Any], Any], oversample: int = 1) -> V: ...
 def abs(x: V) -> V: ...
 @overload
 def accum(x: AnySignal, reset: Operand | None = None, min: Operand | None = None, max: Operand | None = None) -> AnySignal: ...
@@ -531,6 +631,7 @@ def exp_sigmoid(
 ) -> SignalTensor: ...
 @overload
 def exp_sigmoid(x: Operand, exponent: Operand = 10.0, max_value: Operand = 2.0, threshold: Operand = 1e-07) -> AnySignal: ...
+def fir(x: Operand, taps: Operand | Nested) -> AnySignal: ...
 @overload
 def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor: ...
 @overload
@@ -831,6 +932,34 @@ def fm(carrier: SignalTensor, ratio: Operand, index: Operand) -> SignalTensor: .
 def fm(carrier: Operand, ratio: Operand, index: Operand) -> AnySignal: ...
 def harmonic(f0: Operand, amps: Operand | Nested, shifts: Operand | Nested | None = None) -> AnySignal: ...
 @overload
+def lfo(
+    freq: AnySignal,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> AnySignal: ...
+@overload
+def lfo(
+    freq: Scalar | Signal,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Scalar | Signal = -1.0,
+    high: Scalar | Signal = 1.0,
+) -> Signal: ...
+@overload
+def lfo(
+    freq: SignalTensor,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> SignalTensor: ...
+@overload
+def lfo(
+    freq: Operand,
+    shape: Literal["sine", "triangle", "saw", "falling", "square"] = "sine",
+    low: Operand = -1.0,
+    high: Operand = 1.0,
+) -> AnySignal: ...
+@overload
 def normalize_harmonics(dist: Fixed | Nested, f0: Fixed) -> Tensor: ...
 @overload
 def normalize_harmonics(dist: AnySignal, f0: Operand) -> AnySignal: ...
@@ -842,6 +971,22 @@ def normalize_harmonics(dist: Scalar | Signal, f0: Scalar | Signal) -> Signal: .
 def normalize_harmonics(dist: SignalTensor, f0: Operand) -> SignalTensor: ...
 @overload
 def normalize_harmonics(dist: Operand | Nested, f0: Operand) -> AnySignal: ...
+@overload
+def notes(
+    midi: AnySignal, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
+) -> tuple[AnySignal, AnySignal, AnySignal]: ...
+@overload
+def notes(
+    midi: Scalar | Signal, start: Scalar | Signal, duration: Scalar | Signal, velocity: Scalar | Signal = 1.0
+) -> tuple[Signal, Signal, Signal]: ...
+@overload
+def notes(
+    midi: SignalTensor, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
+) -> tuple[SignalTensor, SignalTensor, SignalTensor]: ...
+@overload
+def notes(
+    midi: Operand | Nested, start: Operand | Nested, duration: Operand | Nested, velocity: Operand | Nested = 1.0
+) -> tuple[AnySignal, AnySignal, AnySignal]: ...
 def oscillator_bank(freqs: Operand | Nested, amps: Operand | Nested, sum: bool = True) -> AnySignal: ...
 @overload
 def pulse(freq: AnySignal, width: Operand = 0.5) -> AnySignal: ...
@@ -861,6 +1006,16 @@ def saw(freq: Signal) -> Signal: ...
 def saw(freq: SignalTensor) -> SignalTensor: ...
 @overload
 def saw(freq: Lazy) -> AnySignal: ...
+@overload
+def sequence(values: AnySignal, times: Operand | Nested) -> AnySignal: ...
+@overload
+def sequence(values: Scalar | Signal, times: AnySignal) -> AnySignal: ...
+@overload
+def sequence(values: Scalar | Signal, times: Scalar | Signal) -> Signal: ...
+@overload
+def sequence(values: SignalTensor, times: Operand | Nested) -> SignalTensor: ...
+@overload
+def sequence(values: Operand | Nested, times: Operand | Nested) -> AnySignal: ...
 @overload
 def square(freq: AnySignal) -> AnySignal: ...
 @overload
@@ -889,6 +1044,7 @@ __all__ = [
     "DGen",
     "DGenError",
     "FileError",
+    "Fit",
     "InputError",
     "NativePlayer",
     "Optimizer",
@@ -910,11 +1066,13 @@ __all__ = [
     "change",
     "clamp",
     "clip",
+    "collect",
     "comb",
     "compressor",
     "concat",
     "conv1d",
     "conv2d",
+    "convolve",
     "cos",
     "cosh",
     "cumsum",
@@ -933,6 +1091,9 @@ __all__ = [
     "fdn",
     "features",
     "feedback",
+    "filtered_noise",
+    "fir",
+    "fit",
     "flip",
     "floor",
     "floor_divide",
@@ -941,6 +1102,7 @@ __all__ = [
     "function",
     "gain_to_db",
     "gelu",
+    "gru",
     "harmonic",
     "history",
     "hz_to_midi",
@@ -952,6 +1114,8 @@ __all__ = [
     "latch",
     "leaky_relu",
     "lfilter",
+    "lfo",
+    "linear",
     "load",
     "load_state",
     "log",
@@ -959,6 +1123,7 @@ __all__ = [
     "log_cosh",
     "log_softmax",
     "log_spectral_distance",
+    "loudness_loss",
     "matmul",
     "mean",
     "mel_stft_loss",
@@ -968,6 +1133,7 @@ __all__ = [
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
     "normalize_harmonics",
+    "notes",
     "onepole",
     "oscillator_bank",
     "overlap_add",
@@ -978,10 +1144,13 @@ __all__ = [
     "relu",
     "reset",
     "reshape",
+    "reverb",
     "rfft",
+    "sample_rate",
     "save_state",
     "saw",
     "sd_sdr",
+    "sequence",
     "si_sdr",
     "sigmoid",
     "sign",
@@ -1007,6 +1176,7 @@ __all__ = [
     "transpose",
     "triangle",
     "upsample",
+    "waveshape",
     "wavetable",
     "where",
     "windows",

@@ -1,8 +1,8 @@
 # Made by `python tests/stubs.py`; what is changed here is lost.
 # pyright: reportOverlappingOverload=false, reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, Self, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Self, overload
 
 from .config import Array, Nested, Scalar
 from .graph import Value
@@ -732,7 +732,7 @@ class Methods(Value):
     def matmul(self, y: Operand | Nested) -> AnySignal: ...
     @overload
     def conv1d(self: Tensor, kernel: Fixed | Nested, stride: int = 1, padding: Literal["valid", "same"] = "valid") -> Tensor:
-        """Cross-correlation along the last axis, as in PyTorch: the kernel is not flipped.
+        """Cross-correlation along the last axis of one frame, as in PyTorch: the kernel is not flipped. Along time: `fir`.
 
         Args:
             x: Shape `(n,)`, or `(channels_in, n)`.
@@ -1000,7 +1000,8 @@ class Methods(Value):
         `b` and `a` are numbers, the filter is tried out on 2,048 frames in direct form, in second-order sections and as a
         normalised lattice, and the form is taken whose float32 is close to the exact filter: to 5e-6 for most, to 1e-4
         where float64 itself is not better than 1e-8. Where none is closer than 1 % a warning says so. Lazy coefficients are
-        taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned.
+        taken as they are: use `sosfilt` for their high orders, and `biquad` or `svf` for what is learned. Where `a` is `a[0]`
+        alone, or numbers of which the others are 0, it is `fir`, as fast with thousands of coefficients.
 
         Args:
             x: Any shape.
@@ -1039,6 +1040,31 @@ class Methods(Value):
         >>> sos = [[1, 1, 0, 1, -0.5, 0], [1, 0, 0, 1, 0.5, 0]]  # scipy.signal.butter(6, 0.1, output="sos") gives one
         >>> Signal.from_samples([1, 0, 0]).sosfilt(sos).realize()
         array([1.  , 1.  , 0.25], dtype=float32)
+        """
+    def fir(self, taps: Operand | Nested) -> AnySignal:
+        """Filter of finite length: `y[n] = taps[0] x[n] + taps[1] x[n-1] + ...`, the causal convolution with an impulse response.
+
+        Of any length, and without latency: a whole run, and a block longer than the taps, by Fourier transforms; a stream adds what
+        is to come of longer blocks, whose transforms are made once a block (48,000 taps in blocks of 64 frames).
+
+        Args:
+            x: Any shape. Zeros before its start. Where it is not finite, the frames that hear it are not either.
+            taps: `(taps,)`, or `(taps, *lanes)` for different ones in each lane; at least one. May be learned. Taps that vary, one
+                set at each tick of a hop or in every frame, are those of the frame that comes out: `y[n]` is the sum over `k` of
+                `taps[n][k] x[n-k]`, not faded from set to set: `upsample()` them for that. They are held in every frame, so that a
+                run takes as much memory as all of them. In a stream, later ones of more than 1,024 taps that are assigned anew are
+                heard at the next multiple of 1,024 frames, those from 8,192 on of 8,192, from 65,536 on of 65,536.
+
+        Returns:
+            The shape of `x` and the lanes of `taps` broadcast. Within 1e-6 of the largest of `x` times the sum of all `|taps|`.
+
+        Raises:
+            ShapeError: `taps` is no list, or is empty, or lanes do not broadcast.
+
+        >>> Signal.from_samples([1, 2, 0, 0]).fir([1.0, 0.5]).realize()
+        array([1. , 2.5, 1. , 0. ], dtype=float32)
+
+        Source: W. G. Gardner, Efficient convolution without input-output delay, JAES 43(3), 1995.
         """
     @overload
     def svf(
@@ -1517,6 +1543,129 @@ class Methods(Value):
     def karplus_strong(
         self, freq: Operand, decay: Operand = 1.0, brightness: Operand = 0.5, max_delay: int = 4096, min_delay: int = 2
     ) -> AnySignal: ...
+    @overload
+    def convolve(self: AnySignal, ir: Operand | Nested) -> AnySignal:
+        """The signal as it sounds through an impulse response, a recording of a room or of a loudspeaker.
+
+        It is `fir` for what does not vary: as long as the signal, so that the tail behind its end is not there (ask for more
+        frames), without latency, and not normalised. The response is taken at `DGen.sample_rate`.
+
+        Args:
+            x: Any shape.
+            ir: `(frames,)`, or `(frames, *lanes)` for one in each lane: an array, as `audio.load` gives it, a list or a
+                Tensor, which may be learned.
+
+        Returns:
+            The shape of `x` and the lanes of `ir` broadcast: a Signal through a stereo response has two lanes.
+
+        Raises:
+            ArgumentError: `ir` is a Signal. ShapeError: it is empty, or lanes do not broadcast.
+
+        >>> Signal.from_samples([1.0, 0.0, 2.0]).convolve([[1.0, 0.5], [0.25, 0.0]]).realize()
+        array([[1.  , 0.5 ],
+               [0.25, 0.  ],
+               [2.  , 1.  ]], dtype=float32)
+        """
+    @overload
+    def convolve(self: Signal, ir: AnySignal) -> AnySignal: ...
+    @overload
+    def convolve(self: Signal, ir: Scalar | Signal) -> Signal: ...
+    @overload
+    def convolve(self: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
+    @overload
+    def convolve(self, ir: Operand | Nested) -> AnySignal: ...
+    @overload
+    def reverb(
+        self: AnySignal,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> AnySignal:
+        """A room of decaying noise: `(1 - mix) x[n] + mix (x * ir)[n - predelay]`.
+
+        `ir[n] = g noise[n] 10 ** (-3 n / (decay * sample_rate))`, with normal noise, another in each lane, and g such that noise
+        comes out as loud as it goes in: the energy of `ir` is expected to be 1.
+
+        Args:
+            x: Any shape.
+            decay: Time in which it falls by 60 dB, in seconds; kept above 1 ms. It may be learned and differ by lane, not vary. The
+                response is as long as a number says, and then is lost in silence; of a Tensor or `Signal.param`, as its `max`, or
+                twice its value of now: beyond, the tail is cut.
+            mix: Part of the reverberation, kept inside [0, 1]. May be learned, and may vary.
+            predelay_ms: Before the reverberation begins, in milliseconds, from 0; of what is learned, kept inside its `max`, or
+                twice its value of now.
+            seed: Of the noise. Without one it is numbered when it is made, as `Tensor.randn` is.
+            max_decay: The longest decay, in seconds, where it is computed.
+
+        Returns:
+            The shape of `x`, `decay`, `mix` and `predelay_ms` broadcast. There is no latency.
+
+        Raises:
+            ArgumentError: a decay that varies, that is not above 0, or that is computed and comes without `max_decay`; a predelay
+                that varies or is computed. ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples(np.eye(1, 1000)[0])
+        >>> bool(np.abs(x.reverb(0.5, mix=1.0, seed=1).realize()).max() < 0.1)
+        True
+
+        Source: J. A. Moorer, About This Reverberation Business, Computer Music Journal 3(2), 1979.
+        """
+    @overload
+    def reverb(
+        self: Signal,
+        decay: Scalar | Signal,
+        mix: Scalar | Signal = 0.3,
+        predelay_ms: Scalar | Signal = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> Signal: ...
+    @overload
+    def reverb(
+        self: SignalTensor,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> SignalTensor: ...
+    @overload
+    def reverb(
+        self,
+        decay: Operand,
+        mix: Operand = 0.3,
+        predelay_ms: Operand = 0.0,
+        seed: int | None = None,
+        max_decay: float | None = None,
+    ) -> AnySignal: ...
+    def waveshape(self, fn: Callable[[Any], Any], oversample: int = 1) -> Self:
+        """The signal shaped by a function of its samples, `fn(x)`, at a multiple of the rate.
+
+        A function that is no line makes harmonics, and those above half the rate fold back as tones that do not belong there. At 8
+        times the rate all that a smooth `fn` folds back is below -60 dB, and the more so the less it bends.
+
+        Both filters are symmetric: 0.01 dB flat up to 0.9 of half the rate, 80 dB down from half the rate on.
+
+        Args:
+            x: A Signal or SignalTensor.
+            fn: From a value to a value of its shape, by ops without memory: `lambda u: (drive * u).tanh()`. With `oversample` it is
+                given `(oversample, *shape)`, what lies between two frames first. What else it uses is the same for all of these.
+            oversample: 1, 2, 4 or 8.
+
+        Returns:
+            The shape of `x`, aligned with it in a whole run. With `oversample` a stream is later by 100 frames: `latency` says so.
+
+        Raises:
+            ArgumentError: something in `fn` has a memory or looks ahead, which is named; another `oversample`. ShapeError: `fn`
+                gives another shape.
+
+        >>> x = Signal.from_samples([0.0, 0.5, 1.0])
+        >>> x.waveshape(lambda u: u * u).realize()
+        array([0.  , 0.25, 1.  ], dtype=float32)
+        >>> Signal.phasor(440.0).waveshape(lambda u: (3 * u).tanh(), oversample=8).latency
+        100
+        """
     @overload
     def latch(self: AnySignal, trigger: Operand) -> AnySignal:
         """Sample and hold: takes `x` in each frame where `trigger > 0` and holds it; 0 before the first.

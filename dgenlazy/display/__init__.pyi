@@ -1,5 +1,5 @@
 from ..ship import live as live
 from .extras import imported as imported
 from .player import player as player
-from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot
+from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot, training as training
 from .text import describe as describe, html as html

@@ -1,22 +1,20 @@
-"""What is composed of ops: oscillators, reverberators, strings, losses over spectra and samples; features of recordings."""
+"""What is composed of ops: oscillators, controls, layers, effects, losses over spectra and samples; features of recordings."""
 
 from . import (
-    distortion as distortion,
-    echo as echo,
     collection as collection,
     control as control,
+    distortion as distortion,
+    echo as echo,
     features as features,
     layers as layers,
-    losses as losses,
-    response as response,
-    noise as noise,
     levels as levels,
     losses as losses,
     loudness as loudness,
     loudness_losses as loudness_losses,
+    noise as noise,
     pitch as pitch,
     recordings as recordings,
-    reverb as reverb,
+    response as response,
     spectral_features as spectral_features,
     spectral_losses as spectral_losses,
     stft_losses as stft_losses,
@@ -24,15 +22,14 @@ from . import (
     waveform_losses as waveform_losses,
     waveforms as waveforms,
 )
+from .collection import collect as collect
 from .distortion import waveshape as waveshape
 from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
-from .collection import collect as collect
 from .layers import gru as gru, linear as linear
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
-from .response import convolve as convolve, reverb as reverb
-from .noise import filtered_noise as filtered_noise
 from .loudness_losses import loudness_loss as loudness_loss
-from .reverb import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
+from .noise import filtered_noise as filtered_noise
+from .response import convolve as convolve, reverb as reverb
 from .spectral_losses import (
     log_spectral_distance as log_spectral_distance,
     multi_scale_spectral_loss as multi_scale_spectral_loss,

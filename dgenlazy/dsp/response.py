@@ -111,7 +111,7 @@ def reverb(
         lanes = np.broadcast_shapes(x.spec.shape, time.spec.shape)
     except ValueError:
         raise ShapeError(f"reverb: cannot combine {x.spec.shape} with {time.spec.shape}, of the decay") from None
-    noise = runtime.normal((frames, *lanes), seed)
+    noise = runtime.generator(seed).standard_normal((frames, *lanes), np.float32)
     wet = fir(_later(x, lift(predelay_ms, "reverb: predelay_ms")), decaying(lift(noise), time))
     return add(mul(sub(1.0, mixed), x), mul(mixed, wet))
 

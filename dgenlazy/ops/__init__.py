@@ -139,6 +139,7 @@ from .tensor import (
     transpose as transpose,
 )
 from .window import (
+    framed as framed,
     hann as hann,
     laid_together as laid_together,
     overlap_add as overlap_add,
@@ -146,4 +147,3 @@ from .window import (
     windows as windows,
     windows_of as windows_of,
 )
-from .window import framed as framed, hann as hann, overlap_add as overlap_add, padded as padded, windows as windows

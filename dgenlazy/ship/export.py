@@ -34,8 +34,8 @@ def export(
     id: str | None = None,
     target: str | None = None,
 ) -> str:
-    """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, `.wasm` and `.html` are for browsers, `.lv2`
-    and `.clap` are plug-ins, all else is for `dg.load`.
+    """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, `.wasm` and `.html` are for browsers,
+    `.lv2` and `.clap` are plug-ins, all else is for `dg.load`.
 
     Settings are those of now, and so is data that is no argument. A file that is there already is replaced whole, or on an
     error not touched. What is for `dg.load` is run by plain `jax.export` too, without this package; it takes the extra
@@ -135,8 +135,6 @@ def export(
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
     files.replace("export", file, data)
     return hashlib.sha256(data).hexdigest()
-
-
 
 
 def _refuse(suffix: str, **given: Any) -> None:

@@ -61,7 +61,7 @@ class Checkpoint:
             f"now.{i}": np.asarray(x if isinstance(x, int) else numbers_of(x)) for i, x in enumerate(jax.tree.leaves(now))
         }
         data = io.BytesIO()
-        np.savez(data, kind=np.array(self._kind), **arrays, **{key: np.asarray(x) for key, x in others.items()})
+        np.savez(data, kind=np.array(self._kind), **arrays, **others)
         files.replace("fit: checkpoint", self._path, data.getbuffer())
 
 

@@ -33,8 +33,9 @@ class Rates:
         own = self.opt._lr
         if own is None and (rate is not None or schedule is not None or groups is not None):
             raise ArgumentError("fit: lr, schedule and groups: an optax transformation has its own rates; give it those")
-        first = own if rate is not None or schedule is None else 1.0
-        self._schedule, self._rates = schedule, None if own is None else _each(params, first, groups)
+        if rate is None and schedule is not None and own is not None:
+            own = 1.0
+        self._schedule, self._rates = schedule, None if own is None else _each(params, own, groups)
         self.kind = f"{self.opt.state_dict()['kind']} {self._rates}"
 
     def of(self, step: int, most: int) -> Any:
@@ -87,6 +88,7 @@ def _each(params: list[Lazy], rate: float, groups: Any) -> list[float]:
     """The rate of each parameter."""
     rates = [rate] * len(params)
     found: set[int] = set()
+    group: Any
     for i, group in enumerate(groups or ()):
         name = f"fit: groups[{i}]"
         if not isinstance(group, Mapping) or group.keys() != {"params", "lr"} or not isinstance(group["params"], Sequence):

@@ -83,13 +83,10 @@ def _compiled(
                 norm = jnp.sqrt(sum(jnp.sum(g * g) for g in slopes))
                 slopes = [g * jnp.minimum(1.0, most_norm / jnp.maximum(norm, most_norm)) for g in slopes]
             stepped = update(now.values, slopes, now.states, rates if rates is None else tuple(rates[i]))
-            now = Now(
-                *jax.tree.map(lambda a, b: jnp.where(goes, a, b), stepped, (now.values, now.states)),
-                [jnp.where(better, a, b) for a, b in zip(now.values, now.best)],
-                jnp.where(better, value, now.best_loss),
-                jnp.where(better, now.step + i, now.best_step),
-                now.step,
-            )
+            values, states = jax.tree.map(lambda a, b: jnp.where(goes, a, b), stepped, (now.values, now.states))
+            best = [jnp.where(better, a, b) for a, b in zip(now.values, now.best)]
+            least = jnp.where(better, value, now.best_loss), jnp.where(better, now.step + i, now.best_step)
+            now = Now(values, states, best, *least, now.step)
             return i + 1, now, losses.at[i].set(value)
 
         def goes_on(carry):
