@@ -148,7 +148,7 @@ def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: Mode = "lowpass", gain_db
     """Second-order filter of the Audio EQ Cookbook, at `DGen.sample_rate`.
 
     For cutoffs up to 0.45 of the sample rate it is exact to 3e-5 of the largest output, for q up to 10, and its gradient to
-    1e-4. From there to half the rate, float32 holds its poles ever less: 2e-4 at 0.49 of the rate (gradient 4e-3), 1e-2 at
+    3e-4. From there to half the rate, float32 holds its poles ever less: 2e-4 at 0.49 of the rate (gradient 4e-3), 1e-2 at
     0.498 (gradient 10 %).
 
     While its parameters move it is the transposed direct form II, whose states are no signals of a circuit: sweeps are fine,
