@@ -69,6 +69,26 @@ def allpass(
 def allpass(
     x: Operand, frames: Operand, gain: Operand = 0.5, max_delay: float | None = None, min_delay: float = 1.0
 ) -> AnySignal: ...
+@overload
+def chorus(
+    x: AnySignal, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+) -> AnySignal: ...
+@overload
+def chorus(
+    x: Scalar | Signal,
+    rate: Scalar | Signal = 1.0,
+    depth_ms: Scalar | Signal = 3.0,
+    delay_ms: Scalar | Signal = 15.0,
+    mix: Scalar | Signal = 0.5,
+) -> Signal: ...
+@overload
+def chorus(
+    x: SignalTensor, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+) -> SignalTensor: ...
+@overload
+def chorus(
+    x: Operand, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+) -> AnySignal: ...
 def collect(x: Lazy, frames: int | None = None) -> Tensor: ...
 @overload
 def comb(
@@ -116,8 +136,37 @@ def convolve(x: Scalar | Signal, ir: Scalar | Signal) -> Signal: ...
 def convolve(x: SignalTensor, ir: Operand | Nested) -> SignalTensor: ...
 @overload
 def convolve(x: Operand, ir: Operand | Nested) -> AnySignal: ...
+def crossover(x: Operand, freqs: Sequence[Operand]) -> tuple[AnySignal, ...]: ...
 def dc_loss(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
+@overload
+def equalizer(x: AnySignal, bands: Sequence[tuple[str, Any, Any, Any]]) -> AnySignal: ...
+@overload
+def equalizer(x: Signal, bands: Sequence[tuple[str, Any, Any, Any]]) -> Signal: ...
+@overload
+def equalizer(x: SignalTensor, bands: Sequence[tuple[str, Any, Any, Any]]) -> SignalTensor: ...
+@overload
+def equalizer(x: Lazy, bands: Sequence[tuple[str, Any, Any, Any]]) -> AnySignal: ...
 def esr(pred: Operand, target: Operand, eps: float = 1e-08) -> Tensor: ...
+@overload
+def expander(
+    x: AnySignal, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+) -> AnySignal: ...
+@overload
+def expander(
+    x: Scalar | Signal,
+    threshold_db: Scalar | Signal,
+    ratio: Scalar | Signal = 2.0,
+    attack_ms: Scalar | Signal = 1.0,
+    release_ms: Scalar | Signal = 100.0,
+) -> Signal: ...
+@overload
+def expander(
+    x: SignalTensor, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+) -> SignalTensor: ...
+@overload
+def expander(
+    x: Operand, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+) -> AnySignal: ...
 @overload
 def fdn(
     x: AnySignal,
@@ -160,6 +209,62 @@ def fdn(
 ) -> AnySignal: ...
 def filtered_noise(
     magnitudes: Operand, noise: Operand | None = None, size: int | None = None, convention: Literal["exact", "ddsp"] = "exact"
+) -> AnySignal: ...
+@overload
+def flanger(
+    x: AnySignal,
+    rate: Operand = 0.3,
+    depth_ms: Operand = 2.0,
+    delay_ms: Operand = 2.0,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> AnySignal: ...
+@overload
+def flanger(
+    x: Scalar | Signal,
+    rate: Scalar | Signal = 0.3,
+    depth_ms: Scalar | Signal = 2.0,
+    delay_ms: Scalar | Signal = 2.0,
+    feedback: Scalar | Signal = 0.5,
+    mix: Scalar | Signal = 0.5,
+) -> Signal: ...
+@overload
+def flanger(
+    x: SignalTensor,
+    rate: Operand = 0.3,
+    depth_ms: Operand = 2.0,
+    delay_ms: Operand = 2.0,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> SignalTensor: ...
+@overload
+def flanger(
+    x: Operand,
+    rate: Operand = 0.3,
+    depth_ms: Operand = 2.0,
+    delay_ms: Operand = 2.0,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> AnySignal: ...
+@overload
+def gate(
+    x: AnySignal, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+) -> AnySignal: ...
+@overload
+def gate(
+    x: Scalar | Signal,
+    threshold_db: Scalar | Signal,
+    ratio: Scalar | Signal = 10.0,
+    attack_ms: Scalar | Signal = 1.0,
+    release_ms: Scalar | Signal = 100.0,
+) -> Signal: ...
+@overload
+def gate(
+    x: SignalTensor, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+) -> SignalTensor: ...
+@overload
+def gate(
+    x: Operand, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
 ) -> AnySignal: ...
 @overload
 def gru(
@@ -230,6 +335,18 @@ def karplus_strong(
     min_delay: int = 2,
 ) -> AnySignal: ...
 @overload
+def limiter(x: AnySignal, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0) -> AnySignal: ...
+@overload
+def limiter(
+    x: Scalar | Signal, threshold_db: Scalar | Signal = -1.0, release_ms: Scalar | Signal = 50.0, lookahead_ms: float = 5.0
+) -> Signal: ...
+@overload
+def limiter(
+    x: SignalTensor, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0
+) -> SignalTensor: ...
+@overload
+def limiter(x: Operand, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0) -> AnySignal: ...
+@overload
 def linear(x: Fixed, weight: Fixed | Nested, bias: Fixed | None = None) -> Tensor: ...
 @overload
 def linear(x: AnySignal, weight: Operand | Nested, bias: Operand | None = None) -> AnySignal: ...
@@ -291,6 +408,50 @@ def multi_scale_spectral_loss(
     safe_log: Literal["2019", "2020", "2022"] = "2022",
     live: bool = False,
 ) -> Tensor: ...
+@overload
+def pan(x: Fixed, position: Fixed = 0.0) -> Tensor: ...
+@overload
+def pan(x: Operand, position: Operand = 0.0) -> AnySignal: ...
+@overload
+def phaser(
+    x: AnySignal,
+    rate: Operand = 0.5,
+    low: Operand = 300.0,
+    high: Operand = 3000.0,
+    stages: int = 4,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> AnySignal: ...
+@overload
+def phaser(
+    x: Scalar | Signal,
+    rate: Scalar | Signal = 0.5,
+    low: Scalar | Signal = 300.0,
+    high: Scalar | Signal = 3000.0,
+    stages: int = 4,
+    feedback: Scalar | Signal = 0.5,
+    mix: Scalar | Signal = 0.5,
+) -> Signal: ...
+@overload
+def phaser(
+    x: SignalTensor,
+    rate: Operand = 0.5,
+    low: Operand = 300.0,
+    high: Operand = 3000.0,
+    stages: int = 4,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> SignalTensor: ...
+@overload
+def phaser(
+    x: Operand,
+    rate: Operand = 0.5,
+    low: Operand = 300.0,
+    high: Operand = 3000.0,
+    stages: int = 4,
+    feedback: Operand = 0.5,
+    mix: Operand = 0.5,
+) -> AnySignal: ...
 @overload
 def reverb(
     x: AnySignal,
@@ -378,6 +539,14 @@ def sum_and_difference_stft_loss(
     n_bins: int | None = None,
     live: bool = False,
 ) -> Tensor: ...
+@overload
+def vibrato(x: AnySignal, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> AnySignal: ...
+@overload
+def vibrato(x: Scalar | Signal, rate: Scalar | Signal = 5.0, depth_ms: Scalar | Signal = 1.0) -> Signal: ...
+@overload
+def vibrato(x: SignalTensor, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> SignalTensor: ...
+@overload
+def vibrato(x: Operand, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> AnySignal: ...
 def waveshape(x: V, fn: Callable[[Any], Any], oversample: int = 1) -> V: ...
 def abs(x: V) -> V: ...
 @overload
@@ -1064,6 +1233,7 @@ __all__ = [
     "biquad",
     "ceil",
     "change",
+    "chorus",
     "clamp",
     "clip",
     "collect",
@@ -1075,6 +1245,7 @@ __all__ = [
     "convolve",
     "cos",
     "cosh",
+    "crossover",
     "cumsum",
     "db_to_gain",
     "dc_loss",
@@ -1084,9 +1255,11 @@ __all__ = [
     "display",
     "downsample",
     "einsum",
+    "equalizer",
     "esr",
     "exp",
     "exp_sigmoid",
+    "expander",
     "export",
     "fdn",
     "features",
@@ -1094,6 +1267,7 @@ __all__ = [
     "filtered_noise",
     "fir",
     "fit",
+    "flanger",
     "flip",
     "floor",
     "floor_divide",
@@ -1101,6 +1275,7 @@ __all__ = [
     "from_jax",
     "function",
     "gain_to_db",
+    "gate",
     "gelu",
     "gru",
     "harmonic",
@@ -1115,6 +1290,7 @@ __all__ = [
     "leaky_relu",
     "lfilter",
     "lfo",
+    "limiter",
     "linear",
     "load",
     "load_state",
@@ -1137,7 +1313,9 @@ __all__ = [
     "onepole",
     "oscillator_bank",
     "overlap_add",
+    "pan",
     "peek_row",
+    "phaser",
     "pulse",
     "read",
     "realize",
@@ -1176,6 +1354,7 @@ __all__ = [
     "transpose",
     "triangle",
     "upsample",
+    "vibrato",
     "waveshape",
     "wavetable",
     "where",

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .dsp import (
+    bands,
     collection,
     distortion,
     echo,
+    gains,
     layers,
     losses,
     loudness_losses,
+    modulation,
     noise,
     response,
     spectral_losses,
@@ -168,6 +171,9 @@ class Methods(Value):
     comb, allpass, fdn, karplus_strong = echo.comb, echo.allpass, echo.fdn, echo.karplus_strong
     convolve, reverb = response.convolve, response.reverb
     waveshape = distortion.waveshape
+    chorus, flanger, vibrato, phaser = modulation.chorus, modulation.flanger, modulation.vibrato, modulation.phaser
+    equalizer, crossover = bands.equalizer, bands.crossover
+    gate, expander, limiter, pan = gains.gate, gains.expander, gains.limiter, gains.pan
     latch, accum = signal.latch, signal.accum
     delta, change = signal.delta, signal.change
     history, delay = signal.history, signal.delay

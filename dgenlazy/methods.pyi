@@ -919,7 +919,7 @@ class Methods(Value):
         """Second-order filter of the Audio EQ Cookbook, at `DGen.sample_rate`.
 
         For cutoffs up to 0.45 of the sample rate it is exact to 3e-5 of the largest output, for q up to 10, and its gradient to
-        1e-4. From there to half the rate, float32 holds its poles ever less: 2e-4 at 0.49 of the rate (gradient 4e-3), 1e-2 at
+        3e-4. From there to half the rate, float32 holds its poles ever less: 2e-4 at 0.49 of the rate (gradient 4e-3), 1e-2 at
         0.498 (gradient 10 %).
 
         While its parameters move it is the transposed direct form II, whose states are no signals of a circuit: sweeps are fine,
@@ -1666,6 +1666,428 @@ class Methods(Value):
         >>> Signal.phasor(440.0).waveshape(lambda u: (3 * u).tanh(), oversample=8).latency
         100
         """
+    @overload
+    def chorus(
+        self: AnySignal, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+    ) -> AnySignal:
+        """Chorus: a copy whose delay swings, and its pitch with it, beside the sound itself.
+
+        `y[n] = (1 - mix) x[n] + mix x[n - t[n]]`, `t[n]` being `delay_ms + depth_ms sin(2 pi phase[n])`, never below 0, and
+        `phase` the ramp of `Signal.phasor(rate)`; between frames, linear interpolation.
+
+        Args:
+            x: Any shape. At a hop the sweep has its values, and all times stay as long.
+            rate: Of the sweep in Hz, from 0.
+            depth_ms: By how much the delay swings to each side in milliseconds, in [0, 50].
+            delay_ms: Its mean in milliseconds, in [0, 50].
+            mix: Part of the copy, in [0, 1]: 0 is the sound itself, exactly.
+
+        All may be learned, and may vary per frame and per lane: what moves or is learned is kept inside its range. A rate, delay
+        or depth for each lane makes the voices of an ensemble.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range; a sample rate above 192 kHz. ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     Signal.from_samples([1, 0, 0, 0]).chorus(depth_ms=0, delay_ms=2.5).realize()
+        array([0.5 , 0.  , 0.25, 0.25], dtype=float32)
+
+        Source: J. Dattorro, Effect Design Part 2: Delay-Line Modulation and Chorus, JAES 45(10), 1997.
+        """
+    @overload
+    def chorus(
+        self: Signal,
+        rate: Scalar | Signal = 1.0,
+        depth_ms: Scalar | Signal = 3.0,
+        delay_ms: Scalar | Signal = 15.0,
+        mix: Scalar | Signal = 0.5,
+    ) -> Signal: ...
+    @overload
+    def chorus(
+        self: SignalTensor, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+    ) -> SignalTensor: ...
+    @overload
+    def chorus(
+        self, rate: Operand = 1.0, depth_ms: Operand = 3.0, delay_ms: Operand = 15.0, mix: Operand = 0.5
+    ) -> AnySignal: ...
+    @overload
+    def flanger(
+        self: AnySignal,
+        rate: Operand = 0.3,
+        depth_ms: Operand = 2.0,
+        delay_ms: Operand = 2.0,
+        feedback: Operand = 0.5,
+        mix: Operand = 0.5,
+    ) -> AnySignal:
+        """Flanger: a comb of notches that sweeps, from a short delay that swings and is fed back.
+
+        `y[n] = (1 - mix) x[n] + mix w[n]`, `w[n] = v[n - t[n]]`, `v[n] = x[n] + feedback w[n]`, where `t[n]` is that of `chorus`,
+        but never below one frame.
+
+        Args:
+            x: Any shape.
+            rate: Of the sweep in Hz, from 0.
+            depth_ms: By how much the delay swings to each side in milliseconds, in [0, 50].
+            delay_ms: Its mean in milliseconds, in [0, 50].
+            feedback: Gain of what is fed back, in [-1, 1]: at both ends it never dies away.
+            mix: Part of the delayed sound, in [0, 1]: at 0.5 the notches are deepest, 0 is the sound itself.
+
+        All may be learned, and may vary per frame and per lane: what moves or is learned is kept inside its range.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range; a sample rate above 192 kHz. ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     Signal.from_samples([1, 0, 0, 0, 0]).flanger(depth_ms=0).realize()
+        array([0.5  , 0.   , 0.5  , 0.   , 0.25 ], dtype=float32)
+
+        Source: J. Dattorro, Effect Design Part 2: Delay-Line Modulation and Chorus, JAES 45(10), 1997.
+        """
+    @overload
+    def flanger(
+        self: Signal,
+        rate: Scalar | Signal = 0.3,
+        depth_ms: Scalar | Signal = 2.0,
+        delay_ms: Scalar | Signal = 2.0,
+        feedback: Scalar | Signal = 0.5,
+        mix: Scalar | Signal = 0.5,
+    ) -> Signal: ...
+    @overload
+    def flanger(
+        self: SignalTensor,
+        rate: Operand = 0.3,
+        depth_ms: Operand = 2.0,
+        delay_ms: Operand = 2.0,
+        feedback: Operand = 0.5,
+        mix: Operand = 0.5,
+    ) -> SignalTensor: ...
+    @overload
+    def flanger(
+        self, rate: Operand = 0.3, depth_ms: Operand = 2.0, delay_ms: Operand = 2.0, feedback: Operand = 0.5, mix: Operand = 0.5
+    ) -> AnySignal: ...
+    @overload
+    def vibrato(self: AnySignal, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> AnySignal:
+        """Vibrato: the pitch swings, by a delay that does.
+
+        `y[n] = x[n - t[n]]`, with `t[n] = depth_ms (1 + sin(2 pi phase[n]))`, `phase` the ramp of `Signal.phasor(rate)`. A
+        frequency f becomes up to `2 pi rate depth_ms / 1000` times f higher and lower: 1 ms at 5 Hz is 3.1 %, half a semitone.
+
+        Args:
+            x: Any shape.
+            rate: In Hz, from 0.
+            depth_ms: By how much the delay swings to each side of itself in milliseconds, in [0, 50]; 0 is the sound itself.
+
+        Both may be learned, and may vary per frame and per lane: what moves or is learned is kept inside its range.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range; a sample rate above 192 kHz. ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     Signal.from_samples([1, 2, 3, 4]).vibrato(rate=250).realize()
+        array([0., 0., 2., 4.], dtype=float32)
+
+        Source: J. Dattorro, Effect Design Part 2: Delay-Line Modulation and Chorus, JAES 45(10), 1997.
+        """
+    @overload
+    def vibrato(self: Signal, rate: Scalar | Signal = 5.0, depth_ms: Scalar | Signal = 1.0) -> Signal: ...
+    @overload
+    def vibrato(self: SignalTensor, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> SignalTensor: ...
+    @overload
+    def vibrato(self, rate: Operand = 5.0, depth_ms: Operand = 1.0) -> AnySignal: ...
+    @overload
+    def phaser(
+        self: AnySignal,
+        rate: Operand = 0.5,
+        low: Operand = 300.0,
+        high: Operand = 3000.0,
+        stages: int = 4,
+        feedback: Operand = 0.5,
+        mix: Operand = 0.5,
+    ) -> AnySignal:
+        """Phaser: notches that sweep, from a chain of first-order allpass filters.
+
+        `y[n] = (1 - mix) x[n] + mix w[n]`, where `w` is what leaves the chain, and `x[n] + feedback w[n-1]` what enters it. All
+        stages turn by -90 degrees at the same frequency, `low (high / low) ** (0.5 + 0.5 sin(2 pi phase[n]))`, with `phase` the
+        ramp of `Signal.phasor(rate)`. Two stages make a notch.
+
+        Args:
+            x: Any shape.
+            rate: Of the sweep in Hz, from 0.
+            low, high: Where it turns, in Hz, from 1; kept below half the sample rate.
+            stages: How many filters there are, 1 to 64; part of the program.
+            feedback: Gain of what is fed back, in [-1, 1]: at both ends it never dies away.
+            mix: Part of the filtered sound, in [0, 1]: at 0.5 the notches are deepest, 0 is the sound itself.
+
+        All but `stages` may be learned, and may vary per frame and per lane: what moves or is learned is kept inside its range.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range, or `low` above `high`. ShapeError: shapes that do not broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     Signal.from_samples([1, 0, 0]).phaser(low=100, high=100, stages=1, feedback=0).realize()
+        array([0.24523735, 0.37019196, 0.18862219], dtype=float32)
+
+        Source: J. O. Smith, Physical Audio Signal Processing, "Phasing with First-Order Allpass Filters".
+        """
+    @overload
+    def phaser(
+        self: Signal,
+        rate: Scalar | Signal = 0.5,
+        low: Scalar | Signal = 300.0,
+        high: Scalar | Signal = 3000.0,
+        stages: int = 4,
+        feedback: Scalar | Signal = 0.5,
+        mix: Scalar | Signal = 0.5,
+    ) -> Signal: ...
+    @overload
+    def phaser(
+        self: SignalTensor,
+        rate: Operand = 0.5,
+        low: Operand = 300.0,
+        high: Operand = 3000.0,
+        stages: int = 4,
+        feedback: Operand = 0.5,
+        mix: Operand = 0.5,
+    ) -> SignalTensor: ...
+    @overload
+    def phaser(
+        self,
+        rate: Operand = 0.5,
+        low: Operand = 300.0,
+        high: Operand = 3000.0,
+        stages: int = 4,
+        feedback: Operand = 0.5,
+        mix: Operand = 0.5,
+    ) -> AnySignal: ...
+    @overload
+    def equalizer(self: AnySignal, bands: Sequence[tuple[str, Any, Any, Any]]) -> AnySignal:
+        """Equalizer: filters of the Audio EQ Cookbook, one after another, each what `biquad` is.
+
+        Args:
+            x: Any shape.
+            bands: `(mode, freq, gain_db, q)` of each: a mode of `biquad`, a frequency in Hz, a gain in dB (of "peak", "lowshelf"
+                and "highshelf"; others have none), a quality factor. With none, `x` stays as it is.
+
+        All but the modes may be learned, and may vary per frame and per lane; what moves or is learned is kept inside (0,
+        sample_rate / 2), and q above 0.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: an unknown mode, a band that is not of four values, a frequency or a q that is a number not above 0.
+                ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples([1, 0, 0])
+        >>> x.equalizer([("lowshelf", 200, 3.0, 0.7), ("peak", 1000, -6.0, 2.0)]).realize()
+        array([ 0.97962195, -0.0381734 , -0.03284552], dtype=float32)
+
+        Source: R. Bristow-Johnson, Audio EQ Cookbook.
+        """
+    @overload
+    def equalizer(self: Signal, bands: Sequence[tuple[str, Any, Any, Any]]) -> Signal: ...
+    @overload
+    def equalizer(self: SignalTensor, bands: Sequence[tuple[str, Any, Any, Any]]) -> SignalTensor: ...
+    @overload
+    def equalizer(self, bands: Sequence[tuple[str, Any, Any, Any]]) -> AnySignal: ...
+    def crossover(self, freqs: Sequence[Operand]) -> tuple[AnySignal, ...]:
+        """Crossover: bands whose sum is the sound again, all frequencies of it as loud as before (Linkwitz-Riley, 24 dB an octave).
+
+        At each frequency the sound is parted by two Butterworth lowpasses in series, and two highpasses. Their sum is an allpass of
+        second order; lower bands pass those of all higher frequencies, so that the sum of all bands is these allpasses in series.
+
+        Args:
+            x: Any shape.
+            freqs: Where bands meet, in Hz, rising: numbers, or values, which may be learned and vary per frame and per lane. With
+                none there is one band, the sound itself.
+
+        Returns:
+            The bands from the lowest to the highest, one more than `freqs`; each of the shape of all broadcast.
+
+        Raises:
+            ArgumentError: a frequency that is a number not above 0, or not above the one before. ShapeError: shapes that do not
+                broadcast.
+
+        >>> low, middle, high = Signal.noise().crossover([200, 2000])
+        >>> louder = 2.0 * low + middle + high
+
+        Source: S. H. Linkwitz, Active Crossover Networks for Noncoincident Drivers, JAES 24(1), 1976; D. Bohn, Linkwitz-Riley
+        Crossovers: A Primer, Rane Note 160.
+        """
+    @overload
+    def gate(
+        self: AnySignal, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> AnySignal:
+        """Noise gate: an `expander` so steep that it closes below the threshold.
+
+        Args:
+            x: Any shape; each lane is turned down by itself. 0 dB is an absolute value of 1.
+            threshold_db: Level below which it closes.
+            ratio: By how many dB the output falls for one less at the input, from 1.
+            attack_ms: Time constant of opening in milliseconds, from 0.
+            release_ms: Time constant of closing in milliseconds, from 0.
+
+        All may be learned, and may vary per frame and per lane; what moves or is learned is kept inside its range. Nothing is
+        turned down by more than 200 dB. It is open when it begins.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range. ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples([1.0, 0.01])
+        >>> x.gate(threshold_db=-38, attack_ms=0, release_ms=0).realize()
+        array([1.        , 0.00125893], dtype=float32)
+
+        Source: D. Giannoulis, M. Massberg and J. D. Reiss, Digital Dynamic Range Compressor Design - A Tutorial and Analysis,
+        JAES 60(6), 2012, turned upside down.
+        """
+    @overload
+    def gate(
+        self: Signal,
+        threshold_db: Scalar | Signal,
+        ratio: Scalar | Signal = 10.0,
+        attack_ms: Scalar | Signal = 1.0,
+        release_ms: Scalar | Signal = 100.0,
+    ) -> Signal: ...
+    @overload
+    def gate(
+        self: SignalTensor, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> SignalTensor: ...
+    @overload
+    def gate(
+        self, threshold_db: Operand, ratio: Operand = 10.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> AnySignal: ...
+    @overload
+    def expander(
+        self: AnySignal, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> AnySignal:
+        """Downward expander: what is softer than a threshold is made softer still.
+
+        Below the threshold a level of L dB becomes `threshold_db + ratio (L - threshold_db)`. The gain follows in dB, by the smooth
+        branching detector of `compressor`.
+
+        Args:
+            x: Any shape; each lane is turned down by itself. 0 dB is an absolute value of 1.
+            threshold_db: Level below which it works.
+            ratio: By how many dB the output falls for one less at the input, from 1: nothing is changed.
+            attack_ms: Time constant in milliseconds of letting go where it gets louder, from 0; 0 is at once.
+            release_ms: Time constant in milliseconds of turning down where it gets softer, from 0.
+
+        All may be learned, and may vary per frame and per lane; what moves or is learned is kept inside its range. Nothing is
+        turned down by more than 200 dB, and nothing when it begins.
+
+        Returns:
+            The shape of all broadcast.
+
+        Raises:
+            ArgumentError: a number outside its range. ShapeError: shapes that do not broadcast.
+
+        >>> x = Signal.from_samples([1.0, 0.01])
+        >>> x.expander(threshold_db=-20, attack_ms=0, release_ms=0).realize()
+        array([1.   , 0.001], dtype=float32)
+
+        Source: D. Giannoulis, M. Massberg and J. D. Reiss, Digital Dynamic Range Compressor Design - A Tutorial and Analysis,
+        JAES 60(6), 2012, turned upside down.
+        """
+    @overload
+    def expander(
+        self: Signal,
+        threshold_db: Scalar | Signal,
+        ratio: Scalar | Signal = 2.0,
+        attack_ms: Scalar | Signal = 1.0,
+        release_ms: Scalar | Signal = 100.0,
+    ) -> Signal: ...
+    @overload
+    def expander(
+        self: SignalTensor, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> SignalTensor: ...
+    @overload
+    def expander(
+        self, threshold_db: Operand, ratio: Operand = 2.0, attack_ms: Operand = 1.0, release_ms: Operand = 100.0
+    ) -> AnySignal: ...
+    @overload
+    def limiter(
+        self: AnySignal, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0
+    ) -> AnySignal:
+        """Limiter that looks ahead: no sample leaves it above the threshold, and the gain is down before a peak comes.
+
+        The gain that a peak needs is held for the look-ahead before it, let go by an exponential after it, and smoothed by a mean
+        over the look-ahead, all in dB.
+
+        Args:
+            x: A Signal or SignalTensor at hop 1; each lane is turned down by itself. 0 dB is an absolute value of 1.
+            threshold_db: The ceiling.
+            release_ms: Time constant in milliseconds of letting go, from 0.
+            lookahead_ms: In milliseconds, in [0, 1000]; part of the program. It is rounded to whole frames of `DGen.sample_rate`
+                as that is now; 0 turns down each peak by itself.
+
+        The first two may be learned, and may vary per frame and per lane; a release that moves or is learned is kept from 0 on. A
+        ceiling that moves is met at each frame by that of this frame.
+
+        Returns:
+            The shape of all broadcast, in time with `x`; a stream of it is later by the look-ahead, `latency` frames. Below the
+            threshold the sound is what it was, exactly.
+
+        Raises:
+            ArgumentError: a number outside its range; a value that is not at hop 1, or in a loop. ShapeError: shapes that do not
+                broadcast.
+
+        >>> with DGen.override(sample_rate=1000.0):
+        ...     y = Signal.from_samples([0.5, 0.5, 0.5, 2.0, 0.5]).limiter(threshold_db=0, release_ms=0, lookahead_ms=2)
+        ...     y.realize(), y.latency
+        (array([0.5       , 0.39685026, 0.31498027, 0.99999976, 0.31498027], dtype=float32), 2)
+
+        Source: P. Haemaelaeinen, Smoothing of the Control Signal Without Clipped Output in Digital Peak Limiters, DAFx 2002.
+        """
+    @overload
+    def limiter(
+        self: Signal, threshold_db: Scalar | Signal = -1.0, release_ms: Scalar | Signal = 50.0, lookahead_ms: float = 5.0
+    ) -> Signal: ...
+    @overload
+    def limiter(
+        self: SignalTensor, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0
+    ) -> SignalTensor: ...
+    @overload
+    def limiter(self, threshold_db: Operand = -1.0, release_ms: Operand = 50.0, lookahead_ms: float = 5.0) -> AnySignal: ...
+    @overload
+    def pan(self: Tensor, position: Fixed = 0.0) -> Tensor:
+        """A place between two loudspeakers, by equal power: the squares of both gains add up to 1.
+
+        `sin((1 - position) pi / 4)` is the gain of the first lane, `sin((1 + position) pi / 4)` that of the second: in the middle
+        both are 3 dB down.
+
+        Args:
+            x: One lane, `()` or `(..., 1)`, is laid on two. Of two, `(..., 2)`, each stays where it is, with the gain of its side.
+            position: From -1, all in the first lane and the second silent, exactly, to 1, all in the second and the first silent.
+                May be learned, and may vary per frame; a place for each voice, `(voices,)`, goes with voices of `(voices, 1)`.
+
+        Returns:
+            A SignalTensor `(..., 2)`.
+
+        Raises:
+            ArgumentError: a number outside [-1, 1]; what moves or is learned is kept inside. ShapeError: more than two lanes on the
+                last axis, or shapes that do not broadcast.
+
+        >>> Signal.from_samples([1.0, 2.0]).pan(1.0).realize()
+        array([[0., 1.],
+               [0., 2.]], dtype=float32)
+        """
+    @overload
+    def pan(self, position: Operand = 0.0) -> AnySignal: ...
     @overload
     def latch(self: AnySignal, trigger: Operand) -> AnySignal:
         """Sample and hold: takes `x` in each frame where `trigger > 0` and holds it; 0 before the first.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import contract
+import effects_references as fx
 import numpy as np
 import references as ref
 import scipy.signal
@@ -680,6 +681,104 @@ def strings():
     )
 
 
+def sweeps():
+    """All that moves, lanes that are learned, and what is kept inside its range; times of a few frames at 1,000 Hz."""
+    usual = {"rate": (5, 40), "depth_ms": (0.2, 1.4), "delay_ms": (2.6, 4), "feedback": (-0.8, 0.8), "mix": (0.1, 0.9)}
+    usual |= {"low": (20, 90), "high": (100, 400)}
+    beyond = {"rate": (-20, 20), "depth_ms": (-1, 2), "delay_ms": (-2, 1), "feedback": (-2, 2), "mix": (-1, 2)}
+    beyond |= {"low": (-9, 9), "high": (300, 2000)}
+    bounds = {"rate": (0, INF), "depth_ms": (0, 50), "delay_ms": (0, 50), "feedback": (-1, 1), "mix": (0, 1)}
+    bounds |= {"low": (1, INF), "high": (1, INF)}
+    for op, *names in (
+        (dg.chorus, "rate", "depth_ms", "delay_ms", "mix"),
+        (dg.flanger, "rate", "depth_ms", "delay_ms", "feedback", "mix"),
+        (dg.vibrato, "rate", "depth_ms"),
+        (dg.phaser, "rate", "low", "high", "feedback", "mix"),
+    ):
+
+        def case(x, *values, note="", op=op, names=names, **options):
+            def reference(x, *values):
+                values = [np.clip(v, *bounds[n]) for n, v in zip(names, values)]
+                return getattr(fx, op.__name__)(x, *values, sample_rate=RATE)
+
+            call = lambda x, *values: op(x, **dict(zip(names, values)))  # noqa: E731
+            options = {"eps": 1e-5, "gradient_tol": 1e-4, "signal": True} | options
+            return Case(op, (x, *values), each_lane(reference), options=options, note=note, call=call)
+
+        drawn = lambda kind, ranges, *shape, names=names: [kind(*shape, low=ranges[n][0], high=ranges[n][1]) for n in names]  # noqa: E731
+        every = (0, *range(2, len(names) + 1))  # a phase goes in steps, too large for small differences of the rate
+        yield case(signal(), *drawn(signal, usual), wrt=every)
+        yield case(signal(2), *drawn(tensor, usual, 2), wrt=every)
+        yield case(signal(), *drawn(signal, beyond), note="extremes", wrt=(0,), tol=1e-4)
+    slow = tensor(low=20, high=30), 0.2, 2.5
+    sweep = each_lane(lambda x, *values: fx.chorus(x, *values, 0 * x + 0.5, RATE))
+    yield Case(dg.chorus, (signal(), *slow), sweep, options={"wrt": (1,), "eps": 1e-3, "gradient_tol": 1e-3}, note="rate")
+    still = each_lane(lambda x, mix: fx.flanger(x, 0 * x, 0 * x, 0 * x + 2.5, 0 * x, mix, RATE))
+    plain = lambda x, mix: dg.flanger(x, 0, 0, 2.5, 0, mix)  # noqa: E731
+    yield Case(dg.flanger, (signal(2), signal(low=0.1, high=0.9)), still, call=plain, note="nothing fed back")
+    for count in (1, 6):
+        chain = lambda x, stages: fx.phaser(x, *(0 * x + v for v in (9, 50, 200, 0.5, 0.5)), RATE, stages)  # noqa: E731
+        call = lambda x, stages: dg.phaser(x, 9, 50, 200, stages)  # noqa: E731
+        yield Case(dg.phaser, (signal(),), each_lane(chain), {"stages": count}, call=call)
+
+
+def bands():
+    """Against scipy where the filters rest, and against the cookbook's filter where they move."""
+
+    def chain(x, *values, modes):
+        y, (a, b) = x, modes
+        y = ref.biquad(y, values[0], values[1], values[2], a, RATE)
+        return ref.biquad(y, values[3], values[4], values[5], b, RATE)
+
+    modes = "lowshelf", "peak"
+    call = lambda x, f, q, g, f2, q2, g2: dg.equalizer(x, [("lowshelf", f, g, q), ("peak", f2, g2, q2)])  # noqa: E731
+    ranges = ((50, 150), (0.5, 1), (-9, 9), (200, 400), (0.5, 3), (-9, 9))
+    for kind in (signal, tensor):
+        values = [kind(low=low, high=high) for low, high in ranges]
+        reference = each_lane(lambda *v: chain(*v, modes=modes))
+        yield Case(dg.equalizer, (signal(2, low=-1, high=1), *values), reference, call=call, options={"gradient_tol": 1e-4})
+    butter = lambda f, kind: scipy.signal.butter(2, f, kind, output="sos", fs=RATE)  # noqa: E731
+
+    def parted(x, *freqs):
+        rest, out = x, []
+        for i, f in enumerate(freqs):
+            low, rest = (scipy.signal.sosfilt(np.repeat(butter(f[0], kind), 2, 0), rest) for kind in ("low", "high"))
+            for g in freqs[i + 1 :]:  # the sum of both halves of a parting is its allpass
+                low = sum(scipy.signal.sosfilt(np.repeat(butter(g[0], kind), 2, 0), low) for kind in ("low", "high"))
+            out.append(low)
+        return np.stack([*out, rest], 1)
+
+    split = lambda x, *freqs: dg.stack(list(dg.crossover(x, freqs)))  # noqa: E731
+    for freqs in ((tensor(low=50, high=300),), (80.0, 200.0, 350.0), ()):
+        yield Case(dg.crossover, (signal(low=-1, high=1), *freqs), parted, call=split, options={"tol": 5e-5})
+
+
+def levels():
+    x, options = signal(low=-1, high=1), {"signal": True, "gradient_tol": 1e-4}
+    usual = (-12, -3), (1.5, 4), (1, 5), (5, 50)
+
+    def plain(x, threshold, ratio, attack, release):
+        return fx.expander(x, threshold, np.maximum(ratio, 1), np.maximum(attack, 0), np.maximum(release, 0), RATE)
+
+    for op in (dg.gate, dg.expander):
+        for kind, shape in ((signal, ()), (tensor, (2,))):
+            values = [kind(*shape, low=low, high=high) for low, high in usual]
+            yield Case(op, (x, *values), each_lane(plain), options=options)
+        yield Case(op, (signal(2), -10.0, 3.0, 0.0, 0.0), each_lane(plain), options={"tol": 1e-4}, note="at once")
+        outside = [signal(low=low, high=high) for low, high in ((-40, 10), (-1, 3), (-3, 3), (-3, 3))]
+        yield Case(op, (x, *outside), each_lane(plain), options={"wrt": (), "tol": 1e-4}, note="extremes")
+    for ahead in (0.0, 1.0, 2.0, 5.0):
+        frames = ahead * RATE / 44100  # the look-ahead is taken at the rate that was set when it was built
+        for given in ((x, -6.0, 3.0), (signal(2), tensor(2, low=-12, high=-3), tensor(low=1, high=9))):
+            held = each_lane(lambda x, t, r, ahead=ahead: fx.limiter(x, t, r, ahead, RATE))
+            call = lambda x, t, r, frames=frames: dg.limiter(x, t, r, frames)  # noqa: E731
+            yield Case(dg.limiter, given, held, call=call, options=options, note=f"{ahead:g} frames ahead")
+    yield Case(dg.pan, (signal(), signal(low=-1, high=1)), fx.pan)
+    yield Case(dg.pan, (signal(2), signal(low=-2, high=2)), fx.pan, options={"wrt": (0,)})
+    yield Case(dg.pan, (signal(3, 1), tensor(3, low=-1, high=1)), fx.pan)
+    yield from (Case(dg.pan, (signal(), p), fx.pan) for p in (-1.0, 0.0, 1.0))
+
+
 def dynamics():
     names = ("threshold_db", "ratio", "attack_ms", "release_ms", "knee_db", "makeup_db")
     usual = {"threshold_db": -20.0, "ratio": 4.0, "attack_ms": 10.0, "release_ms": 100.0, "knee_db": 6.0, "makeup_db": 0.0}
@@ -923,6 +1022,9 @@ def table():
         *dynamics(),
         *memory(dg.smooth, each_lane(lambda *x: ref.smooth(*x, sample_rate=RATE)), any_, (-2.0, 20.0)),
         *strings(),
+        *sweeps(),
+        *bands(),
+        *levels(),
         *loops(),
         # Sources, losses.
         *constructors(),

@@ -85,11 +85,18 @@ def drawn(x: Any, random: Any) -> Any:
 OBSERVED = observed()
 
 
+def returned(op: Any) -> Any:
+    """The annotation of what a composite returns."""
+    return typing.get_type_hints(inspect.unwrap(op)).get("return") if inspect.isfunction(op) else None
+
+
 def rule_of(*ops: Any) -> str:
     """Which of `RULES` the cases of ops keep that are one and the same; "several" if they give a tuple of signals."""
     seen = [(given, result) for op in ops for given, result in OBSERVED[op]]
     if all(isinstance(result, tuple) for _, result in seen):
         return "several"
+    if ... in typing.get_args(returned(ops[0])):
+        return "signals"
     for name, rule in RULES.items():
         if all(kinds_of(result) <= rule(given) for given, result in seen):
             return name
@@ -198,8 +205,9 @@ def signatures(name: str, op: Any, method: bool) -> str:
     axis = next((a for a in others if a.parameter.name == "axis" and a.parameter.default is None), None)
     second = any(a.parameter.name == "y" for a in others)
 
-    hint = typing.get_type_hints(inspect.unwrap(op)).get("return") if inspect.isfunction(op) else None
-    several = f"tuple[{', '.join(['{0}'] * len(typing.get_args(hint)))}]"
+    hint = returned(op)
+    kinds = typing.get_args(hint)
+    several = "tuple[{0}, ...]" if ... in kinds else f"tuple[{', '.join(['{0}'] * len(kinds))}]"
     whole = "Spectrum" if hint is Spectrum else several if typing.get_origin(hint) is tuple else "{0}"
 
     def line(first: str, lazy: str, result: str, **change: str) -> str:

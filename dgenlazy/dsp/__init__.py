@@ -1,16 +1,19 @@
 """What is composed of ops: oscillators, controls, layers, effects, losses over spectra and samples; features of recordings."""
 
 from . import (
+    bands as bands,
     collection as collection,
     control as control,
     distortion as distortion,
     echo as echo,
     features as features,
+    gains as gains,
     layers as layers,
     levels as levels,
     losses as losses,
     loudness as loudness,
     loudness_losses as loudness_losses,
+    modulation as modulation,
     noise as noise,
     pitch as pitch,
     recordings as recordings,
@@ -22,12 +25,15 @@ from . import (
     waveform_losses as waveform_losses,
     waveforms as waveforms,
 )
+from .bands import crossover as crossover, equalizer as equalizer
 from .collection import collect as collect
 from .distortion import waveshape as waveshape
 from .echo import allpass as allpass, comb as comb, fdn as fdn, karplus_strong as karplus_strong
+from .gains import expander as expander, gate as gate, limiter as limiter, pan as pan
 from .layers import gru as gru, linear as linear
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .loudness_losses import loudness_loss as loudness_loss
+from .modulation import chorus as chorus, flanger as flanger, phaser as phaser, vibrato as vibrato
 from .noise import filtered_noise as filtered_noise
 from .response import convolve as convolve, reverb as reverb
 from .spectral_losses import (

@@ -38,12 +38,19 @@ def composite(fn: Callable[..., Any]) -> Callable[..., Any]:
                 raise ArgumentError(f"{fn.__name__}{signature}: {e}") from None
             raise
         values = [*args, *kwargs.values()]
-        result = wrapped(fn.__name__, result, values)
-        _name(fn.__name__, result, values)
-        return result
+        if isinstance(result, tuple):
+            return tuple([_own(fn.__name__, part, values) for part in result])
+        return _own(fn.__name__, result, values)
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _own(name: str, result: Any, values: Sequence[Any]) -> Any:
+    """A result as the class that it has to users, with the name of the function that made it."""
+    result = wrapped(name, result, values)
+    _name(name, result, values)
+    return result
 
 
 def _name(name: str, result: Any, values: Sequence[Any]) -> None:

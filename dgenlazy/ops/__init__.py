@@ -33,12 +33,20 @@ from .conversion import (
     midi_to_hz as midi_to_hz,
 )
 from .convolution import fir as fir, good_size as good_size
-from .dynamics import adsr as adsr, compressor as compressor, smooth as smooth
+from .dynamics import (
+    adsr as adsr,
+    amplified as amplified,
+    ballistics as ballistics,
+    compressor as compressor,
+    share_per_frame as share_per_frame,
+    smooth as smooth,
+)
 from .filter import (
     MODES as MODES,
     above as above,
     biquad as biquad,
     biquad_coefficients as biquad_coefficients,
+    half_angle as half_angle,
     lfilter as lfilter,
     onepole as onepole,
     second_order as second_order,
@@ -78,6 +86,7 @@ from .math import (
 )
 from .oscillator import (
     per_frame as per_frame,
+    phasor as phasor,
     sine as sine,
     turned as turned,
     turning as turning,
