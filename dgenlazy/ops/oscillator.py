@@ -82,8 +82,8 @@ def _read(phase: tuple[Any, ...], words: bool) -> Any:
     return phase if words else _cycles(phase[0], phase[2])
 
 
-@recurrence(init=lambda *values, words: _ramp_init(*values), every_frame=True)
-def ramp(state, high, low, cycles, reset, *, words):
+@recurrence(init=lambda *values, words=False: _ramp_init(*values), every_frame=True)
+def ramp(state, high, low, cycles, reset, *, words=False):
     """Running sum of the increment `(high, low)`, modulo one cycle: in cycles, or as all of its state.
 
     `drift` is always 0. It carries what integers cannot: the gradient to `cycles`, and NaN where a frequency was not finite.
@@ -95,7 +95,7 @@ def ramp(state, high, low, cycles, reset, *, words):
 
 
 @ramp.parallel(when=lambda parallel, *specs: parallel or not any(s.varies for s in specs))
-def _(state, high, low, cycles, reset, *, words, frames):
+def _(state, high, low, cycles, reset, *, frames, words=False):
     moved = cycles - lax.stop_gradient(cycles)
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:
         restart = reset[0] > 0
@@ -140,7 +140,7 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     """
     freq = parts(freq, "phasor: freq")
     reset = lift(0.0 if reset is None else reset, "phasor: reset")
-    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset, words=False)
+    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset)
 
 
 def turning(freq: list[Any]) -> list[Any]:
