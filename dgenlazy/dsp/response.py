@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ def convolve(x: Any, ir: Lists) -> Any:
 def decaying(noise, decay, *, sample_rate):
     """Noise, `(frames, *lanes)`, that falls by 60 dB in `decay` seconds; its expected energy is 1."""
     frames = len(noise)
-    rate = 3 * np.log(10) / (above(decay, _LEAST_DECAY) * sample_rate)
+    rate = 3 * math.log(10) / (above(decay, _LEAST_DECAY) * sample_rate)
     slow, fast = (jnp.arange(n, dtype=noise.dtype).reshape(-1, *(1,) * noise.ndim) for n in (-(-frames // _ROW), _ROW))
     envelope = jnp.exp(-rate * _ROW * slow) * jnp.swapaxes(jnp.exp(-rate * fast), 0, 1)
     envelope = envelope.reshape(-1, *envelope.shape[2:])[:frames]
