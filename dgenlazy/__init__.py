@@ -156,6 +156,7 @@ from .sources import (
     notes as notes,
     oscillator_bank as oscillator_bank,
     pulse as pulse,
+    sample_rate as sample_rate,
     saw as saw,
     sequence as sequence,
     square as square,
@@ -168,7 +169,6 @@ from .values import (
     SignalTensor as SignalTensor,
     Tensor as Tensor,
     feedback as feedback,
-    sample_rate as sample_rate,
 )
 from .version import __version__ as __version__
 

@@ -37,14 +37,9 @@ from .ship import (
     function as function,
     load as load,
 )
+from .sources import sample_rate as sample_rate
 from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
-from .values import (
-    Signal as Signal,
-    SignalTensor as SignalTensor,
-    Tensor as Tensor,
-    feedback as feedback,
-    sample_rate as sample_rate,
-)
+from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 
 V = TypeVar("V", bound=Lazy)

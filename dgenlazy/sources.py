@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .dsp import control, synthesis, waveforms
-from .graph import composite
-from .values import promoted
+from .graph import Node, Spec, composite
+from .ops import oscillator
+from .values import Tensor, promoted
 
 
 def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,3 +33,6 @@ lfo, sequence = _source(control.lfo), _source(control.sequence)
 def notes(midi: Any, start: Any, duration: Any, velocity: Any = 1.0) -> tuple[Any, Any, Any]:
     f0, gate, level = map(promoted, control.notes(midi, start, duration, velocity))
     return f0, gate, level
+
+
+sample_rate: Tensor = promoted(Node(oscillator.frames_per_second, (), (), Spec(), False))  # what `DGen` says when it is run

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, final, overload
 import numpy as np
 
 from .config import Array, Numbers, Scalar, flag, real_array, seed_number, whole_number
+from .dsp import NoiseKind, noises
 from .errors import ArgumentError, ShapeError
-from .graph import Data, Input, Leaf, Node, Seed, Spec, Value, checked, lift
+from .graph import Data, Input, Leaf, Node, Spec, Value, checked, lift
 from .lazy import Lazy
 from .ops import frames_of, oscillator
 from .run import close, leaves, memory, runtime
@@ -285,28 +286,26 @@ class Signal(Lazy):
 
     @overload
     @staticmethod
-    def noise(seed: int | None = None, shape: tuple[()] = ()) -> Signal: ...  # type: ignore[overload-overlap]
+    def noise(seed: int | None = None, shape: tuple[()] = (), kind: NoiseKind = "white") -> Signal: ...  # type: ignore[overload-overlap]
     @overload
     @staticmethod
-    def noise(seed: int | None = None, shape: Shape = ()) -> AnySignal: ...
+    def noise(seed: int | None = None, shape: Shape = (), kind: NoiseKind = "white") -> AnySignal: ...
     @staticmethod
-    def noise(seed: int | None = None, shape: Any = ()) -> Any:
-        """White noise, uniform in [-1, 1): a pure function of `DGen.seed`, `seed`, the frame and the element.
+    def noise(seed: int | None = None, shape: Any = (), kind: NoiseKind = "white") -> Any:
+        """Noise: a pure function of `DGen.seed`, `seed`, the frame and the element.
 
         Args:
             seed: The same gives the same noise. Without one, noises are numbered when they are made, as `Tensor.randn` is: any
                 two differ, and one that is made again is another. Assigning `DGen.seed` starts the numbers again.
             shape: Of one frame; other than () it gives a SignalTensor with independent lanes.
+            kind: "white", uniform in [-1, 1); "pink", which falls by 3 dB an octave, and "brown", by 6, both with the power of
+                white (rms 0.577) and flat below 2e-4 of the sample rate; "normal", white with a standard deviation of 1.
 
         >>> x = Signal.noise(seed=1).realize(frames=1000)
         >>> bool((x >= -1).all() and (x < 1).all())
         True
         """
-        seed = None if seed is None else seed_number("Signal.noise: seed", seed)
-        shape = _shape("Signal.noise", shape)
-        number = runtime.next_number() if seed is None else 0
-        leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), seed, number)
-        return promoted(oscillator.noise(leaf, shape=shape))
+        return promoted(noises.noise(seed, _shape("Signal.noise", shape), kind))
 
     @staticmethod
     def from_samples(array: Numbers, requires_grad: bool = False, *, batched: bool = False, hop: int = 1) -> AnySignal:
@@ -398,6 +397,3 @@ def feedback(fn: Callable[[Any], Any], init: Any = 0.0, *, plan: Plan = "auto") 
     array([1.   , 0.5  , 0.25 , 0.125], dtype=float32)
     """
     return close(fn, init, promoted, plan)
-
-
-sample_rate: Tensor = promoted(Node(oscillator.frames_per_second, (), (), Spec(), False))  # what `DGen` says when it is run

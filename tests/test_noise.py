@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import references as ref
+import scipy.signal
+import scipy.special
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, ShapeError, Signal, Tensor
+from dgenlazy.dsp import noises
 
 MAGNITUDES = np.array([1, 0.5, 0.25, 0.1, 0])
 IMPULSE = np.eye(16)[6]
@@ -111,3 +114,61 @@ def test_magnitudes_that_do_not_vary_are_one_filter():
 def test_wrong_uses_are_errors(call, error, message):
     with pytest.raises(error, match=message):
         call(still(MAGNITUDES))
+
+
+# Kinds of noise.
+
+SLOPES = {"white": 0.0, "pink": -3.0103, "brown": -6.0206, "normal": 0.0}
+LONG = 2**17
+
+
+def spectrum(x, size=4096):
+    windows = x.astype(np.float64).reshape(-1, size) * np.hanning(size)
+    power = (np.abs(np.fft.rfft(windows, axis=1)) ** 2).mean(0)
+    return np.arange(len(power)) / size, 10 * np.log10(power)
+
+
+@pytest.mark.parametrize("kind", SLOPES)
+def test_each_kind_falls_as_its_name_says_and_has_the_power_that_its_text_says(kind):
+    x = Signal.noise(seed=3, kind=kind).realize(LONG)
+    share, level = spectrum(x)
+    heard = (share > 2e-3) & (share < 0.45)
+    slope = np.polyfit(np.log2(share[heard]), level[heard], 1)[0]
+    assert abs(slope - SLOPES[kind]) < 0.25
+    near = 0.25 if kind == "brown" else 0.03  # in three seconds there are few waves of 9 Hz
+    assert x.std() == pytest.approx(1.0 if kind == "normal" else 3**-0.5, rel=near)
+
+
+def test_the_response_of_pink_noise_is_half_an_octave_s_fall_to_a_twentieth_of_a_db():
+    heard = np.zeros(2**16)
+    heard[0] = 1.0
+    sections = noises._sections()
+    response = scipy.signal.sosfilt(sections, heard) * noises._same_power()
+    share = np.geomspace(2e-4, 0.499, 200)
+    level = 20 * np.log10(np.abs(scipy.signal.sosfreqz(sections, 2 * np.pi * share)[1]) * np.sqrt(share))
+    assert np.abs(level - level.mean()).max() < 0.05
+    assert (response**2).sum() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_normal_noise_is_the_white_one_through_the_inverse_of_its_distribution():
+    white = Signal.noise(seed=3).realize(20_000).astype(np.float64)
+    got = Signal.noise(seed=3, kind="normal").realize(20_000)
+    np.testing.assert_allclose(got, np.sqrt(2) * scipy.special.erfinv(white), atol=2e-6, rtol=1e-6)
+    edges = np.asarray(noises.normal(Tensor([-1.0, 0.0, 1.0 - 2.0**-24])))
+    np.testing.assert_allclose(edges, np.sqrt(2) * scipy.special.erfinv([2.0**-24 - 1, 0.0, 1 - 2.0**-24]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["pink", "brown", "normal"])
+def test_kinds_stream_have_lanes_and_seeds_of_their_own(kind):
+    make = lambda **options: Signal.noise(seed=5, shape=2, kind=kind, **options)  # noqa: E731
+    whole, streamed = make().realize(150), make()
+    parts = np.concatenate([streamed.realize(n, preserve_state=True) for n in (1, 64, 7, 78)])
+    np.testing.assert_allclose(parts, whole, atol=2e-6)
+    assert np.abs(np.corrcoef(np.diff(make().realize(4000), axis=0).T)[0, 1]) < 0.1
+    first, second = (Signal.noise(kind=kind).realize(10) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_an_unknown_kind_is_an_error():
+    with pytest.raises(ArgumentError, match="Signal.noise: kind='violet' is not one of white, pink, brown, normal"):
+        Signal.noise(kind="violet")

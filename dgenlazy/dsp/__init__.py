@@ -15,6 +15,7 @@ from . import (
     loudness_losses as loudness_losses,
     modulation as modulation,
     noise as noise,
+    noises as noises,
     pitch as pitch,
     recordings as recordings,
     response as response,
@@ -35,6 +36,7 @@ from .losses import spectral_distances as spectral_distances, spectral_loss as s
 from .loudness_losses import loudness_loss as loudness_loss
 from .modulation import chorus as chorus, flanger as flanger, phaser as phaser, vibrato as vibrato
 from .noise import filtered_noise as filtered_noise
+from .noises import NoiseKind as NoiseKind
 from .response import convolve as convolve, reverb as reverb
 from .spectral_losses import (
     log_spectral_distance as log_spectral_distance,
