@@ -170,5 +170,5 @@ def test_kinds_stream_have_lanes_and_seeds_of_their_own(kind):
 
 
 def test_an_unknown_kind_is_an_error():
-    with pytest.raises(ArgumentError, match="Signal.noise: kind='violet' is not one of white, pink, brown, normal"):
+    with pytest.raises(ArgumentError, match=r"Signal\.noise: kind='violet' is not one of white, pink, brown, normal"):
         Signal.noise(kind="violet")
