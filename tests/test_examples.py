@@ -130,6 +130,8 @@ def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
         ("stft_mask.py", ["--snr", "100"], "--snr 100 is not in -60 to 60 dB"),
         ("stft_mask.py", ["--input", "text.wav"], "stft_mask: "),
         ("gru_voice.py", ["--input", "silence.wav"], "gru_voice: --input is silent"),
+        ("resynthesise.py", ["--input", "silence.wav"], "resynthesise: --input is silent"),
+        ("resynthesise.py", ["--input", "tone.wav", "--low", "500", "--high", "100"], "resynthesise: "),
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(tmp_path, script, arguments, says):
@@ -213,6 +215,22 @@ def test_stft_mask_takes_out_noise_where_it_was_not_learned(tmp_path):
     part = slice(int(0.6 * len(x)), None)
     snr = 10 * np.log10(np.mean(x[part] ** 2) / np.mean((cleaned[part] - x[part]) ** 2))
     assert snr == pytest.approx(after, abs=0.1)
+
+
+def test_resynthesise_comes_near_to_a_recording(tmp_path):
+    arguments = ["--output", tmp_path / "results", "--seconds", 0.4, "--steps", 25]
+    stdout, _ = run("resynthesise.py", *arguments)
+    first, last, less = numbers(r"spectral distance ([\d.]+) -> ([\d.]+), (\d+) % less", stdout)
+    assert last < 0.5 * first
+    assert less == pytest.approx(100 * (1 - last / first), abs=1)
+    assert is_picture(tmp_path / "results" / "resynthesis.png")
+    original, rate = audio.read(tmp_path / "results" / "original.wav")
+    result, _ = audio.read(tmp_path / "results" / "resynthesis.wav")
+    assert rate == 22050
+    assert len(result) == len(original) == int(0.4 * rate)
+    of = lambda x: np.abs(np.fft.rfft(x.reshape(-1, 490) * np.hanning(490)))  # noqa: E731
+    off = np.linalg.norm(of(result) - of(original)) / np.linalg.norm(of(original))
+    assert off < 0.6  # by a distance that was not trained on
 
 
 def test_gru_voice_learns_from_loudness_and_pitch_alone(tmp_path):

@@ -96,7 +96,10 @@ def test_a_norm_that_is_clipped_is_that_of_all_gradients():
     close(values(again), values(params))
 
 
-@pytest.mark.parametrize("schedule", [optax.exponential_decay(1.0, 2, 0.5), lambda step: 1.0 if step < 3 else 0.25])
+SCHEDULES = [optax.exponential_decay(1.0, 2, 0.5), lambda step: 1.0 if step < 3 else 0.25, lambda step: 1 - step / 6]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("lr", [None, 0.1])
 def test_a_schedule_is_the_rate_of_each_step_or_a_factor_of_it(schedule, lr):
     loss, params = problem()

@@ -25,7 +25,7 @@ class Rates:
         kind: What tells it from others, as text.
     """
 
-    def __init__(self, params: list[Lazy], lr: Any, optimizer: Any, schedule: Any, groups: Any):
+    def __init__(self, params: list[Lazy], lr: Any, optimizer: Any, schedule: Any, groups: Any, steps: int):
         if schedule is not None and not callable(schedule):
             raise ArgumentError(f"fit: schedule={schedule!r} is not a function of the number of a step")
         rate = None if lr is None else _at_least_zero("fit: lr", lr)
@@ -36,13 +36,18 @@ class Rates:
         if rate is None and schedule is not None and own is not None:
             own = 1.0
         self._schedule, self._rates = schedule, None if own is None else _each(params, own, groups)
+        self._last = max(steps - 1, 0)
         self.kind = f"{self.opt.state_dict()['kind']} {self._rates}"
 
     def of(self, step: int, most: int) -> Any:
         """The rate of each parameter at so many steps, `(steps, parameters)`; None where the transformation has its own."""
         if self._rates is None:
             return None
-        factors = np.ones(most, np.float32) if self._schedule is None else _scheduled(self._schedule, step, most)
+        factors = (
+            np.ones(most, np.float32)
+            if self._schedule is None
+            else _scheduled(self._schedule, np.arange(step, step + most).clip(max=self._last))
+        )
         return factors[:, None] * np.array(self._rates, np.float32)
 
 
@@ -102,13 +107,15 @@ def _each(params: list[Lazy], rate: float, groups: Any) -> list[float]:
     return rates
 
 
-def _scheduled(schedule: Any, step: int, most: int) -> Any:
-    """What a schedule gives for so many steps: of any function that takes the number of one."""
-    steps = np.arange(step, step + most, dtype=np.int32)
+def _scheduled(schedule: Any, steps: Any) -> Any:
+    """What a schedule, any function of the number of a step, gives for each of these."""
     try:
-        out = np.asarray(jax.vmap(lambda step: jnp.asarray(schedule(step), jnp.float32))(steps))
+        out = np.asarray(jax.vmap(lambda step: jnp.asarray(schedule(step), jnp.float32))(steps.astype(np.int32)))
     except (jax.errors.JAXTypeError, TypeError):  # it asks what the number is
         out = np.array([float(schedule(int(step))) for step in steps], np.float32)
-    if out.shape != (most,) or not (np.isfinite(out) & (out >= 0)).all():
-        raise ArgumentError(f"fit: schedule: {out} from step {step} on: a rate is a number of at least 0")
+    if out.shape != steps.shape:
+        raise ArgumentError(f"fit: schedule: it gives shape {out.shape[1:]} for a step, not one number")
+    wrong = ~(np.isfinite(out) & (out >= 0))
+    if wrong.any():
+        raise ArgumentError(f"fit: schedule: {out[wrong][0]:g} at step {steps[wrong][0]}: a rate is a number of at least 0")
     return out
