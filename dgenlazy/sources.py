@@ -11,8 +11,10 @@ from .graph import Node, Spec, composite
 from .ops import oscillator
 from .values import Tensor, promoted
 
+Source = Callable[..., Any]
 
-def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
+
+def _source(fn: Source) -> Source:
     @composite
     @ft.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -21,12 +23,17 @@ def _source(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-oscillator_bank, harmonic = _source(synthesis.oscillator_bank), _source(synthesis.harmonic)
-normalize_harmonics = _source(synthesis.normalize_harmonics)
-fm, wavetable = _source(synthesis.fm), _source(synthesis.wavetable)
-saw, square = _source(waveforms.saw), _source(waveforms.square)
-triangle, pulse = _source(waveforms.triangle), _source(waveforms.pulse)
-lfo, sequence = _source(control.lfo), _source(control.sequence)
+oscillator_bank: Source = _source(synthesis.oscillator_bank)
+harmonic: Source = _source(synthesis.harmonic)
+normalize_harmonics: Source = _source(synthesis.normalize_harmonics)
+fm: Source = _source(synthesis.fm)
+wavetable: Source = _source(synthesis.wavetable)
+saw: Source = _source(waveforms.saw)
+square: Source = _source(waveforms.square)
+triangle: Source = _source(waveforms.triangle)
+pulse: Source = _source(waveforms.pulse)
+lfo: Source = _source(control.lfo)
+sequence: Source = _source(control.sequence)
 
 
 @ft.wraps(control.notes)

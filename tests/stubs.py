@@ -22,6 +22,7 @@ import numpy as np
 import references as ref
 
 import dgenlazy as dg
+from dgenlazy import sources
 from dgenlazy.graph import Lists
 from dgenlazy.methods import Methods
 from dgenlazy.ops import Index, Spectrum
@@ -174,6 +175,8 @@ def arguments(op: Any) -> list[Argument]:
 
 # Signatures: what is taken in one case, and what is given.
 
+SOURCES = [x for x in vars(sources).values() if inspect.isfunction(x)]  # all that they are given may be numbers
+
 
 def forms(rule: str, operands: int, method: bool) -> list[tuple[str, str, str]]:
     """Overloads: the type of the first argument ("" for `self` of any class), of other values, and of the result."""
@@ -228,7 +231,7 @@ def signatures(name: str, op: Any, method: bool) -> str:
         lines.append(line("Signal | SignalTensor", "", "AnySignal", **no, axis=f"{'*, ' * second}axis: {along}"))
     else:
         other = getattr(Methods, f"__{name[3:]}", op) if name.startswith("__r") else vars(dg).get(name, op)
-        operands = sum(a.kind != "fixed" for a in others) + (own.kind == "values")
+        operands = sum(a.kind != "fixed" for a in others) + (own.kind == "values") + 2 * (op in SOURCES)
         lines = [line(*form) for form in forms(rule_of(op, other), operands, method)]
     decorator = "@overload\n" if len(lines) > 1 else ""
     # Editors find the docstring of a function in its source, that of a bound op only here; of overloads the first has it.

@@ -100,6 +100,14 @@ def test_magnitudes_that_do_not_vary_are_one_filter():
     np.testing.assert_allclose(heard, np.convolve(x, taps)[first:][:20], atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [None, 1])
+def test_magnitudes_may_come_in_every_frame(size):
+    x = np.random.default_rng(4).uniform(-1, 1, 12)
+    each = np.random.default_rng(5).uniform(0, 1, (12, 5))
+    got = Signal.from_samples(each).filtered_noise(Signal.from_samples(x), size=size).realize()
+    np.testing.assert_allclose(got, ref.filtered_noise(1)(each, x, size=size, convention="exact"), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -107,6 +107,7 @@ def filtered_noise(magnitudes: Any, noise: Any = None, size: int | None = None, 
     x = _white(gains.spec.shape[:-1]) if noise is None else lift(noise, "filtered_noise: noise")
     stretches = windows(x, hop, hop, "start")
     long = hop + len(window) - 1
-    (a, b), (c, d) = (_spectrum(y, 1 << (long - 1).bit_length()) for y in (stretches, taps))
-    y = irfft(sub(mul(a, c), mul(b, d)), add(mul(a, d), mul(b, c)))
+    points = 1 << (long - 1).bit_length()
+    (a, b), (c, d) = (_spectrum(y, points) for y in (stretches, taps))
+    y = irfft(sub(mul(a, c), mul(b, d)), add(mul(a, d), mul(b, c)), size=points)
     return overlap_add(getitem(y, (..., slice(long))), early)

@@ -47,13 +47,13 @@ class Fit:
     """
 
     def __init__(self, params: list[Lazy]) -> None:
-        self.params = params
+        self.params: list[Lazy] = params
         self.history: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         self.best: list[npt.NDArray[np.float32]] = [p.value for p in params]
-        self.best_loss = float("inf")
-        self.best_step = 0
-        self.seconds = 0.0
-        self.stopped = "steps"
+        self.best_loss: float = float("inf")
+        self.best_step: int = 0
+        self.seconds: float = 0.0
+        self.stopped: str = "steps"
 
     def __repr__(self) -> str:
         found = (

@@ -29,7 +29,7 @@ class Rates:
         if schedule is not None and not callable(schedule):
             raise ArgumentError(f"fit: schedule={schedule!r} is not a function of the number of a step")
         rate = None if lr is None else _at_least_zero("fit: lr", lr)
-        self.opt = _optimizer(params, rate, optimizer)
+        self.opt: Optimizer = _optimizer(params, rate, optimizer)
         own = self.opt._lr
         if own is None and (rate is not None or schedule is not None or groups is not None):
             raise ArgumentError("fit: lr, schedule and groups: an optax transformation has its own rates; give it those")
@@ -37,7 +37,7 @@ class Rates:
             own = 1.0
         self._schedule, self._rates = schedule, None if own is None else _each(params, own, groups)
         self._last = max(steps - 1, 0)
-        self.kind = f"{self.opt.state_dict()['kind']} {self._rates}"
+        self.kind: str = f"{self.opt.state_dict()['kind']} {self._rates}"
 
     def of(self, step: int, most: int) -> Any:
         """The rate of each parameter at so many steps, `(steps, parameters)`; None where the transformation has its own."""

@@ -60,7 +60,7 @@ class Source:
         self._ready[0] = self._objective(0)
         graph = self._ready[0].graph
         found = [graph.arrays[i] for i in graph.learned]
-        self.params = [promoted(leaf) for leaf in found] if params is None else parameters(name, params)
+        self.params: list[Any] = [promoted(leaf) for leaf in found] if params is None else parameters(name, params)
         for i, p in enumerate(self.params):
             if p.node not in found:
                 raise ArgumentError(f"{name}: params[{i}]: the loss does not depend on it: {p!r}")
