@@ -58,6 +58,7 @@ def wavetable(table, freq, rate=RATE):
 def waveform(kind, freq, width=0.5, rate=RATE):
     """The series, of all partials below half the rate; the last fades in within a tenth of the band, or until the next."""
     freq, width = together(freq, width if np.ndim(width) else [width])
+    freq, width = (x.reshape(len(x), *(1,) * (max(freq.ndim, width.ndim) - x.ndim), *x.shape[1:]) for x in (freq, width))
     turns, out = phase(freq, rate), np.zeros(np.broadcast_shapes(freq.shape, width.shape))
     for k in range(1, int(rate / 2 / np.min(np.abs(freq))) + 1):
         size = np.abs(freq)
