@@ -9,9 +9,9 @@ import numpy as np
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Seed, Spec, composite, lift, outputs_of, pointwise
-from ..ops import add, getitem, irfft, mul, oscillator, overlap_add, spectrum_of, sub, windows
-from ..run import runtime
+from ..graph import composite, lift, outputs_of, pointwise
+from ..ops import add, getitem, irfft, mul, overlap_add, spectrum_of, sub, windows
+from . import noises
 
 Convention = Literal["exact", "ddsp"]
 
@@ -57,11 +57,6 @@ def _spectrum(x: Any, size: int) -> list[Any]:
     return outputs_of(spectrum_of.node(x, params=(("size", size), ("window", False))))
 
 
-def _white(shape: tuple[int, ...]) -> Any:
-    leaf = Seed(Spec((3,), True, None, np.dtype(np.uint32)), None, runtime.next_number())
-    return oscillator.noise(leaf, shape=shape)
-
-
 @composite
 def filtered_noise(magnitudes: Any, noise: Any = None, size: int | None = None, convention: Convention = "exact") -> Any:
     """Noise whose spectrum is given: each stretch of it, from tick to tick, through the filter that has these magnitudes.
@@ -104,7 +99,7 @@ def filtered_noise(magnitudes: Any, noise: Any = None, size: int | None = None, 
     start, window, early = (_centred if convention == "exact" else _as_ddsp)(length, window_size)
     taps = mul(cut(irfft(gains, size=length), start=start, count=len(window)), lift(window))
     hop = gains.spec.hop or length
-    x = _white(gains.spec.shape[:-1]) if noise is None else lift(noise, "filtered_noise: noise")
+    x = noises.noise(None, gains.spec.shape[:-1], "white") if noise is None else lift(noise, "filtered_noise: noise")
     stretches = windows(x, hop, hop, "start")
     long = hop + len(window) - 1
     points = 1 << (long - 1).bit_length()
