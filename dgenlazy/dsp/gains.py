@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ..config import real_number
 from ..errors import ArgumentError, ShapeError
@@ -112,7 +113,10 @@ def ceiled(x, reduction_db, threshold_db):
     """`x` turned down, and no louder than the threshold, whatever was rounded on the way."""
     scale = math.log(10) / 20
     ceiling = jnp.exp(threshold_db * scale) * (1 - 2.0**-22 * (1 + jnp.abs(threshold_db) * scale))
-    return within(x * jnp.exp(-reduction_db * scale), -ceiling, ceiling)
+    y = x * jnp.exp(-reduction_db * scale)
+    held = within(y, -ceiling, ceiling)
+    rounded = jnp.abs(y) <= ceiling * (1 + 1e-5)  # a peak is at the ceiling: which side of it must not decide the slope
+    return jnp.where(rounded, y + lax.stop_gradient(held - y), held)
 
 
 def _over_last(line: Any, size: int, what: str) -> Any:

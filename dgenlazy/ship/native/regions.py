@@ -40,7 +40,7 @@ def _programs(eqns: Sequence[Any], name: str, which: int | None = None) -> list[
 
 def _scan(made: Any, node: Value, parts: list[Value], eqns: Sequence[Any], args: Sequence[Value]) -> None:
     given = eqns[0].params
-    consts, carried = given["num_consts"], given["num_carry"]
+    consts, carried = _counts(eqns[0])
     length, xs = given["length"], args[consts + carried :]
     with inside(made) as region:
         variables = [_variable(made, part) for part in parts[:carried]]
@@ -53,6 +53,17 @@ def _scan(made: Any, node: Value, parts: list[Value], eqns: Sequence[Any], args:
     held = {"length": length, "start": start, "at": at, "after": after, "rows": out[carried:], "carried": parts[:carried]}
     node.params = {"region": region, "parts": parts, "stacked": parts[carried:], **held}
     node.args = (*start, *read_by(region, [*out, *after, at])[1])
+
+
+def _counts(scan: Any) -> tuple[int, int]:
+    """How many constants a scan has, and how many values it carries: those that are inside what they are outside."""
+    inside = getattr(scan.params["jaxpr"], "jaxpr", scan.params["jaxpr"])
+
+    def same(outer: Sequence[Any], inner: Sequence[Any]) -> int:
+        return sum(len(a.aval.shape) == len(b.aval.shape) for a, b in zip(outer, inner))
+
+    carried = same(scan.outvars, inside.outvars)
+    return same(scan.invars, inside.invars) - carried, carried
 
 
 def _row(made: Any, xs: Value, at: Value) -> Value:
