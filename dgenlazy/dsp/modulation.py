@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from ..config import whole_number
 from ..errors import ArgumentError
 from ..graph import composite, lift, pointwise, recurrence, varying, zeros
-from ..ops import add, between, delay_line, downsample, half_angle, mul, phasor, within
+from ..ops import add, delay_line, downsample, half_angle, mul, phasor, within
 from ..run import close
+from .echo import blended
 from .ranges import kept, number_of
 
 _LONGEST = 50.0  # ms, of a delay and of its depth each
@@ -26,11 +27,6 @@ def swung(phase, delay_ms, depth_ms, *, shortest, size, sample_rate):
         raise ArgumentError(f"a delay that swings takes sample rates up to {_FASTEST} Hz, not {sample_rate:g}")
     time = delay_ms + depth_ms * jnp.sin(2 * math.pi * phase)
     return within(time * (sample_rate / 1000), shortest, size)
-
-
-@pointwise
-def blended(dry, wet, mix):
-    return between(dry, wet, mix)
 
 
 def _lfo(rate: Any, others: Sequence[Any]) -> Any:

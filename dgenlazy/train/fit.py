@@ -140,7 +140,8 @@ def fit(
     run = _Run(source, rates, None if clip is None else above_zero("fit: clip", clip), count)
     saved = Checkpoint(checkpoint, f"{source.part(0).kind} {rates.kind} {run.clip} {keep}")
     before, done, told = run.resume(saved), Fit(source.params), -1
-    begun = written = time.monotonic()
+    begun, finished = time.monotonic(), 0 < count <= run.now.step  # by the checkpoint, which knows of the last parameters too
+    written = begun
     bar = Progress("fit", count, run.now.step, shown)
 
     def settle(best: bool) -> None:
@@ -172,10 +173,10 @@ def fit(
             elif callbacks and (run.now.step % every == 0 or run.now.step == count):
                 told = run.now.step
                 done.stopped = "callback" if call() else "steps"
-            if time.monotonic() - written > _WRITTEN:
+            if run.now.step < count and time.monotonic() - written > _WRITTEN:
                 write()
                 written = time.monotonic()
-        if keep and done.stopped != "not finite":
+        if keep and done.stopped != "not finite" and not finished:
             run.try_last()
     except KeyboardInterrupt:
         done.stopped = "interrupt"

@@ -10,22 +10,8 @@ import jax.extend.core as jex
 
 # What is not worth keeping: as quick to compute again as to read from memory.
 _QUICK = frozenset(
-    (
-        *(
-            "broadcast_in_dim",
-            "iota",
-            "reshape",
-            "squeeze",
-            "expand_dims",
-            "convert_element_type",
-            "copy",
-            "slice",
-            "pad",
-            "rev",
-        ),
-        *("add", "sub", "mul", "div", "neg", "max", "min", "abs", "sign", "select_n", "and", "or", "not", "integer_pow"),
-        *("eq", "ne", "lt", "le", "gt", "ge", "floor", "ceil", "concatenate", "stop_gradient", "clamp", "transpose"),
-    )
+    "broadcast_in_dim iota reshape squeeze expand_dims convert_element_type copy slice pad rev concatenate transpose add sub "
+    "mul div neg max min abs sign select_n and or not integer_pow eq ne lt le gt ge floor ceil stop_gradient clamp".split()
 )
 
 

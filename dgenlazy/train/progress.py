@@ -14,14 +14,8 @@ class Progress:
     """A bar where tqdm is installed, else a line now and then. With `shown` False, nothing."""
 
     def __init__(self, name: str, steps: int, first: int, shown: bool):
-        self._name, self._steps, self._step, self._bar, self._shown, self._told = (
-            name,
-            steps,
-            first,
-            None,
-            shown,
-            time.monotonic(),
-        )
+        self._name, self._steps, self._step, self._shown = name, steps, first, shown
+        self._told, self._bar = time.monotonic(), None
         if shown and importlib.util.find_spec("tqdm"):
             from tqdm import tqdm
 

@@ -88,7 +88,7 @@ class Source:
         kind, arrays = self._of(self._objective(step))
         if not self._made and self._batches is None:
             return Part(kind, arrays, (), 0, self._steps, min(MOST, max(self._steps, 1)), [])
-        most, rows = min(_GATHERED, self._steps), [arrays]
+        most, rows = max(1, min(_GATHERED, self._steps)), [arrays]
         for k in range(step + 1, min(step + most, self._steps)):
             objective = self._objective(k)
             other, arrays = self._of(objective)

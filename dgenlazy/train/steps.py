@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from ..graph import in_our_modes
-from ..run import kept, loss_of
+from ..run import kept, loss_of, memory
 from .once import parted
 from .optim import update_of
 from .source import Part
@@ -96,4 +96,5 @@ def _compiled(
         ran, now, losses = lax.while_loop(goes_on, step, (jnp.int32(0), now, jnp.zeros(most, jnp.float32)))
         return now, losses, ran
 
-    return jax.jit(once), jax.jit(run), still
+    frames, _, where, _, *more = kind[2]
+    return jax.jit(once), memory.fitted(jax.jit(run), kind[0], frames, where, more[0] if more else None), still
