@@ -377,7 +377,7 @@ from dgenlazy import Signal
 gain, coefficient = Signal.param(0.5), Signal.param(0.9, min=0.0, max=1.0)
 loss = dg.mse(Signal.noise(seed=1).onepole(coefficient) * gain, Signal.noise(seed=1).onepole(0.25) * 0.8)
 print("ready", flush=True)
-done = dg.fit(loss, steps=200_000, lr=0.001, frames=64, checkpoint=sys.argv[1], progress=False)
+done = dg.fit(loss, steps=10**9, lr=0.001, frames=64, checkpoint=sys.argv[1], progress=False)
 """
 
 
