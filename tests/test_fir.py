@@ -15,7 +15,7 @@ import dgenlazy as dg
 from dgenlazy import ArgumentError, Signal, SignalTensor, Tensor
 from dgenlazy.errors import ShapeError
 
-LONG = sorted({1, 33, 1025, 9000} | ({48000} if os.environ.get("DGENLAZY_EVERY") else set()))
+LONG = sorted({1, 33, 1025, 9000} | ({48000} if os.environ.get("DGENLAZY_EVERY") == "1" else set()))
 
 
 def noise(*shape, seed=0):
