@@ -61,6 +61,8 @@ def interrupted_at(number):
 
 def interrupts(run, after):
     """Interrupt `run()` wherever it can be, one place after the other; each time call `after(whether it got to its end)`."""
+    with interrupted_at(sys.maxsize):
+        toposort([Tensor(1.0).node])  # Python 3.12 shows no steps to the first who asks for them
     for number in itertools.count():
         ended = True
         try:
