@@ -75,6 +75,7 @@ class NativePlayer:
         self._still = not all(row["frames"] for row in manifest["outputs"])
         self._lock = threading.RLock()
         self._self = np.zeros((), layout)
+        self._at = self._self.ctypes.data
         self._rate: float = manifest["sample_rate"]
         self._called("init", ctypes.c_double(self._rate))
         first = {row["name"]: np.array(self._self[row["name"]]) for row in manifest["params"]}
@@ -125,7 +126,7 @@ class NativePlayer:
                 at = self.position
                 raise InputError(f"process: {count} frames from {at} on, but the graph's own samples end at {samples}")
             self._turn()
-            outputs = self._run(self._self, inputs, count)
+            outputs = self._run(None, inputs, count)
             if count and runtime.flush_nan():
                 self._flush()
             return outputs
@@ -229,7 +230,7 @@ class NativePlayer:
             _assign(self._self, self.manifest["state"], arrays)
 
     def _called(self, name: str, *args: Any, of: Any = None) -> int:
-        return self._functions[name](ctypes.c_void_p(_address(self._self if of is None else of)), *args)
+        return self._functions[name](ctypes.c_void_p(self._at if of is None else of.ctypes.data), *args)
 
     def _turn(self) -> None:
         """Take the parameters of now, and before the first block make the first state of them."""
@@ -243,10 +244,11 @@ class NativePlayer:
             self._called("reset")
             self._begun = True
 
-    def _run(self, memory: np.ndarray, inputs: dict[str, np.ndarray], count: int) -> Any:
+    def _run(self, memory: np.ndarray | None, inputs: dict[str, np.ndarray], count: int) -> Any:
+        """The outputs of a block, from the memory of this player or from another."""
         rows = self.manifest["outputs"]
         if not count and self._still:  # what does not vary is there without frames, too
-            memory = memory.copy()
+            memory = (self._self if memory is None else memory).copy()
             inputs = {name: np.zeros((1, *x.shape[1:]), np.float32) for name, x in inputs.items()}
         frames = max(count, int(self._still))
         given = [np.ascontiguousarray(inputs[name].reshape(frames, size).T) for name, size in self._sizes]
@@ -288,13 +290,9 @@ class NativePlayer:
         return taken(self.manifest, block, 1 if one else frames)
 
 
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
 def _pointers(channels: Sequence[np.ndarray]) -> Any:
     """Planar channels as C takes them."""
-    rows = [_address(block) + n * block.strides[0] for block in channels for n in range(len(block))]
+    rows = [block.ctypes.data + n * block.strides[0] for block in channels for n in range(len(block))]
     return (ctypes.c_void_p * max(len(rows), 1))(*rows)
 
 
