@@ -50,23 +50,33 @@ def test_a_phasor_whose_frequency_comes_per_frame_stays_exact_for_ten_minutes(fr
     assert np.minimum(error, 1 - error).max() < 1e-5
 
 
-def test_the_parallel_form_of_a_phasor_is_bit_identical_to_its_steps():
-    from dgenlazy.graph import Context
+@pytest.mark.parametrize(("frames", "resets"), [(5000, True), (1, False), (256, False), (70_000, False)])
+def test_the_parallel_form_of_a_phasor_is_bit_identical_to_its_steps(frames, resets):
+    from dgenlazy.graph import Context, Number
     from dgenlazy.run import initial_state, run, stage
 
-    freq = np.random.default_rng(0).uniform(-3e4, 3e4, (5000, 2)).astype(np.float32)
-    reset = (np.random.default_rng(1).uniform(size=5000) > 0.999).astype(np.float32)
-    program, leaves = stage([Signal.phasor(Signal.from_samples(freq), Signal.from_samples(reset)).node])
-    arrays = [leaf.array for leaf in leaves]
+    freq = np.random.default_rng(0).uniform(-3e4, 3e4, (frames, 2)).astype(np.float32)
+    freq[frames // 2, 1] = np.nan
+    reset = (np.random.default_rng(1).uniform(size=frames) > 0.999).astype(np.float32)
+    program, leaves = stage([Signal.phasor(Signal.from_samples(freq), Signal.from_samples(reset) if resets else None).node])
+    arrays = [np.float32(leaf.number) if isinstance(leaf, Number) else leaf.array for leaf in leaves]
+    weights = np.random.default_rng(2).uniform(-1, 1, freq.shape).astype(np.float32)
 
     def whole(parallel):
-        ctx = Context(44100.0, len(freq), np.uint32(0), parallel)
-        return jax.jit(lambda *xs: run(program, ctx, xs, initial_state(program, ctx, xs)))(*arrays)
+        ctx = Context(44100.0, frames, np.uint32(0), parallel)
 
-    (steps,), last = whole(False)
-    (blocks,), end = whole(True)
+        def loss(xs):
+            (y,), last = run(program, ctx, xs, initial_state(program, ctx, xs))
+            return (y[:, 0] * weights[:, 0]).sum(), (y, last)
+
+        return jax.jit(jax.grad(loss, has_aux=True))(arrays)
+
+    slope, (steps, last) = whole(False)
+    along, (blocks, end) = whole(True)
     np.testing.assert_array_equal(steps, blocks)
     jax.tree.map(np.testing.assert_array_equal, last, end)
+    a, b = (next(np.asarray(x)[:, 0] for x in slopes if x.ndim == 2) for slopes in (slope, along))
+    np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4 * np.abs(a).max())
 
 
 def test_a_sweep_is_the_integral_of_its_frequency():

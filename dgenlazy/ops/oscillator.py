@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from ..graph import composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
-from .fixed import added, fraction, negative, times
+from .fixed import added, fraction, negative, running, running_float, times
 
 # A phase is kept as a whole number of 2**-64 cycles in two words.
 
@@ -82,9 +82,11 @@ def _read(phase: tuple[Any, ...], words: bool) -> Any:
     return phase if words else _cycles(phase[0], phase[2])
 
 
-@recurrence(init=lambda *values, words=False: _ramp_init(*values), every_frame=True)
-def ramp(state, high, low, cycles, reset, *, words=False):
+@recurrence(init=lambda *values, **_: _ramp_init(*values), every_frame=True)
+def ramp(state, high, low, cycles, reset, *, words=False, resets=True):
     """Running sum of the increment `(high, low)`, modulo one cycle: in cycles, or as all of its state.
+
+    Where `resets` is false, `reset` is 0.
 
     `drift` is always 0. It carries what integers cannot: the gradient to `cycles`, and NaN where a frequency was not finite.
     """
@@ -95,7 +97,7 @@ def ramp(state, high, low, cycles, reset, *, words=False):
 
 
 @ramp.parallel(when=lambda parallel, *specs: parallel or not any(s.varies for s in specs))
-def _(state, high, low, cycles, reset, *, frames, words=False):
+def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
     moved = cycles - lax.stop_gradient(cycles)
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:
         restart = reset[0] > 0
@@ -109,6 +111,9 @@ def _(state, high, low, cycles, reset, *, frames, words=False):
     shape = (frames, *state[0].shape)
     restart = jnp.broadcast_to(reset > 0, shape)
     sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
+    if not resets:
+        sums = (*running(tuple(sums[:2])), running_float(sums[2]))
+        return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
     _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
@@ -139,8 +144,8 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
     """
     freq = parts(freq, "phasor: freq")
-    reset = lift(0.0 if reset is None else reset, "phasor: reset")
-    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset)
+    resets, reset = reset is not None, lift(0.0 if reset is None else reset, "phasor: reset")
+    return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset, resets=resets)
 
 
 def turning(freq: list[Any]) -> list[Any]:
@@ -153,7 +158,7 @@ def turning(freq: list[Any]) -> list[Any]:
 
 def turned(high: Any, low: Any, cycles: Any) -> list[Any]:
     """The same of increments in words, which as floats are `cycles`."""
-    return outputs_of(ramp(high, low, cycles, lift(0.0), words=True))
+    return outputs_of(ramp(high, low, cycles, lift(0.0), words=True, resets=False))
 
 
 _SINE = 6.283185160089218, -41.34165503136203, 81.60100407014946, -76.54978222741322, 39.53670556  # of odd powers
