@@ -84,29 +84,36 @@ _UNSETTLED = 4096  # frames, of which what is lost of the rests of rests is belo
 
 
 def _one_by_one(start: Any, restart: Any, x: Any, ctx: Context, reverse: bool) -> tuple[Any, Any]:
-    """A frame does not wait for the rest to be joined to the sum, which is half as fast: rests are summed by themselves."""
-    nothing = jnp.zeros_like(start[0])
+    """A frame of one lane does not wait for the rest to be joined to the sum, which is half as fast: rests are summed by
+    themselves. Of more lanes that is too much for a loop to be one piece of machine code."""
+    alone = start[0].size == 1
 
     def fresh(restart, sums):
         return tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
 
     def frame(carry, moving, fixed):
         x, restart = (*moving, *fixed)
-        total, rest, lowest = carry if reverse else fresh(restart, carry)
+        total, rest, *lowest = carry if reverse else fresh(restart, carry)
         total, left = exact(total, x)
-        rest, left = exact(rest, left)
-        end = total, rest, lowest + left
-        return fresh(restart, end) if reverse else end, total + (rest + end[2])
+        if alone:
+            rest, left = exact(rest, left)
+            end = total, rest, lowest[0] + left
+            y = total + (rest + end[2])
+        else:
+            end = exact(total, rest + left)
+            y = end[0]
+        return fresh(restart, end) if reverse else end, y
 
     def block(pair, moving):
         moving, fixed = (moving, (restart[0],)) if len(restart) == 1 else (moving, ())
-        carry, frames, at_once = (*pair, nothing), len(moving[0]), 4 if nothing.size == 1 else 2 if nothing.size <= 4 else 1
-        (total, *rests), y = loop(frame, carry, moving, fixed, frames, True, reverse, ctx.one_device, at_once)
-        return joined((total, nothing), exact(*rests)), y
+        carry = (*pair, jnp.zeros_like(pair[0])) if alone else pair
+        frames, at_once = len(moving[0]), 4 if alone else 2 if start[0].size <= 4 else 1
+        end, y = loop(frame, carry, moving, fixed, frames, True, reverse, ctx.one_device, at_once)
+        return joined((end[0], jnp.zeros_like(end[0])), exact(*end[1:])) if alone else end, y
 
     moving = (x,) if len(restart) == 1 else (x, restart)
     rows = ctx.frames // _UNSETTLED
-    if rows < 2:
+    if rows < 2 or not alone:
         return block(start, moving)
     cut = rows * _UNSETTLED
     many = tuple(m[:cut].reshape(rows, _UNSETTLED, *m.shape[1:]) for m in moving)
