@@ -2542,7 +2542,9 @@ class Methods(Value):
 
         With A, B the magnitudes of the periodic-Hann-windowed real FFTs, not normalised: `mag_weight * mean|A - B| +
         log_weight * mean|ln(A + log_eps) - ln(B + log_eps)|`, over windows, bins and elements, averaged over window sizes.
-        Windows are centred at 0, hop, 2 hop, ..., `ceil(frames / hop)` of them, with zeros outside of the run: every frame is seen.
+        Windows are centred at 0, hop, 2 hop, ..., `ceil(frames / hop)` of them, with zeros outside of the run: with a hop up to
+        half of the window every frame is seen. (Once they began at 0, hop, ... while they fitted: frame 0, and the last ones, could
+        be anything.)
 
         Args:
             pred, target: Of equal shapes, or one of shape (); as for `mse`. At least one is a Signal or SignalTensor.
@@ -2566,6 +2568,9 @@ class Methods(Value):
         >>> x = Signal.phasor(440.0)
         >>> dg.spectral_loss(x, x, window_size=[64, 256]).realize(512)
         array(0., dtype=float32)
+        >>> click = Signal.from_samples(np.eye(1, 256)[0] * 5)  # of 16 windows, one hears 5 and the next 2.5; once none did
+        >>> dg.spectral_loss(click, 0.0, window_size=64, log_weight=0.0).realize()
+        array(0.46875, dtype=float32)
         """
     def stft_loss(
         self,

@@ -1,6 +1,7 @@
 """What a loss may compare, and what sees the whole run: samples are not lanes, and a Tensor has no frames."""
 
 import jax.numpy as jnp
+import kit
 import numpy as np
 import pytest
 import references as ref
@@ -157,3 +158,57 @@ def test_the_gradient_of_a_run_that_does_not_vary_is_that_of_all_its_frames():
     out, state = dg.function(energy(p))(frames=10)
     assert out == 90
     assert state["position"] == 10
+
+
+# Windows of the spectral loss: centred, and enough of them for every frame.
+
+
+def centred_loss(pred, target, size, hop):
+    """One frame, one bin, one window at a time, in float64."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    linear, logarithmic = [], []
+    for centre in range(0, len(pred), hop):
+        places = np.arange(centre - size // 2, centre - size // 2 + size)
+        inside = (places >= 0) & (places < len(pred))
+        a, b = (abs(np.fft.rfft(np.where(inside, x[np.where(inside, places, 0)], 0) * hann)) for x in (pred, target))
+        linear.append(np.mean(abs(a - b)))
+        logarithmic.append(np.mean(abs(np.log(a + 1e-3) - np.log(b + 1e-3))))
+    return np.mean(linear), np.mean(logarithmic)
+
+
+@pytest.mark.parametrize(
+    ("how", "sizes", "golden"),
+    [
+        ({}, [(1024, 256)], 1.17520112003),  # with windows from 0 on, while they fit, it was 1.17665915207
+        ({"hop": 300}, [(1024, 300)], 1.17357722325),
+        ({"window_size": [2048, 512, 63]}, [(2048, 512), (512, 128), (63, 15)], 1.13824528198),
+        ({"log_weight": 0.0}, [(1024, 256)], 0.456788954847),
+    ],
+)
+def test_the_golden_numbers_of_the_spectral_loss(how, sizes, golden):
+    pred, target = kit.pair(8192, 44100)
+    parts = np.mean([centred_loss(pred, target, *size) for size in sizes], axis=0)
+    assert parts @ [1.0, how.get("log_weight", 1.0)] == pytest.approx(golden, rel=1e-11)
+    loss = dg.spectral_loss(Signal.from_samples(pred), Signal.from_samples(target), **how)
+    np.testing.assert_allclose(loss.realize(), golden, rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "frames", "size", "hop"),
+    [
+        (dg.spectral_loss, 61, 16, None),
+        (dg.spectral_loss, 64, 15, 7),
+        (dg.spectral_loss, 9, 32, 8),
+        (dg.spectral_loss, 1, 8, 2),
+        (dg.log_spectral_distance, 61, 16, 8),
+    ],
+)
+def test_no_frame_may_be_wrong_without_a_change_of_the_loss_and_of_its_gradient(loss, frames, size, hop):
+    sizes = {"window_size" if loss is dg.spectral_loss else "fft_size": size, "hop": hop}
+    pred, target = Signal.from_samples(0.8 * X[:frames], requires_grad=True), Signal.from_samples(X[100:][:frames])
+    apart = loss(pred, target, **sizes)
+    before = apart.backward()
+    assert np.abs(pred.grad.value).min() > 0
+    for n in range(frames):
+        pred.value = 0.8 * X[:frames] + 50 * (np.arange(frames) == n)
+        assert abs(apart.realize() - before) > 1e-4, n
