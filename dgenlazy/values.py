@@ -14,7 +14,7 @@ from .errors import ArgumentError, ShapeError
 from .graph import Data, Input, Leaf, Node, Spec, Value, checked, lift
 from .lazy import Lazy
 from .ops import frames_of, oscillator
-from .run import close, leaves, memory, runtime
+from .run import close, leaves, runtime
 
 if TYPE_CHECKING:
     from .methods import AnySignal, Fixed, Operand
@@ -27,13 +27,6 @@ def promoted(node: Node | Leaf) -> Any:
     value = object.__new__(Tensor if not node.spec.signal else SignalTensor if node.spec.shape else Signal)
     Lazy.__init__(value, node)
     return value
-
-
-def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    lengths = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
-    shape = tuple(whole_number(f"{name}: shape", n) for n in lengths)
-    memory.needs(name, shape)
-    return shape
 
 
 _LONGEST_HOP = 2**29 - 1  # frames
@@ -74,13 +67,22 @@ class Tensor(Lazy):
         super().__init__(Data(Spec(leaves.of_one("Tensor", array, batched)), array, requires_grad=requires_grad))
 
     @staticmethod
+    def param(x: Numbers, min: Array | None = None, max: Array | None = None) -> Tensor:
+        """Numbers to learn, all within bounds, one or both, as `Signal.param` is one number. Raises what that raises.
+
+        >>> Tensor.param([1.0, 0.5], min=0.0, max=2.0).requires_grad
+        True
+        """
+        return promoted(leaves.parameters("Tensor.param", x, min, max))
+
+    @staticmethod
     def zeros(shape: Shape, requires_grad: bool = False) -> Tensor:
         """Zeros.
 
         >>> Tensor.zeros([2]).realize()
         array([0., 0.], dtype=float32)
         """
-        return Tensor(np.zeros(_shape("Tensor.zeros", shape), np.float32), requires_grad)
+        return Tensor(np.zeros(leaves.shape("Tensor.zeros", shape), np.float32), requires_grad)
 
     @staticmethod
     def ones(shape: Shape, requires_grad: bool = False) -> Tensor:
@@ -89,7 +91,7 @@ class Tensor(Lazy):
         >>> Tensor.ones([2]).realize()
         array([1., 1.], dtype=float32)
         """
-        return Tensor(np.ones(_shape("Tensor.ones", shape), np.float32), requires_grad)
+        return Tensor(np.ones(leaves.shape("Tensor.ones", shape), np.float32), requires_grad)
 
     @staticmethod
     def full(shape: Shape, value: Array, requires_grad: bool = False) -> Tensor:
@@ -99,7 +101,7 @@ class Tensor(Lazy):
         array([0.5, 0.5], dtype=float32)
         """
         value = leaves.number("Tensor.full: value", value)
-        return Tensor(np.full(_shape("Tensor.full", shape), value, np.float32), requires_grad)
+        return Tensor(np.full(leaves.shape("Tensor.full", shape), value, np.float32), requires_grad)
 
     @staticmethod
     def arange(start: float, stop: float | None = None, step: float = 1.0, requires_grad: bool = False) -> Tensor:
@@ -138,7 +140,7 @@ class Tensor(Lazy):
         >>> Tensor.randn([64, 32]).shape
         (64, 32)
         """
-        shape, requires_grad = _shape("Tensor.randn", shape), flag("Tensor.randn: requires_grad", requires_grad)
+        shape, requires_grad = leaves.shape("Tensor.randn", shape), flag("Tensor.randn: requires_grad", requires_grad)
         seed = None if seed is None else seed_number("Tensor.randn: seed", seed)
         return Tensor(runtime.generator(seed).standard_normal(shape, np.float32), requires_grad)
 
@@ -154,7 +156,7 @@ class Tensor(Lazy):
 
         Source: X. Glorot and Y. Bengio, Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010.
         """
-        shape, requires_grad = _shape("Tensor.glorot", shape), flag("Tensor.glorot: requires_grad", requires_grad)
+        shape, requires_grad = leaves.shape("Tensor.glorot", shape), flag("Tensor.glorot: requires_grad", requires_grad)
         seed = None if seed is None else seed_number("Tensor.glorot: seed", seed)
         if len(shape) < 2:
             raise ShapeError(f"Tensor.glorot: shape {shape} is not (outputs, inputs) or (outputs, inputs, *kernel)")
@@ -249,7 +251,7 @@ class Signal(Lazy):
         """
         channel = whole_number("Signal.input: channel", channel)
         hop = whole_number("Signal.input: hop", hop, 1, _LONGEST_HOP)
-        return promoted(Input(Spec(_shape("Signal.input", shape), True, hop), channel))
+        return promoted(Input(Spec(leaves.shape("Signal.input", shape), True, hop), channel))
 
     @overload
     @staticmethod
@@ -305,7 +307,7 @@ class Signal(Lazy):
         >>> bool((x >= -1).all() and (x < 1).all())
         True
         """
-        return promoted(noises.noise(seed, _shape("Signal.noise", shape), kind))
+        return promoted(noises.noise(seed, leaves.shape("Signal.noise", shape), kind))
 
     @staticmethod
     def from_samples(array: Numbers, requires_grad: bool = False, *, batched: bool = False, hop: int = 1) -> AnySignal:
@@ -344,10 +346,7 @@ class Signal(Lazy):
 class SignalTensor(Lazy):
     """A tensor per audio frame. It comes of mixing: `Tensor * Signal`, `Signal.phasor(Tensor)`, `stack([signal, ...])`.
 
-    >>> partials = Signal.phasor(Tensor([440, 880, 1320]))
-    >>> partials.shape
-    (3,)
-    >>> partials.realize(frames=64).shape
+    >>> Signal.phasor(Tensor([440, 880, 1320])).realize(frames=64).shape
     (64, 3)
     """
 

@@ -99,6 +99,17 @@ def test_a_library_equals_realize_and_its_events_come_at_their_samples(host, len
     assert said[6:] == ["cutoff=5000", "gain=12"]
 
 
+def test_each_element_of_an_array_is_a_control(host, tmp_path):
+    gain, gain_0 = Tensor.param([[0.5, 1.0]], min=0.0, max=2.0), Signal.param(1.0, min=0.0, max=2.0)
+    y = Signal.input(0, shape=[2]) * gain[0] * gain_0
+    dg.export(y, tmp_path / "voice.clap", params={"gain": gain, "gain_0": gain_0}, id=ID, units={"gain": "%"})
+    block = noise(500, 2)
+    got, said = played(host, tmp_path / "voice.clap", block, 2, "p:0:gain[1]:0.25")
+    np.testing.assert_allclose(got[0], block * np.float32([0.5, 0.25]), rtol=1e-6)
+    assert [line.partition(" ")[0] for line in said[4:7]] == ["gain[0]", "gain[1]", "gain_0"]
+    assert said[-3:] == ["gain[0]=0.5", "gain[1]=0.25", "gain_0=1"]
+
+
 def test_latency_channels_and_noise_are_those_of_realize(host, tmp_path):
     y = [Signal.input(3).stft(64).istft(), Signal.input(0, shape=[2]) * Tensor([1.0, -1.0])]
     dg.export(y, tmp_path / "voice.clap", id=ID)

@@ -255,7 +255,11 @@ def test_a_bundle_says_its_units_scales_and_digest(tmp_path):
         ({"title": "a\nb"}, "title='a\\nb' is no text of one line"),
         ({"target": "amiga"}, "target='amiga' is no machine as zig names it"),
         ({"params": {"free": Signal.param(1.0)}}, "'free' has no bounds, which a plug-in needs"),
-        ({"params": {"free": Tensor([1.0, 2.0])}}, "'free' is an array, which no knob moves"),
+        ({"params": {"free": Tensor([1.0, 2.0])}}, "'free' has no bounds, which a plug-in needs"),
+        (
+            {"params": {"free": Tensor.param(np.zeros(129), min=-1.0, max=1.0)}},
+            "'free' has 129 elements; a plug-in has at most 128",
+        ),
     ],
 )
 def test_what_a_bundle_cannot_be_made_of_is_named(given, says, tmp_path):

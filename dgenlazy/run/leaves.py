@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..config import Array, flag, real_array
+from ..config import Array, flag, real_array, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data, Spec, Value, checked
+from . import memory
 
 
 def number(name: str, value: Any) -> float:
@@ -25,17 +27,38 @@ def of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
     return array.shape[batched:]
 
 
-def parameter(name: str, x: Any, requires_grad: bool, low: Array | None, high: Array | None, batched: bool) -> Data:
-    if isinstance(x, Value):
-        raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
-    bounds = (
+def shape(name: str, given: Any) -> tuple[int, ...]:
+    lengths = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    out = tuple(whole_number(f"{name}: shape", n) for n in lengths)
+    memory.needs(name, out)
+    return out
+
+
+def bounds(name: str, low: Array | None, high: Array | None) -> tuple[float, float]:
+    out = (
         -np.inf if low is None else number(f"{name}: min", low),
         np.inf if high is None else number(f"{name}: max", high),
     )
-    if not bounds[0] < bounds[1]:
+    if not out[0] < out[1]:
         raise ArgumentError(f"{name}: min={low!r} is not below max={high!r}")
+    return out
+
+
+def parameter(name: str, x: Any, requires_grad: bool, low: Array | None, high: Array | None, batched: bool) -> Data:
+    if isinstance(x, Value):
+        raise ArgumentError(f"{name}: takes a number, got a {type(x).__name__}")
+    inside = bounds(name, low, high)
     array = real_array(name, x) if flag(f"{name}: batched", batched) else np.array(number(name, x), np.float32)
     if array.ndim != batched:
         raise ShapeError(f"{name}: batched=True takes one number for each example, got shape {array.shape}")
-    array = checked(name, array, requires_grad, *bounds)
-    return Data(Spec((), True), array, *bounds, requires_grad=requires_grad)
+    array = checked(name, array, requires_grad, *inside)
+    return Data(Spec((), True), array, *inside, requires_grad=requires_grad)
+
+
+def parameters(name: str, x: Any, low: Array | None, high: Array | None) -> Data:
+    """An array of them, all inside the same bounds."""
+    if isinstance(x, Value):
+        raise ArgumentError(f"{name}: takes numbers, got a {type(x).__name__}")
+    inside = bounds(name, low, high)
+    array = checked(name, real_array(name, x), True, *inside)
+    return Data(Spec(array.shape), array, *inside, requires_grad=True)

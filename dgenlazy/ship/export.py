@@ -60,10 +60,11 @@ def export(
     `gate` a keyboard. What is moved gets there within 20 ms.
 
     A plug-in is that file with a wrapper, built by the C compiler that `dg.compile` takes; it refuses a sample rate that it is
-    not for. Parameters are its controls: numbers with bounds, like those of `Signal.param(..., min=..., max=...)`. One that is
-    moved goes there in 20 ms, in steps of 64 frames, but at once before the first frame. `.lv2` is a bundle: a folder of two
-    texts, the library, and all of its C. `.clap` is one library (a folder on macOS), with its state, its latency, and notes
-    where there are parameters `freq` and `gate`, and perhaps `velocity`: the newest key that is down sounds, at once.
+    not for. Parameters are its controls, which take bounds, as in `Signal.param(..., min=..., max=...)`; of an array, as of
+    `Tensor.param(...)`, each element is one, `gain[0]`, `gain[1]`, ..., at most 128. One that is moved goes there in 20 ms, in
+    steps of 64 frames, but at once before the first frame. `.lv2` is a bundle: a folder of two texts, the library, and all of
+    its C. `.clap` is one library (a folder on macOS), with its state, its latency, and notes where there are parameters `freq`
+    and `gate`, and perhaps `velocity`: the newest key that is down sounds, at once.
 
     Args:
         outputs: A value, or a dict, list or tuple of values.

@@ -73,7 +73,7 @@ def _manifest(name: str, uri: str, end: str) -> str:
 
 def _description(made: Source, held: list[Control], uri: str, title: str) -> str:
     """What the plug-in is, and its ports: audio, controls, latency, in the order of `lv2.c`."""
-    symbols = {c.name for c in held}
+    symbols = {c.symbol for c in held}
     ports = [_audio("Input", *_unique(symbols, name, shown)) for name, shown in _channels(made)]
     ports += [_audio("Output", *_unique(symbols, name, shown)) for name, shown in _outputs(made)]
     ports += [_control(c) for c in held]
@@ -129,7 +129,7 @@ def _audio(way: str, symbol: str, shown: str) -> str:
 def _control(c: Control) -> str:
     lines = [
         "a lv2:ControlPort , lv2:InputPort",
-        f"lv2:symbol {_text(c.name)}",
+        f"lv2:symbol {_text(c.symbol)}",
         f"lv2:name {_text(c.name)}",
         *[f"lv2:{name} {_number(x)}" for name, x in (("default", c.first), ("minimum", c.low), ("maximum", c.high))],
     ]

@@ -22,16 +22,24 @@ _BEGIN, _END = '\n#ifdef __cplusplus\nextern "C" {\n#endif\n\n', "\n#ifdef __cpl
 _ZIG = re.compile(r"(x86_64|x86|aarch64|arm|riscv64|powerpc64le)-(linux|windows|macos)([.\d]*)(-[a-z0-9.]+)?")
 
 
+MOST = 128  # elements of an array that hosts move
+
+
 class Control(NamedTuple):
-    """A parameter as a host sees it.
+    """A parameter as a host sees it: a number, or one element of an array.
 
     Attributes:
+        name: For people: `gain`, or `gain[0]`.
+        symbol: The same as an identifier, unlike that of any other.
+        place: Where it is in the struct, as C.
         identity: A number that stays whatever other parameters come and go.
         low, high, first: Its bounds, and where it begins.
         unit: Text.
     """
 
     name: str
+    symbol: str
+    place: str
     identity: int
     low: np.float32
     high: np.float32
@@ -45,22 +53,33 @@ class Control(NamedTuple):
 
 
 def controls(made: Source, units: Mapping[str, str] | None) -> list[Control]:
-    """All parameters.
+    """All parameters, of arrays each element, in C order.
 
     Raises:
-        ArgumentError: one is no number between bounds, which hosts must know.
+        ArgumentError: one has no bounds, which hosts must know, or an array has too many elements.
     """
     out: dict[int, Control] = {}
+    symbols = set(made.step.params)
     for name, leaf in made.step.params.items():
-        if leaf.spec.shape != ():
-            raise ArgumentError(f"export: params: {name!r} is an array, which no knob moves; leave it out: it becomes a table")
-        low, high, first = np.float32(leaf.low), np.float32(leaf.high), np.float32(np.asarray(leaf.array))
+        low, high, first = np.float32(leaf.low), np.float32(leaf.high), np.ravel(np.asarray(leaf.array, np.float32))
+        if first.size > MOST:
+            raise ArgumentError(
+                f"export: params: {name!r} has {first.size} elements; a plug-in has at most {MOST} of one array"
+            )
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ArgumentError(f"export: params: {name!r} has no bounds, which a plug-in needs: param(..., min=..., max=...)")
-        identity = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little") >> 1
-        while identity in out:
-            identity += 1
-        out[identity] = Control(name, identity, low, high, np.clip(first, low, high), (units or {}).get(name, ""))
+        for i, x in enumerate(first):
+            shown, symbol, place = name, name, f"offsetof({made.name}_t, {name})"
+            if leaf.spec.shape != ():
+                shown, symbol, place = f"{name}[{i}]", f"{name}_{i}", f"{place} + {i} * sizeof(float)"
+                while symbol in symbols:
+                    symbol += "_"
+                symbols.add(symbol)
+            identity = int.from_bytes(hashlib.sha256(shown.encode()).digest()[:4], "little") >> 1
+            while identity in out:
+                identity += 1
+            unit = (units or {}).get(name, "")
+            out[identity] = Control(shown, symbol, place, identity, low, high, np.clip(x, low, high), unit)
     return list(out.values())
 
 
@@ -69,8 +88,7 @@ def wrapped(made: Source, held: list[Control], template: str, **given: str) -> s
     rows = []
     for c in held:
         bounds = ", ".join(literal(x, "float32") for x in (c.low, c.high, c.first))
-        place = f"offsetof({made.name}_t, {c.name})"
-        rows.append(f"    {{{text(c.name)}, {c.identity}u, {place}, {bounds}, {text(c.unit)}, {_decimals(c)}}},")
+        rows.append(f"    {{{text(c.name)}, {c.identity}u, {c.place}, {bounds}, {text(c.unit)}, {_decimals(c)}}},")
     given = {"COUNT": str(len(held)), "ROWS": "\n".join(rows), **given}
     body = "\n".join((Path(__file__).parent / file).read_text(encoding="utf-8") for file in ("ramps.c", template))
     tokens = rf"\b(?:NAME_|(?:{'|'.join(given)})\b)"
