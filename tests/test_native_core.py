@@ -361,6 +361,53 @@ def test_what_ticks_seldom_runs_only_then(tmp_path):
     assert spent[0] < 0.25 * spent[1], spent  # 1/64 and what copying costs
 
 
+# What is known of places and of chains.
+
+
+def test_places_that_are_always_inside_are_not_tested_again():
+    echo = dg.feedback(lambda y: Signal.input(0) + 0.5 * y.delay(100))
+    text = native.source(echo, None, "v").file.text
+    assert "dg_place" not in text
+    assert "DG_NAN :" not in text
+    moving = native.source(Signal.input(0).delay(Signal.input(1), max_delay=32), None, "v").file.text
+    assert "dg_place" in moving  # who knows what comes in
+
+
+def test_a_state_with_a_place_that_is_outside_is_refused():
+    player = dg.compile(dg.feedback(lambda y: Signal.input(0) + 0.5 * y.delay(100)))
+    player.process(np.ones(10, np.float32))
+    kept = player.state
+    at = next(i for i, row in enumerate(player.manifest["state"]) if row["dtype"] == "int32")
+    for wild in (-1, 1 << 20):
+        with pytest.raises(dg.ArgumentError, match=f"is {wild}, which is not within 0 and"):
+            player.state = (*kept[:at], np.int32(wild), *kept[at + 1 :])
+    player.state = kept
+
+
+def test_a_table_of_one_row_is_that_row_wherever_it_is_read():
+    y = Tensor([[3.0, -1.0]]).peek_row(Signal.input(0), mode="wrap")
+    x = np.array([0.0, 0.5, 7.25, -2.0], np.float32)
+    np.testing.assert_array_equal(dg.compile(y).process(x), np.tile(np.float32([3, -1]), (4, 1)))
+
+
+@pytest.mark.parametrize("cutoff", [1e-6, 1e-4, 0.1, 0.4, 1.0])
+def test_a_smoother_arrives_however_slow_it_is(cutoff):
+    frames = 200_000
+    got = dg.compile(Signal.input(0).onepole(cutoff)).process(np.ones(frames, np.float32))
+    want = -np.expm1(np.log1p(-float(np.float32(cutoff))) * np.arange(1, frames + 1)) if cutoff < 1 else np.ones(frames)
+    np.testing.assert_allclose(got, want, atol=3e-7)
+
+
+@pytest.mark.parametrize("q", [0.7, 20.0])
+@pytest.mark.parametrize("op", ["biquad", "svf"])
+def test_filters_whose_chains_are_shortened_are_as_exact(op, q):
+    DGen.sample_rate = cases.RATE
+    cutoff, x = Signal.param(30.0, min=20.0, max=20000.0), noise(20_000)
+    y = getattr(Signal.input(0), op)(cutoff, q)
+    got = dg.compile(y, params={"cutoff": cutoff}).process(x)
+    assert distance(got, stepped(y, {0: x}, len(x))) < 1e-6
+
+
 # Fourier transforms.
 
 SIZES = [1, 2, 3, 4, 5, 6, 8, 12, 14, 16, 22, 30, 49, 64, 97, 100, 128, 210, 262, 1024]

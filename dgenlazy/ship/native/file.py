@@ -12,6 +12,7 @@ from ...errors import ArgumentError
 from ...graph import Data
 from ...version import __version__
 from . import library
+from .chains import shorten
 from .expressions import C_TYPES, literal
 from .loops import Order, emit
 from .step import Step
@@ -49,11 +50,13 @@ class CFile(NamedTuple):
         text: Of the file.
         fields: All members, in order.
         states: Which of them are the state: all that goes on from frame to frame but their count.
+        places: Of those that say where something is: the least and the largest that they can be, which nothing tests again.
     """
 
     text: str
     fields: list[Field]
     states: list[str]
+    places: dict[str, tuple[int, int]]
 
 
 def identifier(what: str, name: Any) -> str:
@@ -66,7 +69,9 @@ def identifier(what: str, name: Any) -> str:
 
 def written(step: Step, name: str, seed: int, units: Mapping[str, str], math: str) -> CFile:
     """The file of a step."""
-    order, text = Order(step), Text(name, step.channels)
+    shorten(step)
+    order = Order(step)
+    text = Text(name, step.channels, order.ranges)
     first = [v.seen()[0] for v in step.start]
     read = {a.seen()[0] for task in order.frame if isinstance(task, Value) for a in task.args}
     read |= {v.seen()[0] for v in (*step.outputs, *step.after)} | set(first)
@@ -109,7 +114,13 @@ def written(step: Step, name: str, seed: int, units: Mapping[str, str], math: st
         library.used(body, math),
         '\n#ifdef __cplusplus\nextern "C" {\n#endif\n',
     ]
-    return CFile("\n".join([*head, body, "#ifdef __cplusplus\n}\n#endif\n"]), fields, [f.name for f in states])
+    return CFile(
+        "\n".join([*head, body, "#ifdef __cplusplus\n}\n#endif\n"]), fields, [f.name for f in states], _places(order, step)
+    )
+
+
+def _places(order: Order, step: Step) -> dict[str, tuple[int, int]]:
+    return {f"dg_s{i}": order.ranges.of(v) for i, v in enumerate(step.state) if v.dtype == "int32" and v.size}
 
 
 def _reset(text: Text, step: Step) -> list[str]:

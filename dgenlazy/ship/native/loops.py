@@ -12,6 +12,7 @@ from . import transform
 from .blocks import BLOCKS
 from .expressions import C_TYPES, expression, literal
 from .nests import NESTS, place, starts, update
+from .ranges import Ranges
 from .step import Step
 from .text import Text, index, is_prepared, kept
 from .value import FRAME, Value
@@ -37,10 +38,13 @@ class Order:
     Attributes:
         prepared, frame: The tasks of each.
         rings: States that are written in place, by what writes them: their update has no other reader.
+        ranges: What whole numbers can be.
     """
 
     def __init__(self, step: Step):
-        live = _live((*step.outputs, *step.after, *step.start))
+        self.ranges = Ranges(step.made.values, list(zip(step.state, step.start, step.after)))
+        self._decided(step.made.values)
+        live, unread = _read(step)
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
         for v in made:
             needs_form(v)
@@ -55,7 +59,7 @@ class Order:
         writes = []
         leaving = {v.seen()[0] for v in step.outputs}
         for i, (before, after) in enumerate(zip(step.state, step.after)):
-            if after is before or after is step.kept.get(i) or not before.size:
+            if after is before or after is step.kept.get(i) or i in unread or not before.size:
                 continue
             updates = after.prim == "dynamic_update_slice" and after.args[0] in (before, step.kept.get(i)) and before.size > 1
             # Where both what it was and what it is are read, readers might wait for each other.
@@ -66,6 +70,15 @@ class Order:
                 writes.append(Write(i, before, after))
         self.written: set[int] = {w.number for w in writes}
         self.frame: list[Task] = [*frame, *writes]
+
+    def _decided(self, made: Sequence[Value]) -> None:
+        """A choice that always goes one way is what it chooses."""
+        for v in made:
+            if v.prim == "select_n":
+                test, *ways = v.args
+                least, most = self.ranges.of(test)
+                if least == most and 0 <= most < len(ways) and ways[most].shape == v.shape:
+                    v.prim, v.params, v.args = "copy", {}, (ways[most],)
 
     def before(self, task: Task) -> set[Any]:
         """What must be done before a task: its arguments, and where it writes a state, all that reads it."""
@@ -91,6 +104,16 @@ def needs_form(v: Value) -> None:
         raise ArgumentError(f"export: {v.op}: the primitive {v.prim} of {v.args[0].dtype} has no form in C")
 
 
+def _read(step: Step) -> tuple[set[Value], set[int]]:
+    """What is read at all, and the states that are not, which stay as they are."""
+    live = _live((*step.outputs, *step.start, *[step.after[i] for i in step.kept]))
+    unread = set(range(len(step.state))) - step.kept.keys()
+    while read := {i for i in unread if step.state[i] in live}:
+        live |= _live([step.after[i] for i in read])
+        unread -= read
+    return live, unread
+
+
 def _live(roots: Iterable[Value]) -> set[Value]:
     found: set[Value] = set()
     stack = list(roots)
@@ -106,9 +129,9 @@ def emit(text: Text, order: Order, tasks: Sequence[Task]) -> None:
     """Write all tasks."""
     inside = set(tasks)
     before = {task: order.before(task) & inside for task in tasks}
-    readers: dict[Task, list[Task]] = {task: [] for task in tasks}
-    for task, first in before.items():
-        for other in first:
+    readers: dict[Any, list[Task]] = {task: [] for task in tasks}
+    for task in tasks:
+        for other in {a.seen()[0] for a in _arguments(task)} & inside:
             readers[other].append(task)
     left = dict.fromkeys(tasks)
     while left:
@@ -246,8 +269,8 @@ def _gathered(text: Text, n: Value, at: Sequence[str]) -> str:
         asked, most = text.read(indices, [*batch, str(i)]), x.shape[axis] - sizes[axis]
         found = f"g{n.number}_{axis}" if most else "0"
         if most:
-            text.put(f"const int {found} = {place(asked, indices.dtype, most)};")
-        if "FILL" in str(n.params["mode"]):
+            text.put(f"const int {found} = {place(text, indices, asked, most)};")
+        if "FILL" in str(n.params["mode"]) and not text.ranges.inside(indices, most):
             tests.append(f"{asked} == ({C_TYPES[indices.dtype]}){found}")
         places[axis] = found if places[axis] == "0" else f"({found} + {places[axis]})"
     value = text.read(x, places)

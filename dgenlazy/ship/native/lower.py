@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import ArgumentError
 from . import regions, transform
 from .noise import random
-from .value import CONSTANT, TYPES, Key, Region, Value, everywhere, part, view_of
+from .value import PREPARED, TYPES, Key, Region, Value, everywhere, part, view_of
 from .views import LOOKS, View, dense, spread
 
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call", "custom_lin"}
@@ -105,7 +105,7 @@ class Instructions:
     def placed(self, node: Value, parts: Sequence[Value]) -> None:
         """A loop or branch, and the parts of what it makes, are computed as often as what it reads."""
         for v in (node, *parts):
-            v.level = max((a.level for a in node.args), default=CONSTANT)
+            v.level = max([PREPARED, *[a.level for a in node.args]])
 
     def traced(self, fn: Callable[..., Any], *args: Any) -> Any:
         """What `fn(rate, *args)` returns, a tree of values, for arguments that are trees of values."""
@@ -262,7 +262,7 @@ class Instructions:
                 neutral = truth is not None and other.dtype == "bool" and bool(truth) == (name in ("and", "eq"))
                 if neutral and other.shape == shape:
                     return other
-        rest: Any = {"prim": name, "params": params, "args": args, "level": max(v.level for v in args)}
+        rest: Any = {"prim": name, "params": params, "args": args, "level": max(PREPARED, *[v.level for v in args])}
         return self._once(
             (name, tuple([v.number for v in args]), shape, dtype, _told(params)), lambda: self.new(shape, dtype, **rest)
         )

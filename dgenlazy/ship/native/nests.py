@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,13 @@ def _reduced(text: Text, n: Value, name: str) -> None:
         if how == "sum" and n.dtype == "float32" and len(inner) == 1 and x.shape[inner[0]] >= _LANES:
             _in_lanes(text, n, name, x, inner[0], place, at)
             return
+        if how == "sum" and len(inner) == 1:
+            each = [
+                text.read(x, [place.get(k, str(r) if k == inner[0] else "0") for k in range(len(x.shape))])
+                for r in range(x.shape[inner[0]])
+            ]
+            text.put(f"{text.target(name, n, at)} = {_short(n.dtype, each)};")
+            return
         with text.block():
             text.put(f"{C_TYPES[n.dtype]} a = {_first(how, n.dtype)};")
             if x.size:
@@ -51,6 +59,11 @@ def _reduced(text: Text, n: Value, name: str) -> None:
 
 
 _LANES = 8
+
+
+def _short(dtype: str, terms: Sequence[str]) -> str:
+    """A sum of a few terms."""
+    return ft.reduce(ft.partial(_joined, "sum", dtype), terms)
 
 
 def _in_lanes(text: Text, n: Value, name: str, x: Value, axis: int, place: dict[int, str], at: Sequence[str]) -> None:
@@ -133,15 +146,23 @@ def _padded(text: Text, n: Value, name: str) -> None:
 def _dot(text: Text, n: Value, name: str) -> None:
     (left, right), ((lc, rc), (lb, rb)) = n.args, n.params["dimension_numbers"]
     free = [[k for k in range(len(x.shape)) if k not in (*c, *b)] for x, c, b in ((left, lc, lb), (right, rc, rb))]
+    lengths, common = [left.shape[k] for k in lc], len(lb)
+
+    def product(at: Sequence[str], r: Sequence[str]) -> str:
+        of_left = dict(zip((*lb, *free[0], *lc), (*at[: common + len(free[0])], *r)))
+        of_right = dict(zip((*rb, *free[1], *rc), (*at[:common], *at[common + len(free[0]) :], *r)))
+        factors = [text.read(x, [of[k] for k in range(len(x.shape))]) for x, of in ((left, of_left), (right, of_right))]
+        return _joined("prod", n.dtype, *factors)
+
+    if len(lengths) == 1 and 0 < lengths[0] < _LANES:
+        with text.loops(n.shape) as at:
+            text.put(f"{text.target(name, n, at)} = {_short(n.dtype, [product(at, [str(r)]) for r in range(lengths[0])])};")
+        return
     with text.loops(n.shape) as at, text.block():
         text.put(f"{C_TYPES[n.dtype]} a = {literal(0, n.dtype)};")
-        with text.loops([left.shape[k] for k in lc], "r") as r:
-            common = len(lb)
-            of_left = dict(zip((*lb, *free[0], *lc), (*at[: common + len(free[0])], *r)))
-            of_right = dict(zip((*rb, *free[1], *rc), (*at[:common], *at[common + len(free[0]) :], *r)))
-            factors = [text.read(x, [of[k] for k in range(len(x.shape))]) for x, of in ((left, of_left), (right, of_right))]
+        with text.loops(lengths, "r") as r:
             if left.size and right.size:
-                text.put(f"a = {_joined('sum', n.dtype, 'a', _joined('prod', n.dtype, *factors))};")
+                text.put(f"a = {_joined('sum', n.dtype, 'a', product(at, r))};")
         text.put(f"{text.target(name, n, at)} = a;")
 
 
@@ -175,12 +196,15 @@ def starts(text: Text, n: Value, given: Sequence[Value], shape: Sequence[int], s
             out.append(str(min(max(int(known), 0), length - size)) if length > size else "0")
             continue
         out.append(f"d{n.number}_{axis}")
-        text.put(f"const int {out[-1]} = {place(text.read(start, []), start.dtype, length - size)};")
+        text.put(f"const int {out[-1]} = {place(text, start, text.read(start, []), length - size)};")
     return out
 
 
-def place(at: str, dtype: str, most: int) -> str:
-    return f"dg_place{'_u' if dtype == 'uint32' else ''}({at}, {most})"
+def place(text: Text, asked: Value, at: str, most: int) -> str:
+    """The element `at` of what is asked for, or the nearest place that is inside."""
+    if text.ranges.inside(asked, most):
+        return at if asked.dtype == "int32" else f"(int){at}"
+    return f"dg_place{'_u' if asked.dtype == 'uint32' else ''}({at}, {most})"
 
 
 def update(text: Text, n: Value, name: str, stays: bool = False) -> None:
@@ -223,7 +247,7 @@ def _scattered(text: Text, n: Value, name: str) -> None:
         for i, axis in enumerate(numbers.scatter_dims_to_operand_dims):
             asked = text.read(indices, [*batch, str(i)])
             most = x.shape[axis] - (updates.shape[window[axis]] if axis in window else 1)
-            text.put(f"const int p{axis} = {place(asked, indices.dtype, most)};")
+            text.put(f"const int p{axis} = {place(text, indices, asked, most)};")
             tests.append(f"{asked} == ({C_TYPES[indices.dtype]})p{axis}")
             places[axis] = f"p{axis}" if places[axis] == "0" else f"({places[axis]} + p{axis})"
         target, new = text.target(name, n, places), text.read(updates, at)

@@ -305,6 +305,10 @@ def _assign(memory: np.ndarray, rows: Sequence[Mapping[str, Any]], arrays: Any) 
     if [(x.shape, x.dtype.name) for x in arrays] != [(tuple(r["shape"]), r["dtype"]) for r in rows]:
         raise ShapeError("state: the arrays are not of the shapes and types that manifest['state'] lists")
     for row, x in zip(rows, arrays):
+        low, high = row.get("within", (-np.inf, np.inf))
+        if x.size and not (low <= x.min() and x.max() <= high):
+            raise ArgumentError(f"state: {row['name']} is {x.tolist()}, which is not within {low} and {high}")
+    for row, x in zip(rows, arrays):
         memory[row["field"]] = x.reshape(memory[row["field"]].shape)
 
 
@@ -316,6 +320,8 @@ def _manifest(made: Source) -> dict[str, Any]:
         if v.size:
             name = f"{lines[of] if of >= 0 else 'held'}.{i}"
             state.append({"name": name, "shape": list(v.shape), "dtype": v.dtype, "field": f"dg_s{i}", "of": of})
+            if f"dg_s{i}" in made.file.places:
+                state[-1]["within"] = list(made.file.places[f"dg_s{i}"])
     return {
         "sample_rate": made.rate,
         "sample_rates": list(made.rates),

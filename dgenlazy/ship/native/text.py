@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .expressions import C_TYPES, literal
+from .ranges import Ranges
 from .value import PREPARED, Value
 from .views import dense
 
@@ -16,8 +17,8 @@ _ON_STACK = 256  # elements of an array that is needed for one frame; larger one
 class Text:
     """C of one function body, and what it needs beside: tables, fields, locals of state."""
 
-    def __init__(self, name: str, channels: dict[int, tuple[tuple[int, ...], int]]):
-        self.name, self.channels = name, channels
+    def __init__(self, name: str, channels: dict[int, tuple[tuple[int, ...], int]], ranges: Ranges):
+        self.name, self.channels, self.ranges = name, channels, ranges
         self.lines: list[str] = []
         self.indent = 1
         self.tables: dict[Value, str] = {}
