@@ -91,6 +91,16 @@ def test_lanes_meet_lanes_of_taps():
     np.testing.assert_allclose(streamed(y, [100] * 3), y.realize(), atol=1e-5)
 
 
+@pytest.mark.parametrize("loud", [1e-3, 1e4])
+def test_lanes_of_many_taps_are_streamed_as_the_whole_run_however_loud(loud):
+    x, h = loud * noise(2300, 2, 1), np.stack([decaying(1500), np.zeros(1500), 1e-3 * decaying(1500)], 1)
+    x[:, 1] *= np.arange(2300)[:, None] > 1500
+    y = streamed(Signal.from_samples(x).fir(h), [100] * 23)
+    for i in range(2):
+        for j in range(3):
+            assert np.abs(y[:, i, j] - exactly(x[:, i, 0], h[:, j])).max() <= bound(x[:, i, 0], h[:, j])
+
+
 @pytest.mark.parametrize("taps", [3, 200, 2000])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_what_is_not_finite_is_heard_from_its_frame_on_as_long_as_the_taps_and_nowhere_else(taps, wrong):

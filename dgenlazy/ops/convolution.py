@@ -26,13 +26,18 @@ def good_size(least: int) -> int:
     return min(m << max(0, (-(-least // m) - 1).bit_length()) for m in (8, 9, 10, 12, 15))
 
 
-def convolved(x: Any, taps: Any, fft: bool) -> Any:
-    """`(n, *lanes)` and `(k, *lanes)` -> `(n - k + 1, *lanes)`: the convolution where all taps lie on the signal."""
+def convolved(x: Any, taps: Any, fft: bool, once: bool = False) -> Any:
+    """`(n, *lanes)` and `(k, *lanes)` -> `(n - k + 1, *lanes)`: the convolution where all taps lie on the signal.
+
+    With `once`, many of both, and in one transform.
+    """
     count, frames = len(taps), len(x) - len(taps) + 1
     lanes = jnp.broadcast_shapes(x.shape[1:], taps.shape[1:])
     x, taps = (y.reshape(len(y), *(1,) * (len(lanes) + 1 - y.ndim), *y.shape[1:]) for y in (x, taps))
     if not frames or 0 in lanes:
         return jnp.zeros((frames, *lanes), jnp.result_type(x, taps))
+    if once and fft:
+        return _by_transform(x, taps, frames, _in_one)
     if count <= _FEW:
         return sum(taps[k] * x[count - 1 - k :][:frames] for k in range(count))
     if frames == 1:
@@ -62,14 +67,14 @@ def _directly(x: Any, taps: Any, frames: int) -> Any:
     return jax.vmap(one, 1, 1)(x, taps).reshape(frames, *lanes)
 
 
-def _by_transform(x: Any, taps: Any, frames: int) -> Any:
+def _by_transform(x: Any, taps: Any, frames: int, how: Callable[..., Any] | None = None) -> Any:
     """By Fourier transforms. What is not finite is kept out of them, where it would reach frames before it.
 
     Source: T. G. Stockham, High-speed convolution and correlation, 1966 ("overlap-save").
     """
     count = len(taps)
     wrong = ~jnp.isfinite(x)
-    y = _transformed(jnp.where(wrong, 0, x), taps, count, frames)
+    y = (how or _transformed)(jnp.where(wrong, 0, x), taps, count, frames)
 
     def marked(y):
         before = jnp.pad(jnp.cumsum(wrong, 0, dtype=jnp.int32), [(1, 0)] + [(0, 0)] * (x.ndim - 1))
@@ -94,6 +99,21 @@ def _transformed(x: Any, taps: Any, count: int, frames: int) -> Any:
     return y.reshape(-1, *y.shape[2:])[:frames]
 
 
+def _in_one(x: Any, taps: Any, count: int, frames: int) -> Any:
+    """Both as one complex signal, made equally loud: on a CPU half of the time of real transforms."""
+    size, lanes = good_size(len(x)), jnp.broadcast_shapes(x.shape[1:], taps.shape[1:])
+    x, taps = (jnp.moveaxis(jnp.broadcast_to(y, (len(y), *lanes)), 0, -1) for y in (x, taps))
+    loud, other = (lax.stop_gradient(jnp.abs(y).max(-1, keepdims=True)) for y in (x, taps))
+    heard = (loud > 0) & (other > 0)
+    ratio = jnp.where(heard, loud, 1) / jnp.where(heard, other, 1)
+    x, taps = (jnp.pad(y, [(0, 0)] * len(lanes) + [(0, size - y.shape[-1])]) for y in (x, taps * ratio))
+    spectrum = jnp.fft.fft(lax.complex(x, taps))
+    mirrored = jnp.conj(jnp.roll(spectrum[..., ::-1], 1, -1))
+    y = jnp.fft.ifft((spectrum**2 - mirrored**2) * -0.25j).real / ratio
+    y = jnp.where(heard, y, y - lax.stop_gradient(y))  # silence, which has slopes
+    return jnp.moveaxis(y[..., count - 1 : count - 1 + frames], -1, 0)
+
+
 def _parts(count: int) -> tuple[int, ...]:
     """Where the parts of so many taps begin, but the first, which begins at 0."""
     return tuple(part for part in _PARTS if part < count)
@@ -102,16 +122,21 @@ def _parts(count: int) -> tuple[int, ...]:
 def _at_rest(x: Any, taps: Any) -> Any:
     """What the filter remembers: the frames before, the latest last. Of many taps, a ring of them, and what later frames hear.
 
-    The next frame's place in the ring is `at`. Of each part, `heard` is what it adds to the frames of the block, as long as
-    the part begins, that the next frame lies in, if that is `known`.
+    `heard` is of each part, one after the other, what it adds to the frames of the block, as long as the part begins, that the
+    next frame lies in. `at` is the next frame's place in the ring, and for each part 1 where what is heard is known. There are
+    as few arrays as can be, for in a short block each takes as long as thousands of frames.
     """
     count, parts = len(taps), _parts(len(taps))
     line = zeros(x, taps[0])
     if not parts:
         return jnp.zeros((count - 1, *x.shape), line.dtype)
-    ring = jnp.zeros((-(-(count + 2 * parts[-1]) // parts[-1]) * parts[-1], *x.shape), line.dtype)
-    heard = tuple(jnp.zeros((part, *line.shape), line.dtype) for part in parts)
-    return {"ring": ring, "at": jnp.int32(0), "heard": heard, "known": (jnp.bool_(True),) * len(parts)}
+    ring = -(-(count + 2 * parts[-1]) // parts[-1]) * parts[-1]
+    at = jnp.array([0] + [1] * len(parts), jnp.int32)
+    return {
+        "at": at,
+        "heard": jnp.zeros((sum(parts), *line.shape), line.dtype),
+        "ring": jnp.zeros((ring, *x.shape), line.dtype),
+    }
 
 
 def _past(state: Any, at: Any, frames: int) -> Any:
@@ -128,15 +153,16 @@ def _gone_on(state: Any, x: Any) -> Any:
     """The state after more frames; what is heard in a block that begins among them is not known."""
     if not isinstance(state, dict):
         return jnp.concatenate([state, x])[len(x) :]
-    ring, frames = state["ring"], len(x)
+    ring, frames, at = state["ring"], len(x), state["at"][0]
     if frames == 1:
-        ring = lax.dynamic_update_slice_in_dim(ring, x, state["at"], 0)
+        ring = lax.dynamic_update_slice_in_dim(ring, x, at, 0)
     else:
         kept = min(frames, len(ring))
-        at = (state["at"] + np.arange(frames - kept, frames, dtype=np.int32)) % len(ring)
-        ring = ring.at[at].set(x[frames - kept :], unique_indices=True)
-    known = tuple(k & (state["at"] % len(heard) + frames < len(heard)) for k, heard in zip(state["known"], state["heard"]))
-    return {**state, "ring": ring, "at": (state["at"] + frames) % len(ring), "known": known}
+        places = (at + np.arange(frames - kept, frames, dtype=np.int32)) % len(ring)
+        ring = ring.at[places].set(x[frames - kept :], unique_indices=True)
+    parts = np.array(_PARTS[: len(state["at"]) - 1], np.int32)
+    known = jnp.where(at % parts + frames < parts, state["at"][1:], 0)
+    return {**state, "ring": ring, "at": jnp.concatenate([((at + frames) % len(ring))[None], known])}
 
 
 class Finite(Recurrence):
@@ -158,7 +184,7 @@ class Finite(Recurrence):
         x = x.astype((state["ring"] if long else state).dtype)
         if long and not specs[1].varies and frames < len(taps) // 4:
             return _short(state, x, taps, ctx.fft)
-        joined = jnp.concatenate([_past(state, state["at"], specs[1].shape[0] - 1) if long else state, x])
+        joined = jnp.concatenate([_past(state, state["at"][0], specs[1].shape[0] - 1) if long else state, x])
         y = _moving(joined, taps) if specs[1].varies else convolved(joined, taps, ctx.fft)
         return _gone_on(state, x), y
 
@@ -169,35 +195,37 @@ def _short(state: Any, x: Any, taps: Any, fft: bool) -> Any:
     Source: W. G. Gardner, Efficient convolution without input-output delay, JAES 43(3), 1995.
     """
     parts, frames, after = _parts(len(taps)), len(x), _gone_on(state, x)
+    at, places = state["at"][0], [sum(parts[:i]) for i in range(len(parts))]
     first = next((i for i, part in enumerate(parts) if part >= frames), len(parts))
     near = [*parts, len(taps)][first]
-    y = convolved(jnp.concatenate([_past(state, state["at"], near - 1), x]), taps[:near], fft)
+    y = convolved(jnp.concatenate([_past(state, at, near - 1), x]), taps[:near], fft)
     kept = range(first, len(parts))
-    into = [state["at"] % part for part in parts]
-    over = [place + frames >= part for place, part in zip(into, parts)]  # the block reaches the next one as long as the part
-
-    def go_on(heard):
-        return heard, sum(lax.dynamic_slice_in_dim(heard[i], into[i], frames) for i in kept)
-
-    def begin(heard):
-        heard, total = list(heard), 0
-        for i, end in zip(kept, (*parts[first + 1 :], len(taps))):
-
-            def hear(begin, i=i, end=end):
-                return convolved(_past(after, begin, end - 1), taps[parts[i] : end], fft)
-
-            start = state["at"] - into[i]
-            now = lax.cond(state["known"][i], lambda held, _: held, lambda _, start, hear=hear: hear(start), heard[i], start)
-            heard[i] = lax.cond(over[i], lambda _, end, hear=hear: hear(end), lambda now, _: now, now, start + parts[i])
-            total += lax.dynamic_slice_in_dim(jnp.concatenate([now, heard[i]]), into[i], frames)
-        return tuple(heard), total
-
     if not kept:
         return after, y
-    unknown = ft.reduce(jnp.logical_or, [~state["known"][i] for i in kept])
-    heard, later = lax.cond(over[first] | unknown, begin, go_on, state["heard"])
-    known = tuple(jnp.ones_like(k) if i in kept else k for i, k in enumerate(after["known"]))
-    return {**after, "heard": heard, "known": known}, y + later
+
+    def go_on(heard):
+        return heard, sum(lax.dynamic_slice_in_dim(heard, places[i] + at % parts[i], frames) for i in kept)
+
+    def begin(heard):
+        total = 0
+        for i, end in zip(kept, (*parts[first + 1 :], len(taps))):
+            part, into = parts[i], at % parts[i]
+
+            def hear(begin, i=i, end=end):
+                return convolved(_past(after, begin, end - 1), taps[parts[i] : end], fft, once=True)
+
+            now = heard[places[i] :][:part]
+            now = lax.cond(state["at"][1 + i] > 0, lambda now, _: now, lambda _, start, hear=hear: hear(start), now, at - into)
+            over = into + frames >= part  # the block reaches the next one as long as the part
+            then = lax.cond(over, lambda _, end, hear=hear: hear(end), lambda now, _: now, now, at - into + part)
+            heard = heard.at[places[i] : places[i] + part].set(then)
+            total += lax.dynamic_slice_in_dim(jnp.concatenate([now, then]), into, frames)
+        return heard, total
+
+    due = [(state["at"][1 + i] == 0) | (at % parts[i] + frames >= parts[i]) for i in kept]
+    heard, later = lax.cond(ft.reduce(jnp.logical_or, due), begin, go_on, state["heard"])
+    known = after["at"].at[1 + first :].set(1)
+    return {**after, "at": known, "heard": heard}, y + later
 
 
 def _moving(joined: Any, taps: Any) -> Any:
@@ -219,7 +247,7 @@ def _moving(joined: Any, taps: Any) -> Any:
 
 @Finite
 def finite(state, x, taps, *, fft):
-    past = _past(state, state["at"], len(taps) - 1) if isinstance(state, dict) else state
+    past = _past(state, state["at"][0], len(taps) - 1) if isinstance(state, dict) else state
     x = jnp.broadcast_to(x, past.shape[1:])[None].astype(past.dtype)
     return _gone_on(state, x), convolved(jnp.concatenate([past, x]), taps, fft)[0]
 
