@@ -241,3 +241,16 @@ def test_an_error_names_what_was_given_and_what_is_allowed(name):
     make, message = ERRORS[name]
     with pytest.raises((ArgumentError, ShapeError), match=message):
         make(SAMPLES(X))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_dc_loss_is_exact_where_the_mean_is_next_to_nothing(seed):
+    random = np.random.default_rng(seed)
+    x, t = np.float32(random.uniform(-1, 1, (2, 60000, 2)))
+    t += np.float32((np.float64(x) - t).mean(0) + 1e-6)
+    x, t = (np.float64(v) for v in (x, t))
+    want = np.mean((t - x).mean(0) ** 2 / ((t**2).mean(0) + 1e-8))
+    loss = dg.dc_loss(Signal.from_samples(x, requires_grad=True), Signal.from_samples(t))
+    assert float(loss.realize()) == pytest.approx(want, rel=1e-5, abs=0)
+    scaled = dg.dc_loss(Signal.from_samples(x[:5]), Signal.from_samples(x[:5] + [0.0, np.inf]))
+    assert not np.isfinite(scaled.realize())

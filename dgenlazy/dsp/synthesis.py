@@ -17,6 +17,8 @@ from ..errors import ShapeError
 from ..graph import Lists, Number, derivative_of, in_our_modes, lift, outputs_of, parts, pointwise
 from ..ops import added, per_frame, rows_between, sine, times, turned, turning, turns
 
+_SOME = 64  # partials that are added at once
+
 
 def above(bound: Fraction) -> np.float32:
     """The least float32 that is not below a bound: what is compared with it is compared with the bound itself."""
@@ -29,11 +31,19 @@ def audible(freq: Any, bounds: Any, x: Any) -> Any:
     return jnp.where(jnp.abs(freq) >= bounds, jnp.zeros((), x.dtype), x)
 
 
+def _sum(y: Any) -> Any:
+    """Along the last axis. Of many, sums of some are added, however a compiler goes about it: one by one they lose digits."""
+    count = y.shape[-1]
+    if count > 2 * _SOME:
+        whole = count // _SOME * _SOME
+        y = jnp.concatenate([_sum(y[..., :whole].reshape(*y.shape[:-1], -1, _SOME)), y[..., whole:]], -1)
+    return jnp.matmul(y, jnp.ones(y.shape[-1], y.dtype), precision=lax.Precision.HIGHEST)
+
+
 @jax.custom_jvp
 def mixed(amps: Any, waves: Any) -> Any:
     """The sum of `amps * waves` along the last axis: by products of matrices, which CPUs run several times as fast as sums."""
-    y = amps * waves
-    return jnp.matmul(y, jnp.ones(y.shape[-1], y.dtype), precision=lax.Precision.HIGHEST)
+    return _sum(amps * waves)
 
 
 @derivative_of(mixed)

@@ -26,7 +26,6 @@ LIMIT = 1e-5
 WINDOWS = ("hamming", "blackman", "bartlett", "kaiser")
 KNOWN = {  # by the last word of a name
     "perceptual": "auraloss convolves in float32",
-    "dc_loss": "the mean of a difference is next to 0, and summed in float32",
     "defaults": "the filters of pyloudnorm are not those of the standard",
 }
 
