@@ -163,7 +163,15 @@ from .sources import (
     triangle as triangle,
     wavetable as wavetable,
 )
-from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
+from .train import (
+    SGD as SGD,
+    Adam as Adam,
+    Fit as Fit,
+    Optimizer as Optimizer,
+    fit as fit,
+    load_params as load_params,
+    save_params as save_params,
+)
 from .values import (
     Signal as Signal,
     SignalTensor as SignalTensor,
@@ -263,6 +271,7 @@ __all__ = [
     "limiter",
     "linear",
     "load",
+    "load_params",
     "load_state",
     "log",
     "log10",
@@ -295,6 +304,7 @@ __all__ = [
     "reverb",
     "rfft",
     "sample_rate",
+    "save_params",
     "save_state",
     "saw",
     "sd_sdr",

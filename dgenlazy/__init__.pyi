@@ -38,7 +38,15 @@ from .ship import (
     load as load,
 )
 from .sources import sample_rate as sample_rate
-from .train import SGD as SGD, Adam as Adam, Fit as Fit, Optimizer as Optimizer, fit as fit
+from .train import (
+    SGD as SGD,
+    Adam as Adam,
+    Fit as Fit,
+    Optimizer as Optimizer,
+    fit as fit,
+    load_params as load_params,
+    save_params as save_params,
+)
 from .values import Signal as Signal, SignalTensor as SignalTensor, Tensor as Tensor, feedback as feedback
 from .version import __version__ as __version__
 
@@ -1282,6 +1290,7 @@ __all__ = [
     "limiter",
     "linear",
     "load",
+    "load_params",
     "load_state",
     "log",
     "log10",
@@ -1314,6 +1323,7 @@ __all__ = [
     "reverb",
     "rfft",
     "sample_rate",
+    "save_params",
     "save_state",
     "saw",
     "sd_sdr",

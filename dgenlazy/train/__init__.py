@@ -2,3 +2,4 @@
 
 from .fit import Fit as Fit, fit as fit
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
+from .weights import load_params as load_params, save_params as save_params

@@ -1,0 +1,17 @@
+"""Packages that learning takes only in part, and that the package does not need itself."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..errors import BackendError
+
+
+def imported(module: str, what: str, extra: str) -> Any:
+    """A module, or a BackendError that says how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as e:
+        package = module.partition(".")[0]
+        raise BackendError(f'{what}: {package} is not installed ({e}); pip install "dgenlazy[{extra}]"') from None
