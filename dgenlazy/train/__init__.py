@@ -1,5 +1,6 @@
 """How values are learned."""
 
 from .fit import Fit as Fit, fit as fit
+from .gradients import GradCheck as GradCheck, check_grads as check_grads
 from .optim import SGD as SGD, Adam as Adam, Optimizer as Optimizer
 from .weights import load_params as load_params, save_params as save_params
