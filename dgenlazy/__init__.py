@@ -168,10 +168,12 @@ from .train import (
     Adam as Adam,
     Fit as Fit,
     GradCheck as GradCheck,
+    Multistart as Multistart,
     Optimizer as Optimizer,
     check_grads as check_grads,
     fit as fit,
     load_params as load_params,
+    multistart as multistart,
     save_params as save_params,
 )
 from .values import (
@@ -196,6 +198,7 @@ __all__ = [
     "Fit",
     "GradCheck",
     "InputError",
+    "Multistart",
     "NativePlayer",
     "Optimizer",
     "OutOfMemoryError",
@@ -291,6 +294,7 @@ __all__ = [
     "mse",
     "multi_resolution_stft_loss",
     "multi_scale_spectral_loss",
+    "multistart",
     "normalize_harmonics",
     "notes",
     "onepole",

@@ -135,8 +135,8 @@ def fit(
     for callback in callbacks:
         if not callable(callback):
             raise ArgumentError(f"fit: callbacks: {callback!r} is not a function of a Fit")
-    source = Source("fit", loss, over(params, optimizer), count, frames, inputs, batches)
-    rates = Rates(source.params, lr, optimizer, schedule, groups, count)
+    source = Source("fit", loss, over("fit", params, optimizer), count, frames, inputs, batches)
+    rates = Rates("fit", source.params, lr, optimizer, schedule, groups, count)
     run = _Run(source, rates, None if clip is None else above_zero("fit: clip", clip), count)
     saved = Checkpoint(checkpoint, f"{source.part(0).kind} {rates.kind} {run.clip} {keep}")
     before, done, told = run.resume(saved), Fit(source.params), -1
