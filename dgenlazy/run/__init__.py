@@ -17,3 +17,4 @@ from .stage import (
 )
 from .stream import Stream as Stream, flushed as flushed
 from .terms import terms as terms
+from .watch import edges as edges, watched as watched

@@ -40,7 +40,8 @@ class Part(NamedTuple):
 class Source:
     """The loss of every step, and its parameters.
 
-    `loss`, `frames`, `inputs` and `batches` are those of `fit`; `name` is that of the function that was called.
+    `loss`, `frames`, `inputs` and `batches` are those of `fit`; `name` is that of the function that was called. `params` are
+    those that are learned, `leaves` all that hold data of the first step.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Source:
         self._differ: set[int] = set()
         self._ready[0] = self._objective(0)
         graph = self._ready[0].graph
+        self.leaves: list[Any] = graph.arrays
         found = [graph.arrays[i] for i in graph.learned]
         self.params: list[Any] = [promoted(leaf) for leaf in found] if params is None else parameters(name, params)
         for i, p in enumerate(self.params):
