@@ -305,10 +305,14 @@ class Lazy(Methods, AsArray):
     def play(self, frames: int | None = None, *, inputs: Any = None) -> Any:
         """Run it and give a player for a notebook; see `display.player`.
 
-        >>> Signal.noise().play(frames=1000)
-        <IPython.lib.display.Audio object>
+        Args:
+            frames, inputs: As for `realize`, but where nothing has a length it is a second, if that is more than
+                `DGen.default_frame_count`.
+
+        >>> Signal.noise().play()
+        <Player>
         """
-        return display.player(self._alone("play", frames, inputs), runtime.sample_rate())
+        return display.player(self._alone("play", runtime.audible(self.node, frames, inputs), inputs), runtime.sample_rate())
 
     def _alone(self, name: str, frames: int | None, inputs: Any) -> npt.NDArray[np.float32]:
         samples = self.realize(frames, inputs=inputs)

@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from dgenlazy import ArgumentError, BackendError, ShapeError, Signal, Tensor, display
+from dgenlazy import ArgumentError, BackendError, DGen, ShapeError, Signal, Tensor, display, features
 
-pytest.importorskip("matplotlib").use("Agg")
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
 pytest.importorskip("IPython")
 
 
@@ -39,6 +40,59 @@ def test_a_spectrogram_peaks_at_the_frequency_of_a_sine_all_the_time():
     assert (np.argmax(level, axis=0) == 128).all()  # of windows of 1024
 
 
+def constant_q_loop(x, sample_rate, freq, at):
+    """Amplitude of one note at one time, from the definition."""
+    length = min(sample_rate / freq / (2 ** (1 / 12) - 1), len(x))
+    total = weights = 0.0
+    for n in range(-int(length / 2), int(length / 2) + 1):
+        w = 0.5 + 0.5 * np.cos(2 * np.pi * n / length)
+        weights += w
+        total += w * (x[at + n] if 0 <= at + n < len(x) else 0.0) * np.exp(-2j * np.pi * freq * n / sample_rate)
+    return abs(2 * total / weights)
+
+
+def test_a_constant_q_is_what_its_definition_says_at_every_note_and_time():
+    x = np.random.default_rng(0).standard_normal(3000)
+    levels = display.plot(x, 8000.0, "cqt").collections[0]
+    power = 10 ** (np.asarray(levels.get_array()) / 10)
+    notes = 440 * 2.0 ** ((np.arange(len(power)) - 1) / 36 - 45 / 12)
+    assert notes[-1] < 4000 < notes[-1] * 2 ** (3 / 12)
+    wanted = {(i, j): constant_q_loop(x, 8000.0, notes[i], 40 * j) for i in (0, 50, 130, len(power) - 1) for j in (0, 9, 74)}
+    given = np.array([power[at] for at in wanted])
+    wanted = np.square(list(wanted.values()))
+    np.testing.assert_allclose(given / given[0], wanted / wanted[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("note", [-33, 0, 38])
+def test_a_constant_q_peaks_at_the_note_that_is_played(note):
+    freq = 440 * 2 ** (note / 12)
+    ax = display.plot(np.sin(2 * np.pi * freq * np.arange(16000) / 16000), 16000.0, "cqt")
+    level = np.asarray(ax.collections[0].get_array())
+    notes = 440 * 2.0 ** ((np.arange(len(level)) - 1) / 36 - 45 / 12)
+    assert notes[level[:, level.shape[1] // 2].argmax()] == pytest.approx(freq, rel=1e-9)
+    assert ax.get_yticklabels()[1].get_text() in ("C2, 65 Hz", "C3, 131 Hz")
+
+
+@pytest.mark.parametrize("sample_rate", [8000.0, 44100.0])
+def test_a_mel_spectrogram_is_that_of_the_features_in_decibels(sample_rate):
+    x = np.random.default_rng(0).standard_normal(20000)
+    ax = display.plot(x, sample_rate, "mel")
+    level = np.asarray(ax.collections[0].get_array())
+    power = features.mel_spectrogram(x, sample_rate, n_fft=2048, hop=256)[4:].T[:, : level.shape[1]]
+    np.testing.assert_allclose(level, np.maximum(10 * np.log10(power / power.max() + 1e-30), -90), atol=1e-3)
+    assert ax.get_ylabel() == "mel scale (Hz)"
+
+
+def test_a_rate_without_notes_is_an_error():
+    with pytest.raises(ArgumentError, match="half of a sample rate of 60 Hz is below every note"):
+        display.plot(np.zeros(8), 60.0, "cqt")
+
+
+def test_new_pictures_have_a_page_of_their_own_where_the_page_behind_is_seen():
+    with matplotlib.rc_context({"figure.facecolor": (1, 1, 1, 0)}):
+        assert display.plot([0.0], 8000.0).figure.get_facecolor() == (1, 1, 1, 1)
+
+
 @pytest.mark.parametrize("kind", display.PLOTS)
 @pytest.mark.parametrize("frames", [1, 2, 63, 65])
 def test_short_and_silent_runs_are_drawn(kind, frames):
@@ -50,8 +104,9 @@ def test_what_cannot_be_drawn_is_an_error():
         display.plot([0.0], 8000.0, "wave")
     with pytest.raises(ShapeError, match=r"\(0,\) has no frames"):
         display.plot([], 8000.0)
-    with pytest.raises(ShapeError, match="one lane"):
-        display.plot(np.zeros((8, 2)), 8000.0, "spectrogram")
+    for kind in ("spectrogram", "mel", "cqt"):
+        with pytest.raises(ShapeError, match=f"a {kind} takes one lane"):
+            display.plot(np.zeros((8, 2)), 8000.0, kind)
 
 
 def test_a_player_holds_the_samples_as_16_bit_wav():
@@ -62,6 +117,27 @@ def test_a_player_holds_the_samples_as_16_bit_wav():
 def test_a_player_scales_down_what_is_too_loud():
     data = display.player(np.array([0.0, 2.0, -1.0]), 8000.0).data
     np.testing.assert_array_equal(np.frombuffer(data[-6:], "<i2"), [0, 32767, -16383])
+
+
+def test_a_player_says_how_much_it_was_turned_down_and_nothing_where_it_was_not():
+    quiet, loud = display.player([0.5, -1.0], 8000.0), display.player([0.5, -4.0], 8000.0)
+    assert (quiet.turned_down_db, "turned" in quiet._repr_html_(), repr(quiet)) == (0, False, "<Player>")
+    assert loud.turned_down_db == pytest.approx(20 * np.log10(4))
+    assert "turned down by 12.0 dB, as its peak is above 1" in loud._repr_html_()
+    assert repr(loud) == "<Player, turned down by 12.0 dB>"
+
+
+def test_what_has_no_length_is_played_for_a_second_and_what_has_one_for_that():
+    def frames(player):
+        return (len(player.data) - 44) // 2
+
+    with DGen.override(sample_rate=8000.0):
+        assert frames(Signal.noise().play()) == 8000
+        assert frames(Signal.noise().play(frames=70)) == 70
+        assert frames(Signal.from_samples(np.zeros(90)).play()) == 90
+        assert frames(Signal.input(0).play(inputs={0: np.zeros(50)})) == 50
+        with DGen.override(default_frame_count=9000):
+            assert frames(Signal.noise().play()) == 9000
 
 
 def test_a_player_takes_finite_mono_or_stereo():

@@ -34,6 +34,7 @@ from .gains import expander as expander, gate as gate, limiter as limiter, pan a
 from .layers import gru as gru, linear as linear
 from .losses import spectral_distances as spectral_distances, spectral_loss as spectral_loss
 from .loudness_losses import loudness_loss as loudness_loss
+from .mel import hz_to_mel as hz_to_mel, mel_to_hz as mel_to_hz
 from .modulation import chorus as chorus, flanger as flanger, phaser as phaser, vibrato as vibrato
 from .noise import filtered_noise as filtered_noise
 from .noises import NoiseKind as NoiseKind

@@ -80,8 +80,13 @@ def _inputs(inputs: Any) -> Mapping[int, Any] | None:
     return Inputs(inputs)
 
 
-def frame_count(graph: Staged, frames: Any = None, start: int = 0, inputs: Mapping[int, Any] | None = None) -> int:
-    """How many frames to run: without `frames` what is left of the shortest samples. 1 for a program that has none."""
+def frame_count(
+    graph: Staged, frames: Any = None, start: int = 0, inputs: Mapping[int, Any] | None = None, least: int = 0
+) -> int:
+    """How many frames to run: without `frames` what is left of the shortest samples, without samples `least` or what is usual.
+
+    1 for a program that has none.
+    """
     if frames is not None:
         frames = whole_number("frames", frames)
     if not graph.program.varies:
@@ -98,7 +103,12 @@ def frame_count(graph: Staged, frames: Any = None, start: int = 0, inputs: Mappi
         elif isinstance(leaf, Data) and leaf.spec.varies:
             lengths.append(samples.rest("Signal.from_samples", leaf.frames, start))
     lengths += [samples.rest("Signal.from_tensor", rows, start) for rows in length.rows_laid(graph.program)]
-    return min(lengths, default=length.collects(graph.program) or DGen.default_frame_count)
+    return min(lengths, default=length.collects(graph.program) or max(DGen.default_frame_count, least))
+
+
+def audible(node: Node | Leaf, frames: Any, inputs: Any) -> int:
+    """How many frames to play: where nothing says so, a second."""
+    return frame_count(staged([node]), frames, 0, _inputs(inputs), round(DGen.sample_rate))
 
 
 # Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
