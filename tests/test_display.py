@@ -132,12 +132,12 @@ def test_what_has_no_length_is_played_for_a_second_and_what_has_one_for_that():
         return (len(player.data) - 44) // 2
 
     with DGen.override(sample_rate=8000.0):
-        assert frames(Signal.noise().play()) == 8000
-        assert frames(Signal.noise().play(frames=70)) == 70
+        assert frames(Signal.constant(0.1).play()) == 8000
+        assert frames(Signal.constant(0.1).play(frames=70)) == 70
         assert frames(Signal.from_samples(np.zeros(90)).play()) == 90
         assert frames(Signal.input(0).play(inputs={0: np.zeros(50)})) == 50
         with DGen.override(default_frame_count=9000):
-            assert frames(Signal.noise().play()) == 9000
+            assert frames(Signal.constant(0.1).play()) == 9000
 
 
 def test_a_player_takes_finite_mono_or_stereo():
@@ -168,3 +168,68 @@ def test_html_of_a_large_graph_stays_small():
         x = x.sin()
     assert len(x._repr_html_().splitlines()) < 110
     assert "902 more lines" in x._repr_html_()
+
+
+# compare
+
+
+def wav(one):
+    """The samples that a player holds."""
+    return np.frombuffer(one.data[44:], "<i2") / 32767
+
+
+def test_a_comparison_draws_target_result_and_residual_on_common_scales():
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, 4000)
+    shown = display.compare(x, 0.25 * x, 8000.0)
+    waves, meshes = shown.figure.axes[0:6:2], [ax.collections[0] for ax in shown.figure.axes[1:6:2]]
+    for ax, wanted in zip(waves, (x, 0.25 * x, 0.75 * x)):
+        np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), wanted, atol=1e-12)
+    assert len({ax.get_ylim() for ax in waves}) == len({mesh.get_clim() for mesh in meshes}) == 1
+    levels = [np.asarray(mesh.get_array()) for mesh in meshes]
+    loud = levels[0] > -50
+    np.testing.assert_allclose((levels[1] - levels[0])[loud], 20 * np.log10(0.25), atol=1e-9)
+    np.testing.assert_allclose((levels[2] - levels[0])[loud], 20 * np.log10(0.75), atol=1e-9)
+    assert (shown.level_db, shown.residual_db) == pytest.approx((-12.041, -2.499), abs=1e-3)
+    assert str(shown) == "result -12.0 dB, residual -2.5 dB, relative to the target"
+
+
+@pytest.mark.parametrize("gain", [0.25, -3.0])
+def test_its_players_are_as_loud_as_the_target_and_say_what_that_took(gain):
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (4000, 2))
+    shown = display.compare(x, gain * x, 8000.0)
+    target, result, residual = (wav(shown.players[name]) for name in ("target", "result", "residual"))
+    down = 10 ** (-shown.turned_down_db / 20)
+    np.testing.assert_allclose(target, down * x.ravel(), atol=1e-4)
+    np.testing.assert_allclose(result, np.sign(gain) * target, atol=1e-4)
+    np.testing.assert_allclose(residual, down * (1 - gain) * x.ravel(), atol=1e-4)
+    assert (shown.turned_down_db > 0) == (gain == -3.0)
+    text = shown._repr_html_()
+    assert text.count("<audio") == text.count("o.pause()") == 3
+    assert f"turned {'up by 12.0' if gain == 0.25 else 'down by 9.5'} dB to match" in text
+    assert ("all turned down by 6.0 dB" in text) == (gain == -3.0)
+
+
+def test_values_are_run_together_with_their_inputs_and_what_is_silent_is_said_to_be():
+    tone = Signal.constant(0.1)
+    assert display.compare(tone, tone * 1.0, 8000.0, frames=500).residual_db == -np.inf
+    x = Signal.input(0)
+    assert "-6.0 dB, residual -6.0" in str(display.compare(x, x * 0.5, inputs={0: np.ones(300)}))
+    assert str(display.compare(np.zeros(9), np.ones(10))) == "the target is silent"
+    assert "<img" in display.compare(np.zeros(1), np.zeros(1))._repr_html_()
+    assert sys.modules["matplotlib"].pyplot.get_fignums() == []  # so that a notebook shows it once
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (([], []), r"the target has shape \(0,\)"),
+        ((np.zeros((4, 3)), np.zeros(4)), r"takes \(frames,\) or \(frames, 2\)"),
+        ((np.zeros((4, 2)), np.zeros(4)), "the target has 2 lanes, the result 1"),
+        (([np.nan], [0.0]), "infinite or not numbers"),
+        ((np.zeros(4), np.zeros(4), 8000.0, 4), "frames and inputs are of values"),
+        ((np.zeros(4), Signal(Tensor([1.0, 2.0]).value, batched=True), 8000.0, 4), "the result is a batch of 2"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(arguments, says):
+    with pytest.raises((ArgumentError, ShapeError), match=says):
+        display.compare(*arguments)

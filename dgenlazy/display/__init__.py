@@ -1,5 +1,6 @@
 """How values look and sound: text, and in a notebook HTML, plots and players."""
 
+from .comparison import Comparison as Comparison, compare as compare
 from .extras import imported as imported
 from .player import player as player
 from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot, training as training

@@ -1,4 +1,5 @@
 from ..ship import live as live
+from .comparison import Comparison as Comparison, compare as compare
 from .extras import imported as imported
 from .player import player as player
 from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot, training as training
