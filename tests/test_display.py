@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.signal
 
+import dgenlazy as dg
 from dgenlazy import ArgumentError, BackendError, DGen, ShapeError, Signal, Tensor, display, features
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -233,3 +235,74 @@ def test_values_are_run_together_with_their_inputs_and_what_is_silent_is_said_to
 def test_what_cannot_be_compared_is_an_error(arguments, says):
     with pytest.raises((ArgumentError, ShapeError), match=says):
         display.compare(*arguments)
+
+
+# filter_response
+
+
+def graphs():
+    x = Signal.input()
+    return {
+        "gain": (x * -2.0, [-2.0], [1.0]),
+        "feedforward": (x.fir([0.5, 0.3, 0.2]), [0.5, 0.3, 0.2], [1.0]),
+        "biquad": (x.lfilter([0.2, 0.1, 0.3], [1.0, -1.2, 0.72]), [0.2, 0.1, 0.3], [1.0, -1.2, 0.72]),
+        "loop": (dg.feedback(lambda last: x - 0.8 * last), [1.0], [1.0, 0.8]),
+        "sum": (x.onepole(0.5) + x, [1.5, -0.5], [1.0, -0.5]),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(graphs()))
+def test_the_response_of_a_graph_is_that_of_its_polynomials(name):
+    graph, b, a = graphs()[name]
+    with DGen.override(sample_rate=8000.0):
+        found = display.filter_response(graph)
+    w, response = scipy.signal.freqz(b, a, found.frequency, fs=8000.0)
+    np.testing.assert_allclose(found.response, response, atol=2e-6 * np.abs(response).max())
+    delay = scipy.signal.group_delay((b, a), w, fs=8000.0)[1]
+    np.testing.assert_allclose(found.delay * 8000, delay, atol=1e-3)
+    roots = (np.sort_complex(np.roots(p)) for p in (a, b))
+    given = (np.sort_complex(p[np.abs(p) > 1e-9]) for p in (found.poles, found.zeros))
+    for got, wanted in zip(given, roots):
+        np.testing.assert_allclose(got, wanted, atol=1e-5)
+    assert len(found.axes) == 4
+
+
+def test_a_response_without_few_states_is_that_of_its_impulse():
+    x = Signal.input()
+    with DGen.override(sample_rate=8000.0):
+        found = display.filter_response(x.delay(300.0) * 0.5 + x)
+        lanes = display.filter_response(x * [1.0, -3.0])
+    z = np.exp(2j * np.pi * found.frequency / 8000)
+    np.testing.assert_allclose(found.response, 1 + 0.5 * z**-300, atol=1e-5)
+    assert (found.poles, found.zeros, len(found.axes)) == (None, None, 3)
+    np.testing.assert_allclose(lanes.response, np.broadcast_to([1.0, -3.0], (len(found.frequency), 2)), atol=1e-6)
+    np.testing.assert_allclose(lanes.delay, 0, atol=1e-9)
+
+
+def test_a_response_is_drawn_into_the_axes_that_are_given():
+    axes = sys.modules["matplotlib"].pyplot.subplots(3, 1)[1]
+    found = display.filter_response(Signal.input().onepole(0.5), ax=axes)
+    assert [ax is given for ax, given in zip(found.axes, axes)] == [True] * 3
+    assert [ax.get_ylabel() for ax in axes] == ["magnitude (dB)", "phase (degrees)", "group delay (ms)"]
+    assert axes[2].get_xlabel() == "frequency (Hz)"
+    assert repr(found) == "<Response: at most 0.0 dB, at 0 Hz, 1 poles, 1 zeros>"
+    with pytest.raises(ShapeError, match="takes three, or four"):
+        display.filter_response(Signal.input(), ax=axes[:2])
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        (lambda x: (2 * x).tanh(), "tanh is not linear"),
+        (lambda x: x + 0.01, "add adds what does not come from the input"),
+        (lambda x: x * Signal.constant(1e-4).accum(), "mul changes with time"),
+        (lambda x: x + Signal.input(1), "there are 2 inputs, of channels 0, 1"),
+        (lambda x: Signal.phasor(3.0), "there is no input"),
+        (lambda x: x.downsample(4), "one every 4 frames"),
+        (lambda x: x * Signal.param([1.0, 2.0], batched=True), "this is a batch"),
+        (lambda x: x * np.ones((2, 2)), r"this is from \(\) to \(2, 2\)"),
+    ],
+)
+def test_a_graph_that_is_no_filter_is_an_error_that_names_why(graph, says):
+    with pytest.raises((ArgumentError, ShapeError), match=f"filter_response: .*{says}"):
+        display.filter_response(graph(Signal.input()))

@@ -3,4 +3,5 @@ from .comparison import Comparison as Comparison, compare as compare
 from .extras import imported as imported
 from .player import player as player
 from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot, training as training
+from .response import Response as Response, filter_response as filter_response
 from .text import describe as describe, html as html

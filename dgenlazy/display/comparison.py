@@ -15,7 +15,7 @@ from ..graph import Value
 from ..run import runtime
 from . import spectra
 from .extras import imported
-from .figures import COLOURS, subplots
+from .figures import colours, subplots
 from .player import player
 from .plots import mesh
 
@@ -155,7 +155,7 @@ def _figure(rows: tuple[np.ndarray, ...], sample_rate: float) -> Any:
     drawn = None
     for (left, right), name, lanes, level in zip(axes, _ROWS, rows, levels):
         for i, lane in enumerate(lanes.T):
-            left.plot(seconds, lane, color=COLOURS[i], linewidth=0.7, alpha=0.8 if i else 1.0)
+            left.plot(seconds, lane, color=colours(left)[i], linewidth=0.7, alpha=0.8 if i else 1.0)
         left.set(ylabel=name, ylim=(-1.05 * peak, 1.05 * peak), xlim=(0, max(seconds[-1], 1 / sample_rate)))
         drawn = mesh(right, level, loudest)
         right.set(xlabel="", ylabel="frequency (Hz)")

@@ -136,10 +136,10 @@ def training(fit: Any, ax: Any = None) -> Any:
     if history.ndim != 1 or not len(history):
         raise ShapeError(f"training: shape {history.shape} is not (steps,), with at least one step")
     ax = one("training", ax)
-    ax.plot(history, color="C0", linewidth=1.2)
+    ax.plot(history, linewidth=1.2)
     if np.isfinite(history).any():
         least = int(np.nanargmin(history))
-        ax.plot(least, history[least], "o", color="C1", markersize=5, label=f"{history[least]:.3g} at step {least}")
+        ax.plot(least, history[least], "o", markersize=5, label=f"{history[least]:.3g} at step {least}")
         ax.legend(loc="upper right", frameon=False)
     if (history[np.isfinite(history)] > 0).all():
         ax.set_yscale("log")
