@@ -1,6 +1,8 @@
 """How values look."""
 
+import re
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ pytest.importorskip("IPython")
 @pytest.fixture(autouse=True)
 def figures_closed():
     yield
-    sys.modules["matplotlib"].pyplot.close("all")
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def test_a_waveform_shows_every_sample_of_every_lane_in_time():
@@ -218,7 +221,7 @@ def test_values_are_run_together_with_their_inputs_and_what_is_silent_is_said_to
     assert "-6.0 dB, residual -6.0" in str(display.compare(x, x * 0.5, inputs={0: np.ones(300)}))
     assert str(display.compare(np.zeros(9), np.ones(10))) == "the target is silent"
     assert "<img" in display.compare(np.zeros(1), np.zeros(1))._repr_html_()
-    assert sys.modules["matplotlib"].pyplot.get_fignums() == []  # so that a notebook shows it once
+    assert sys.modules["matplotlib.pyplot"].get_fignums() == []  # so that a notebook shows it once
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def test_a_response_without_few_states_is_that_of_its_impulse():
 
 
 def test_a_response_is_drawn_into_the_axes_that_are_given():
-    axes = sys.modules["matplotlib"].pyplot.subplots(3, 1)[1]
+    axes = display.imported("matplotlib.pyplot", "test").subplots(3, 1)[1]
     found = display.filter_response(Signal.input().onepole(0.5), ax=axes)
     assert [ax is given for ax, given in zip(found.axes, axes)] == [True] * 3
     assert [ax.get_ylabel() for ax in axes] == ["magnitude (dB)", "phase (degrees)", "group delay (ms)"]
@@ -306,3 +309,132 @@ def test_a_response_is_drawn_into_the_axes_that_are_given():
 def test_a_graph_that_is_no_filter_is_an_error_that_names_why(graph, says):
     with pytest.raises((ArgumentError, ShapeError), match=f"filter_response: .*{says}"):
         display.filter_response(graph(Signal.input()))
+
+
+# parameters
+
+
+def test_a_table_of_parameters_shows_values_bounds_and_the_gradients_that_there_are():
+    gain, w = Signal.param(2.0, min=0.0, max=4.0), Tensor([[1.0, -3.0]], requires_grad=True)
+    loss = (w * w).sum() + gain * 5.0 + Tensor([1.0]).sum()
+    table = display.parameters(loss)
+    assert [row.grad for row in table] == [None, None]
+    loss.backward(4)
+    row, other = sorted(display.parameters(loss), key=lambda row: row.value.size)
+    assert (row.shape, row.value, row.low, row.high, row.grad) == ((), 2.0, 0.0, 4.0, 5.0)
+    assert (other.shape, other.low, other.high) == ((1, 2), -np.inf, np.inf)
+    np.testing.assert_array_equal(other.grad, [[2.0, -6.0]])
+    text = str(display.parameters({"gain": gain}, loss))
+    assert text.splitlines()[0].split() == ["name", "shape", "value", "min", "max", "gradient"]
+    assert text.splitlines()[1].split() == ["gain", "()", "2", "0", "4", "5"]
+    assert len(text.splitlines()) == 3
+    assert "-3 ... -1 ... 1" in text
+    assert "-6 ... -2 ... 2" in text
+
+
+def test_a_table_of_parameters_says_what_is_to_be_seen_to_and_escapes_names():
+    low, root = Signal.param(0.0, min=0.0), Tensor([0.0], requires_grad=True)
+    (root * np.inf).sum().backward()
+    table = display.parameters({"<low>": low, "root": root})
+    assert [row.at for row in table] == ["at min", "gradient not finite"]
+    assert "at min" in str(table)
+    page = table._repr_html_()
+    assert "&lt;low&gt;" in page
+    assert page.count("<tr>") == 3
+
+
+def test_what_is_not_learned_has_no_table():
+    with pytest.raises(ArgumentError, match="no value below has requires_grad=True"):
+        display.parameters(Tensor([1.0]) * 2)
+    with pytest.raises(ArgumentError, match="'a' is computed"):
+        display.parameters({"a": Tensor([1.0], requires_grad=True) * 2})
+    with pytest.raises(ArgumentError, match=r"3.0 is not a Tensor"):
+        display.parameters(3.0)
+
+
+# graph
+
+
+def titles(*values, **options):
+    return [box.title for box in display.graph(*values, **options).boxes]
+
+
+def test_a_drawing_has_a_box_for_what_was_called_and_lines_between():
+    cutoff, x = Signal.param(500.0), Signal.input(0)
+    drawing = display.graph((x * 2.0).biquad(cutoff * 3.0, q=2.0).reverb(0.5).waveshape(lambda u: u.tanh(), oversample=2))
+    assert [box.title for box in drawing.boxes] == ["input 0", "mul 2", "parameter", "mul 3", "biquad", "reverb", "waveshape"]
+    assert [box.inputs for box in drawing.boxes] == [(), (0,), (), (2,), (3, 1), (4,), (5,)]
+    assert [box.kind for box in drawing.boxes] == ["input", "rest", "learned", "rest", "memory", "memory", "memory"]
+    assert "biquad_coefficients" in drawing.boxes[4].inside
+    assert [box.note for box in drawing.boxes][:3] == ["per frame", "per frame", "once"]
+    assert repr(drawing) == "<Drawing of 7 boxes>"
+
+
+def test_a_drawing_shows_every_op_where_it_is_asked_to():
+    x = Signal.input(0).biquad(500.0)
+    assert titles(x) == ["input 0", "biquad"]
+    assert titles(x, expand=True) == ["input 0", "biquad_coefficients 500 0.7071 0", "biquad"]
+    assert len(titles(x.chorus(), expand=True)) > len(titles(x.chorus())) == 3
+
+
+def test_what_two_values_share_is_drawn_once():
+    x = Signal.input(0).tanh()
+    drawing = display.graph(x * 2.0, x * 3.0)
+    assert [(box.title, box.inputs) for box in drawing.boxes] == [
+        ("input 0", ()),
+        ("tanh", (0,)),
+        ("mul 2", (1,)),
+        ("mul 3", (1,)),
+    ]
+
+
+def boxes_of(svg):
+    found = re.findall(r'<rect x="([-.\d]+)" y="([-.\d]+)" width="([.\d]+)" height="38"', svg)
+    return np.array(found, float)
+
+
+def test_boxes_do_not_overlap_and_lie_inside_of_the_picture_and_below_what_they_hang_on():
+    random = np.random.default_rng(0)
+    values = [Signal.input(i) for i in range(4)]
+    for i in range(46):
+        a, b = random.choice(len(values), 2, replace=False)
+        values.append(values[a] + values[b] if i % 2 else values[-1] * values[a])
+    drawing = display.graph(dg.stack(values).sum())
+    svg = str(drawing)
+    at, n = boxes_of(svg), len(drawing.boxes)
+    assert n == len(at) == 52
+    tree = ElementTree.fromstring(svg)
+    width, height = float(tree.get("width")), float(tree.get("height"))
+    assert (at[:, 0] >= 0).all()
+    assert (at[:, 0] + at[:, 2] <= width + 1).all()
+    assert (at[:, 1] + 38 <= height).all()
+    for i in range(n):
+        same = (at[:, 1] == at[i, 1]) & (np.arange(n) != i)
+        assert ((at[same, 0] >= at[i, 0] + at[i, 2]) | (at[same, 0] + at[same, 2] <= at[i, 0])).all()
+        assert all(at[j, 1] < at[i, 1] for j in drawing.boxes[i].inputs)
+
+
+def test_of_a_large_graph_the_end_is_drawn():
+    x = Signal.input(0)
+    for _ in range(500):
+        x = (x * 0.5).tanh()
+    drawing = display.graph(x)
+    assert (len(drawing.boxes), drawing.left_out) == (60, 941)
+    assert drawing.boxes[0].title == "942 more"
+    assert [box.inputs for box in drawing.boxes[1:]] == [(i,) for i in range(59)]
+    assert repr(drawing) == "<Drawing of the last 60 boxes>"
+    assert len(str(drawing)) < 50_000
+
+
+def test_a_drawing_is_xml_in_the_colours_of_its_page():
+    @dg.graph.pointwise
+    def odd(x):
+        return x
+
+    odd.__name__ = "<&>"
+    svg = str(display.graph(odd(Tensor([1.0, 2.0]))))
+    ElementTree.fromstring(svg)
+    assert "&lt;&amp;&gt;" in svg
+    assert 'fill="currentColor"' in svg
+    with pytest.raises(ArgumentError, match=r"graph: 3.0 is not a Tensor"):
+        display.graph(3.0)

@@ -294,10 +294,9 @@ def _draw(frequency: Any, response: Any, delay: Any, poles: Any, zeros: Any, ax:
 def _plane(ax: Any, poles: np.ndarray, zeros: np.ndarray) -> None:
     turn = np.linspace(0, 2 * np.pi, 200)
     ax.plot(np.cos(turn), np.sin(turn), color="0.5", linewidth=1.0)
-    ax.plot(poles.real, poles.imag, "x", color=colours(ax)[1], markersize=8, markeredgewidth=2, label="poles")
-    ax.plot(
-        zeros.real, zeros.imag, "o", color=colours(ax)[0], markersize=8, markeredgewidth=1.5, fillstyle="none", label="zeros"
-    )
+    for roots, mark, colour, name in ((poles, "x", 1, "poles"), (zeros, "o", 0, "zeros")):
+        style = {"color": colours(ax)[colour], "markersize": 8, "markeredgewidth": 2, "fillstyle": "none"}
+        ax.plot(np.real(roots), np.imag(roots), mark, label=name, **style)
     far = 1.1 * max(1.0, min(3.0, np.abs([*poles, *zeros, 1.0]).max()))
     out = sum(np.abs([*poles, *zeros]) > far)
     ax.set(aspect="equal", xlim=(-far, far), ylim=(-far, far), xlabel="real part of z", ylabel="imaginary part of z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DGenError
@@ -61,6 +61,16 @@ def _name(name: str, result: Any, values: Sequence[Any]) -> None:
             if getattr(v, "node", v) is node:
                 return
         object.__setattr__(node, "part_of", name)
+        object.__setattr__(node, "given", tuple(_nodes(values)))
+
+
+def _nodes(values: Any) -> Iterator[Node | Leaf]:
+    """Those among the arguments of a call, also in lists."""
+    for v in values:
+        if isinstance(v, (list, tuple)):
+            yield from _nodes(v)
+        elif isinstance(node := getattr(v, "node", v), (Node, Leaf)):
+            yield node
 
 
 def wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:

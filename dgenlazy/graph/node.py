@@ -55,6 +55,7 @@ class Node:
     requires_grad: bool
     part_of: str = ""  # of the composite whose result it is, the name; only people read it
     period: int = 1  # frames after which all that it is made of has a new value at once again
+    given: tuple[Any, ...] = ()  # to that composite, of Node and Leaf: what is between is its inside; only people see it
 
     @property
     def name(self) -> str:
