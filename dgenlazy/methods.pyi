@@ -1643,7 +1643,9 @@ class Methods(Value):
         """The signal shaped by a function of its samples, `fn(x)`, at a multiple of the rate.
 
         A function that is no line makes harmonics, and those above half the rate fold back as tones that do not belong there. At 8
-        times the rate all that a smooth `fn` folds back is below -60 dB, and the more so the less it bends.
+        times the rate and 44.1 kHz, what `(drive * u).tanh()` folds back of a full sine is below -60 dB up to 5 kHz for any drive
+        to 10 (-95 dB); at all frequencies up to drive 3, up to 15 kHz at drive 5, and up to 8 kHz at drive 10. Beyond (-50 dB at
+        20 kHz and drive 5) it is harmonics above 7.5 times the rate that come back, which no filter can tell apart.
 
         Both filters are symmetric: 0.01 dB flat up to 0.9 of half the rate, 80 dB down from half the rate on.
 

@@ -1,11 +1,10 @@
 """What is read from a step's jaxpr, held to a table, and to what the step does when its state is changed."""
 
-import os
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import quick
 from contract import double_precision
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jax import lax
@@ -365,7 +364,7 @@ def made(drawn):
 
 
 @settings(
-    max_examples=int(os.environ.get("DGENLAZY_EXAMPLES", 100)),
+    max_examples=quick.EXAMPLES,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
@@ -233,7 +234,7 @@ MACHINES = {
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("ziglang"), reason="the extra `native` is not installed")
-@pytest.mark.skipif(os.environ.get("DGENLAZY_EVERY") != "1", reason="zig takes a minute for a machine that it has not met")
+@pytest.mark.skipif(not THOROUGH, reason="zig takes a minute for a machine that it has not met")
 @pytest.mark.parametrize("machine", sorted(MACHINES))
 def test_plugins_are_linked_for_other_machines(host, machine, tmp_path):
     y, given = filter_of(name="voice")

@@ -3,11 +3,10 @@
 The slope at a bound is the one towards the inside; where a value is finite so is its gradient; what has weight 0 is not read.
 """
 
-import os
-
 import jax
 import numpy as np
 import pytest
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, Signal, Tensor
@@ -233,7 +232,7 @@ BOUNDS = [
 # Loops through delays compile for a second each: the first of each op, and all where DGENLAZY_EVERY is 1.
 LOOPS = ("karplus_strong", "comb", "allpass", "fdn")
 FIRST = {b[0].split(":")[0]: b for b in reversed(BOUNDS)}
-if os.environ.get("DGENLAZY_EVERY") != "1":
+if not THOROUGH:
     BOUNDS = [b for b in BOUNDS if b[0].split(":")[0] not in LOOPS or b in FIRST.values()]
 
 

@@ -1,13 +1,13 @@
 """Features of recordings and of Signals: the numbers of librosa and of magenta/ddsp, and what each is by definition."""
 
 import itertools
-import os
 
 import kit
 import numpy as np
 import pytest
 import scipy.fft
 from contract import check_op
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, ShapeError, Signal, features
@@ -223,10 +223,7 @@ SMALL = {
 }
 
 
-EVERY = os.environ.get("DGENLAZY_EVERY", "12")  # 1 takes two minutes
-
-
-@pytest.mark.parametrize("name", SMALL if EVERY == "1" else ["mel_spectrogram"])
+@pytest.mark.parametrize("name", SMALL if THOROUGH else ["mel_spectrogram"])
 def test_features_of_signals_are_values_that_keep_the_contract(name):
     op, reference, _ = SMALL[name]
     x = np.random.default_rng(1).uniform(-1, 1, 13)

@@ -1,6 +1,5 @@
 """Filters of finite length: any length, any split into blocks, exact gradients, and what is no filter."""
 
-import os
 import shutil
 import time
 
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 import references as ref
 import scipy.signal
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, Signal, SignalTensor, Tensor
 from dgenlazy.errors import ShapeError
 
-LONG = sorted({1, 33, 1025, 9000} | ({48000} if os.environ.get("DGENLAZY_EVERY") == "1" else set()))
+LONG = sorted({1, 33, 1025, 9000} | ({48000} if THOROUGH else set()))
 
 
 def noise(*shape, seed=0):

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from compilations import compilations
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, DGenError, OutOfMemoryError, Signal, Tensor
 from dgenlazy.run import cache, memory, runtime
-
-LONG = int(os.environ.get("DGENLAZY_EVERY", "12")) == 1
-
 
 # Programs that are kept.
 
@@ -118,7 +116,7 @@ print(most, cache.allowed() // 2)
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="nobody counts pieces here")
 @pytest.mark.parametrize(
     ("lengths", "room"),
-    [(42, 100), pytest.param(2001, 0, marks=pytest.mark.skipif(not LONG, reason="half an hour; DGENLAZY_EVERY=1"))],
+    [(42, 100), pytest.param(2001, 0, marks=pytest.mark.skipif(not THOROUGH, reason="half an hour; DGENLAZY_EVERY=1"))],
     ids=["short", "gradients"],
 )
 def test_runs_of_many_lengths_in_a_row_stay_within_what_a_process_may_map(lengths, room):

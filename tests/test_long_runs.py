@@ -1,7 +1,6 @@
 """Hours of frames: sums, phases, positions and delays that a float32 by itself would lose."""
 
 import functools as ft
-import os
 from fractions import Fraction
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from compilations import compilations
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor, ops
@@ -16,7 +16,6 @@ from dgenlazy.graph import Context, Number, Recurrence, Spec
 from dgenlazy.recurrence import scan
 from dgenlazy.run import initial_state, run, stage
 
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 LONG = 2**25
 
 
@@ -86,7 +85,7 @@ def test_a_registered_form_is_its_loop_after_hours(name, moving):
             after, form = jax.jit(lambda s, whole=whole: op.whole(whole, params, s, inputs, specs))(state)
             jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-7, atol=1e-7), form, loop)
             jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-7, atol=1e-7), after, end)
-    if EVERY:
+    if THOROUGH:
         whole = Context(44100.0, LONG, np.uint32(0), True)
         inputs = [jnp.broadcast_to(values[0], (LONG,)), *values[1:]] if moving else values
         after = jax.jit(lambda s: op.whole(whole, params, s, inputs, specs)[0])(first)
@@ -297,7 +296,7 @@ def played(speed, start, frames, loop):
 
 
 @pytest.mark.parametrize("loop", [True, False])
-@pytest.mark.parametrize("seconds", [300, *[3 * 3600] * EVERY])
+@pytest.mark.parametrize("seconds", [300, *[3 * 3600] * THOROUGH])
 def test_a_sampler_is_as_exact_after_hours(seconds, loop):
     frames = seconds * 44100
     run_on = later(Tensor(TABLE).read(1.0, 0.0, loop), frames, 44100.0)

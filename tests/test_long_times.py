@@ -1,12 +1,11 @@
 """Minutes and hours: states that go a small part of their way in a frame arrive, as in float64, and so do their gradients."""
 
-import os
-
 import jax
 import numpy as np
 import pytest
 import scipy.signal
 from contract import _data
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
@@ -15,7 +14,6 @@ from dgenlazy.run import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
 MINUTE = 60 * 44100
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 
 pytestmark = pytest.mark.skipif(not ON_CPU, reason="loops over millions of frames")
 
@@ -196,7 +194,7 @@ def test_the_gradient_to_the_input_of_a_slow_filter_is_its_response():
     np.testing.assert_allclose(np.asarray(x.grad.value), 1 - away(cutoff, frames)[::-1], rtol=1e-4)
 
 
-@pytest.mark.parametrize("frames", [2**16, *[2**25] * EVERY])
+@pytest.mark.parametrize("frames", [2**16, *[2**25] * THOROUGH])
 @pytest.mark.parametrize("name", ["onepole, slower", "biquad", "compressor"])
 def test_the_parallel_plan_of_a_slow_op_is_that_of_its_loop(name, frames):
     graph, value = SLOW[name]

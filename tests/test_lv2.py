@@ -17,7 +17,6 @@ from dgenlazy import DGen, Signal, Tensor, files
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="there is no gcc")
 
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 RATE, URI = 44100, "urn:test:voice"
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 

@@ -1,7 +1,6 @@
 """JAX's modes: 64 bits, checks of leaks, and shapes and types told in full. Results are those of the defaults."""
 
 import contextlib
-import os
 import zlib
 
 import cases
@@ -12,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 import references as ref
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
@@ -20,8 +20,7 @@ from dgenlazy.run import stage
 from dgenlazy.values import promoted
 
 # The first case of each op, traced; or every case, run as well, which takes an hour on two cores.
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
-TABLE = cases.TABLE if EVERY else list({c.op: c for c in reversed(cases.TABLE)}.values())
+TABLE = cases.TABLE if THOROUGH else list({c.op: c for c in reversed(cases.TABLE)}.values())
 RECURRENT = {dg.onepole, dg.biquad, Signal.phasor, dg.feedback, dg.latch, dg.read, dg.delay}
 MODES = {
     "x64": contract.double_precision,
@@ -80,12 +79,12 @@ def types(tree):
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in TABLE])
 def test_an_op_and_its_gradient_are_float32_in_all_modes_at_once(case):
     # To look for leaks takes three times as long; what recurs is where they were.
-    names = MODES if EVERY or case.op in RECURRENT else MODES.keys() - {"leaks"}
+    names = MODES if THOROUGH or case.op in RECURRENT else MODES.keys() - {"leaks"}
     with modes(*names):
         graph = graded(case)
         assert types(jax.eval_shape(graph.gradient, *graph.arguments())) == {"float32"}
-        found = jax.jit(graph.gradient)(*graph.arguments()) if EVERY else ()
-    if EVERY:
+        found = jax.jit(graph.gradient)(*graph.arguments()) if THOROUGH else ()
+    if THOROUGH:
         with modes():
             usual = graded(case)
             wanted = jax.jit(usual.gradient)(*usual.arguments())

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 from compilations import compilations
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, ShapeError, Signal, Tensor
 
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 METHODS = ["adam", "lbfgs", "newton"] + ["cma-es"] * (importlib.util.find_spec("cma") is not None)
 
 
@@ -248,8 +248,8 @@ def found_pitch(kind, seeds, **options):
     return good
 
 
-@pytest.mark.parametrize("kind", BOUNDS if EVERY else ["sine", "fm"])
+@pytest.mark.parametrize("kind", BOUNDS if THOROUGH else ["sine", "fm"])
 def test_the_pitch_of_a_voice_is_found_from_anywhere_in_its_bounds(kind):
-    options = {"starts": 64, "steps": 100} if EVERY else {"starts": 24, "steps": 40, "polish": 5}
-    seeds = range(100 if EVERY else 1)
+    options = {"starts": 64, "steps": 100} if THOROUGH else {"starts": 24, "steps": 40, "polish": 5}
+    seeds = range(100 if THOROUGH else 1)
     assert found_pitch(kind, seeds, **options) >= 0.95 * len(seeds)

@@ -3,7 +3,6 @@
 import copy
 import ctypes
 import itertools
-import os
 import pickle
 import re
 import shutil
@@ -17,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 import references as ref
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, SignalTensor, Tensor
@@ -26,10 +26,9 @@ from dgenlazy.ship import native
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="there is no gcc")
 
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 FIRST = {c.op: c for c in reversed(cases.TABLE)}
-TABLE = [c for c in cases.TABLE if EVERY or FIRST[c.op] is c]
-PARTS = 32 if EVERY else 4
+TABLE = [c for c in cases.TABLE if THOROUGH or FIRST[c.op] is c]
+PARTS = 32 if THOROUGH else 4
 QUICK = ("-O1", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 

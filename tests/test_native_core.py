@@ -1,7 +1,6 @@
 """What C files can hold: several sample rates, loops of JAX, what runs at hops; and random graphs."""
 
 import ctypes
-import os
 import pickle
 import re
 import shutil
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import THOROUGH
 from test_native import TABLE, Instance, built, distance, shippable, stepped, value_of
 
 import dgenlazy as dg
@@ -20,8 +20,6 @@ from dgenlazy.graph import pointwise
 from dgenlazy.ship import native
 
 pytestmark = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("g++")), reason="there is no gcc")
-
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 
 
 @pytest.fixture
@@ -121,7 +119,7 @@ def test_a_file_for_several_rates_is_little_longer_than_for_one():
     assert three < 1.3 * one
 
 
-@pytest.mark.skipif(not EVERY, reason="minutes; DGENLAZY_EVERY=1")
+@pytest.mark.skipif(not THOROUGH, reason="minutes; DGENLAZY_EVERY=1")
 def test_every_op_is_the_same_in_a_file_for_two_rates_as_in_one_for_each(tmp_path):
     for part, start in enumerate(range(0, len(TABLE), 40)):
         values = [value_of(c) for c in TABLE[start : start + 40] if shippable(c)]
@@ -282,7 +280,7 @@ def looped():
 def test_loops_and_branches_of_jax_are_those_of_c(tmp_path):
     found, x = list(looped()), noise(60)
     made = [native.source(y, {"w": w}, name) for name, y, w in found]
-    flags = ("-O1", "-ffp-contract=off", "-fsanitize=undefined", "-fno-sanitize-recover=all") if EVERY else ()
+    flags = ("-O1", "-ffp-contract=off", "-fsanitize=undefined", "-fno-sanitize-recover=all") if THOROUGH else ()
     library = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made], *flags)))
     for m, (name, y, _) in zip(made, found):
         want = y.realize(60, inputs={0: x}).reshape(60, -1)
@@ -472,10 +470,10 @@ def drawn(seed):
     return pool[-1] * Tensor([1.0, -0.5])
 
 
-@pytest.mark.parametrize("part", range(20 if EVERY else 1))
+@pytest.mark.parametrize("part", range(20 if THOROUGH else 1))
 def test_graphs_drawn_by_chance_are_the_same_in_c(part, tmp_path):
     DGen.sample_rate = cases.RATE
-    count, frames = (10, 4096) if EVERY else (5, 600)
+    count, frames = (10, 4096) if THOROUGH else (5, 600)
     values = [drawn(100 * part + i) for i in range(count)]
     made = [native.source(y, None, f"g{i}") for i, y in enumerate(values)]
     library, x = ctypes.CDLL(str(built(tmp_path, [m.file.text for m in made]))), noise(2, frames)

@@ -10,12 +10,12 @@ import sys
 import browser
 import numpy as np
 import pytest
+from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, BackendError, DGen, Signal, Tensor
 from dgenlazy.ship.native import build
 
-EVERY = os.environ.get("DGENLAZY_EVERY") == "1"
 NODE = shutil.which("node")
 X = np.random.default_rng(0).uniform(-1, 1, (2, 2048)).astype(np.float32)
 
@@ -140,7 +140,7 @@ def test_parameters_lie_where_the_section_of_a_module_says(tmp_path):
 
 
 @in_node
-@pytest.mark.skipif(not EVERY, reason="zig builds its C library for it, once, in a minute; DGENLAZY_EVERY=1")
+@pytest.mark.skipif(not THOROUGH, reason="zig builds its C library for it, once, in a minute; DGENLAZY_EVERY=1")
 def test_a_module_takes_from_the_c_library_what_it_needs(tmp_path):
     y = abs(Signal.input(0)).atan2(0.3) + (2 + Signal.input(0)).pow(Signal.input(0)) + (1.1 * Signal.input(0)).tan()
     dg.export(y, tmp_path / "x.wasm", name="x", math="libm")
@@ -258,7 +258,7 @@ for i in range(times):
 @builds
 @pytest.mark.skipif(os.name != "posix", reason="there is no fork")
 def test_a_page_whose_export_is_killed_is_whole(tmp_path):
-    path, times = tmp_path / "x.html", 20 if EVERY else 2
+    path, times = tmp_path / "x.html", 20 if THOROUGH else 2
     path.write_text("old </html>\n")
     done = subprocess.run([sys.executable, "-c", KILLED, path, str(times)], capture_output=True, text=True, timeout=300)
     assert done.stdout.split("\n") == ["</html> True"] * times + [""], done.stderr

@@ -1,11 +1,11 @@
 """Random graphs: what must hold for any of them, whatever the ops, the types and the blocks."""
 
 import contextlib
-import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import quick
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import dgenlazy as dg
@@ -15,7 +15,7 @@ from dgenlazy.run import initial_state, run, stage
 
 FRAMES = 24
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("DGENLAZY_EXAMPLES", 80)),
+    max_examples=quick.EXAMPLES,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -1,11 +1,11 @@
 """Random graphs that mix rates and look-ahead: whole, streamed in any blocks, and differentiated."""
 
-import os
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import quick
 from contract import double_precision
 from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
@@ -17,9 +17,8 @@ from dgenlazy.run import initial_state, run, samples, stage
 FRAMES = 75
 RATE = 1000.0
 FAMILIES = [(3,), (8, 64), (3, 12), (64,), (5, 10), (2, 8), (1, 4)]
-EVERY = int(os.environ.get("DGENLAZY_EVERY", "12"))
 EXAMPLES = settings(
-    max_examples=200 if EVERY == 1 else max(int(os.environ.get("DGENLAZY_EXAMPLES", "80")) // 16, 1),
+    max_examples=200 if quick.THOROUGH else max(quick.EXAMPLES // 8, 1),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -1,16 +1,15 @@
 """Rates and look-ahead in files: players that are late as streams are, ticks by the block, gradients of aligned runs."""
 
 import itertools
-import os
 
 import numpy as np
 import pytest
+from quick import THOROUGH
 from rated import ALL, CONTROLS, EXACT, FRAMES, MASK, X, control, x
 
 import dgenlazy as dg
 from dgenlazy import InputError, Signal, Tensor
 
-EVERY = int(os.environ.get("DGENLAZY_EVERY", "12"))
 TICKS = {hop: np.concatenate([ticks, np.repeat(ticks[-1:], 9)]) for hop, ticks in CONTROLS.items()}
 ALWAYS = ["windows, start", "history of what is late", "hold", "vocoder", "two hops", "dry and wet"]
 
@@ -35,7 +34,7 @@ def played(player, sizes, takes):
 
 
 @pytest.mark.parametrize("frames", [None, 6])
-@pytest.mark.parametrize("name", ALL if EVERY == 1 else ALWAYS)
+@pytest.mark.parametrize("name", ALL if THOROUGH else ALWAYS)
 def test_a_file_plays_the_stream_however_it_is_cut(name, frames, tmp_path):
     value = ALL[name]()
     player, hop = exported(tmp_path, value, frames=frames), value.hop or 1

@@ -1,13 +1,13 @@
 """Recurrences from the outside: whatever the loop, every plan is the loop written down in NumPy, in value and derivative."""
 
 import itertools
-import os
 import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import quick
 from contract import double_precision
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
@@ -25,7 +25,7 @@ FRAMES = [0, 1, 2, 3, 7, 13, 29]
 
 def examples(share):
     """A share of the examples that the environment asks for, 100 by default."""
-    count = max(1, int(os.environ.get("DGENLAZY_EXAMPLES", 100)) * share // 100)
+    count = max(1, quick.EXAMPLES * share // 100)
     phases = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink a program that takes seconds to compile takes an hour
     return settings(max_examples=count, phases=phases, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
