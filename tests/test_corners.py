@@ -3,13 +3,19 @@
 The slope at a bound is the one towards the inside; where a value is finite so is its gradient; what has weight 0 is not read.
 """
 
+import shutil
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from contract import _data
 from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, Signal, Tensor
+from dgenlazy.graph import Context
+from dgenlazy.run import initial_state, run, stage
 
 INF, NAN = np.inf, np.nan
 STEEP = 8.507059e37  # 1 / the smallest normal float32: as good as infinite, and 0 times it is 0
@@ -414,3 +420,99 @@ def test_a_time_that_moves_or_is_learned_counts_as_0_below_0():
     time.value = -1.0
     np.testing.assert_array_equal(loss.realize(), SMOOTH)
     np.testing.assert_array_equal(S.delay(time).realize(), SMOOTH)  # built again in the midst of training
+
+
+# A share of 0 or 1 of the way to a target: what is left, or the target, whatever the other is.
+
+SHARES = {  # of each frame, the last again and again
+    "1": [1.0],
+    "0": [0.0],
+    "0, then 1": [0.0] * 6 + [1.0],
+    "1, then 0": [1.0] * 6 + [0.0],
+    "NaN at a half, then 1": [0.5] * 6 + [1.0, 0.25],
+}
+
+
+def shared(x, shares):
+    """The rule, frame by frame, in float64."""
+    y, out = 0.0, []
+    for sample, share in zip(x.astype(np.float64), shares):
+        y = sample if share == 1 else y if share == 0 else y + share * (sample - y)
+        out.append(y)
+    return np.array(out)
+
+
+def every_way(value, frames):
+    """Of one loop, of the parallel plan, and of a stream in blocks."""
+    program, leaves = stage([value.node])
+    arrays = [_data(leaf, {}, frames) for leaf in leaves]
+    plans = [Context(44100.0, frames, np.uint32(0), parallel) for parallel in (False, True)]
+    yield from jax.jit(lambda xs: [run(program, ctx, xs, initial_state(program, ctx, xs))[0][0] for ctx in plans])(arrays)
+    yield np.concatenate([value.realize(frames // 3, preserve_state=True) for _ in range(3)])
+
+
+@pytest.mark.parametrize("bad", [[INF], [INF, -INF, NAN]], ids=["a signal", "lanes"])
+@pytest.mark.parametrize("name", SHARES)
+def test_a_share_of_0_or_1_gives_what_was_or_what_is_whatever_the_other_is(name, bad):
+    x, shares = np.repeat(np.arange(1.0, 13.0, dtype=np.float32)[:, None], len(bad), 1), SHARES[name]
+    x[4] = bad
+    shares = (shares + shares[-1:] * 12)[:12]
+    with np.errstate(invalid="ignore"):
+        expected = np.stack([shared(lane, shares) for lane in x.T], 1)
+    share = Signal.from_samples(np.float32(shares)) if len(set(shares)) > 1 else Tensor(shares[0])
+    for y in every_way(Signal.from_samples(x if len(bad) > 1 else x[:, 0]).onepole(share), 12):
+        np.testing.assert_array_equal(np.nan_to_num(np.reshape(y, x.shape)), np.nan_to_num(np.float32(expected)))
+
+
+AT_ONCE = {
+    "smooth": lambda s: s.smooth(0.0),
+    "compressor": lambda s: s.compressor(-20, 4, 0, 0),
+    "limiter": lambda s: s.limiter(0.0, release_ms=0, lookahead_ms=0),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_what_follows_at_once_leaves_no_infinite_frame_behind(name):
+    x = np.float32([0.5, 2, INF, 0.25, 1, 0.5])
+    for y in every_way(AT_ONCE[name](Signal.from_samples(x)), 6):
+        alone = AT_ONCE[name](Signal.from_samples(x[3:])).realize()
+        assert not np.isfinite(y[2])
+        np.testing.assert_allclose(y[3:], alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_an_infinite_frame_at_a_share_of_0_or_1_leaves_all_gradients_finite(share, parallel):
+    x = np.where(np.arange(12) == 4, INF, np.arange(12.0)).astype(np.float32)
+    signal, c = Signal.from_samples(np.zeros(12), requires_grad=True), Tensor(share, requires_grad=True)
+    signal.node.array = x
+    heard = Signal.from_samples(np.where(np.arange(12) == 4, 0.0, 1.0))
+    program, leaves = stage([dg.where(heard, signal.onepole(c), 0.0).node])
+    arrays = [_data(leaf, {}, 12) for leaf in leaves]
+    ctx = Context(44100.0, 12, np.uint32(0), parallel)
+
+    def loss(own):
+        values = [own.get(i, a) for i, a in enumerate(arrays)]
+        return run(program, ctx, values, initial_state(program, ctx, values))[0][0].sum()
+
+    at = {name: next(i for i, leaf in enumerate(leaves) if leaf is v.node) for name, v in (("x", signal), ("c", c))}
+    found = jax.jit(jax.grad(loss))({i: jnp.asarray(arrays[i]) for i in at.values()})
+    np.testing.assert_array_equal(found[at["x"]], np.where(np.arange(12) == 4, 0.0, share))
+    assert np.isfinite(found[at["c"]])
+    # From 1 what a frame had before, from 0 what comes in, for all frames that follow.
+    if share == 0:
+        ways = np.where(np.isfinite(x), x, 0.0)
+        heard_later = [sum(n != 4 for n in range(k, 12)) for k in range(12)]
+        np.testing.assert_allclose(found[at["c"]], (ways * heard_later).sum())
+    else:
+        steps = np.diff(np.r_[0.0, x])
+        np.testing.assert_allclose(found[at["c"]], steps[np.isfinite(steps)].sum())
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_infinite_frame_at_a_share_of_0_or_1_stays_alone_in_a_compiled_program(share):
+    x = np.arange(1.0, 13.0, dtype=np.float32)
+    x[4] = INF
+    compiled = dg.compile(Signal.input(0).onepole(share))
+    np.testing.assert_array_equal(compiled.process({0: x}), shared(x, [share] * 12))

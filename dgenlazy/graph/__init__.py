@@ -41,6 +41,7 @@ from .recur import (
     Recurrence as Recurrence,
     carrying as carrying,
     recurrence as recurrence,
+    renewed as renewed,
     risen as risen,
     zeros as zeros,
 )

@@ -28,7 +28,8 @@ class Recurrence(Op):
     A state that goes a small part of its way in a frame stops where the part is less than rounding. So such an op says by how
     much its state rises, `fn(state, *values, **static) -> (rise, output)`, the output None where it is the state after, or the
     first of several; of what is no float the rise is the new value. What sums lose is then part of the state: `carrying`.
-    `rises(*values, **static)` is which part of its way the state goes in a frame, at most.
+    `rises(*values, **static)` is which part of its way the state goes in a frame, at most. `renews(*values, **static)` is where
+    it goes all of its way: there it is counted from 0, whatever it was, infinite and NaN included.
     """
 
     fusible: bool = True  # whether it may compute the pointwise ops that only it needs
@@ -39,11 +40,12 @@ class Recurrence(Op):
         init: Callable[..., Any] | None = None,
         every_frame: bool = False,
         rises: Callable[..., Any] | None = None,
+        renews: Callable[..., Any] | None = None,
     ):
         super().__init__(fn, skip=1)
         self.every_frame: bool = every_frame
         self._init = init or (lambda *values, **static: zeros(*values))
-        self.rises = rises
+        self.rises, self.renews = rises, renews
         self.block_form: Callable[..., Any] | None = None
         self.takes_blocks: Callable[..., bool] = _on_parallel_backends
         self.loops: bool = False  # whether that form is a loop where the backend is not parallel
@@ -87,6 +89,7 @@ class Recurrence(Op):
     def step(self, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:
         if self.rises is None:
             return self.fn(state, *inputs, **self.given(params, ctx, ctx.start))
+        state = renewed(state, self.renewal(ctx, params, *inputs))
         rise, y = self.rise(ctx, params, state["held"], *inputs)
         state = risen(state, rise)
         return state, jax.tree.leaves(state["held"])[0] if y is None else y
@@ -99,6 +102,10 @@ class Recurrence(Op):
         """Which part of its way the state goes in a frame, at most."""
         assert self.rises is not None
         return self.rises(*inputs, **_static(params))
+
+    def renewal(self, ctx: Context, params: Params, *inputs: Any) -> Any:
+        """Where the state goes all of its way; None where that is not known."""
+        return self.renews(*inputs, **_static(params)) if self.renews else None
 
 
 def _static(params: Params) -> dict[str, Any]:
@@ -121,9 +128,10 @@ def recurrence(
     init: Callable[..., Any] | None = None,
     every_frame: bool = False,
     rises: Callable[..., Any] | None = None,
+    renews: Callable[..., Any] | None = None,
 ) -> Any:
     """Decorator that makes a Recurrence of a step function, or with `rises` of one that says by how much the state rises."""
-    make = ft.partial(Recurrence, init=init, every_frame=every_frame, rises=rises)
+    make = ft.partial(Recurrence, init=init, every_frame=every_frame, rises=rises, renews=renews)
     return make(fn) if fn else make
 
 
@@ -155,6 +163,13 @@ def risen(state: dict[str, Any], rise: Any) -> dict[str, Any]:
         else:
             after.append(r)
     return {"held": rebuild.unflatten(after), "lost": tuple(lost)}
+
+
+def renewed(state: Any, where: Any) -> Any:
+    """The state, all of it 0 where it goes all of its way."""
+    if where is None:
+        return state
+    return jax.tree.map(lambda x: jnp.where(where, jnp.zeros_like(x), x) if _is_float(x) else x, state)
 
 
 def _is_float(x: Any) -> bool:

@@ -13,7 +13,7 @@ from .comparison import greater
 from .filter import above
 from .math import sub
 from .signal import previous
-from .slopes import within
+from .slopes import toward, within
 
 _SHORTEST = 1e-4  # ms; shorter times count as this one, which is at once at any sample rate in use
 _QUIETEST = 1e-10  # -200 dB: the level of silence
@@ -35,7 +35,9 @@ def gain_reduction(x, threshold_db, ratio, knee_db):
     return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
 
 
-@recurrence(rises=lambda x, rise, fall: jnp.maximum(rise, fall))
+@recurrence(  # where both are at once: to ask whether the level is infinite takes half as long again
+    rises=lambda x, rise, fall: jnp.maximum(rise, fall), renews=lambda x, rise, fall: (rise == 1) & (fall == 1)
+)
 def ballistics(level, x, rise, fall):
     """Follows `x` by a share of `rise` upwards and of `fall` downwards: the smooth, branching peak detector."""
     return jnp.where(x > level, rise, fall) * (x - level), None
@@ -152,9 +154,11 @@ def adsr(gate: Any, attack_ms: Any, decay_ms: Any, sustain: Any, release_ms: Any
     return segments(lift(gate, "adsr: gate"), rise, decay, lift(sustain, "adsr: sustain"), release)
 
 
-@recurrence(rises=lambda x, share, first: share)  # the first frame starts at 0 and has nowhere to come from
+@recurrence(  # the first frame starts at 0 and has nowhere to come from
+    rises=lambda x, share, first: share, renews=lambda x, share, first: share == 1
+)
 def glide(y, x, share, first):
-    return jnp.where(first > 0, x - y, share * (x - y)), None
+    return toward(y, x, jnp.where(first > 0, 1, share)), None
 
 
 @composite

@@ -14,6 +14,7 @@ from ..graph import Data, Leaf, Lists, Node, Value, composite, in_our_modes, lif
 from . import sections
 from .convolution import fir
 from .math import clamp
+from .slopes import toward
 
 Mode = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"]
 MODES = get_args(Mode)
@@ -21,9 +22,9 @@ LEAST_Q = 1e-3
 _MOST_APART = 16  # order of a direct form that is faster with each state by itself
 
 
-@recurrence(rises=lambda x, cutoff: cutoff)
+@recurrence(rises=lambda x, cutoff: cutoff, renews=lambda x, cutoff: cutoff == 1)
 def first_order(y, x, cutoff):
-    return cutoff * (x - y), None
+    return toward(y, x, cutoff), None
 
 
 @composite
@@ -35,7 +36,7 @@ def onepole(x: Any, cutoff: Any) -> Any:
     Args:
         x: Any shape.
         cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing; beyond, its gradient is 0. May vary
-            per frame and lane.
+            per frame and lane. At exactly 1 it gives `x`, at exactly 0 what it gave before, whatever the other is.
 
     >>> Signal.constant(1.0).onepole(0.5).realize(3)
     array([0.5  , 0.75 , 0.875], dtype=float32)

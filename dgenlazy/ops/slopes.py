@@ -133,6 +133,29 @@ def _(primals, tangents):
     return y, _tangent(y, (tangents[0], lambda t: (1 - part) * t), (tangents[1], lambda t: part * t), (tangents[2], by_part))
 
 
+@jax.custom_jvp
+def toward(y: Any, x: Any, share: Any) -> Any:
+    """A share of the way from `y` to `x`; none of it where that is 0, whatever `x` is.
+
+    The slope to the share is the way; 0 where that is not finite, and the share 0 or 1.
+    """
+    return share * (jnp.where(share == 0, 0, x) - y)
+
+
+@derivative_of(toward)
+def _(primals, tangents):
+    y, x, share = primals
+
+    def by_share(t):
+        way = x - y
+        return jnp.where(((share == 0) | (share == 1)) & ~(jnp.abs(way) < jnp.inf), 0, way) * t
+
+    rise = toward(*primals)
+    return rise, _tangent(
+        rise, (tangents[0], lambda t: -share * t), (tangents[1], lambda t: share * t), (tangents[2], by_share)
+    )
+
+
 def hypot(x: Any, y: Any) -> Any:
     """`sqrt(x**2 + y**2)` of any size, with a gradient of 0 at 0, where the square root has none."""
     size = lax.stop_gradient(jnp.maximum(jnp.abs(x), jnp.abs(y)))

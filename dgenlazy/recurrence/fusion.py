@@ -58,6 +58,9 @@ class Fused(Recurrence):
     def pace(self, ctx, params, *inputs):
         return self.op.pace(ctx, params, *self.made(ctx, *inputs))
 
+    def renewal(self, ctx, params, *inputs):
+        return self.op.renewal(ctx, params, *self.made(ctx, *inputs))
+
 
 def fuse(lines: Sequence[Any], specs: Sequence[Any], leaves: int, outputs: Sequence[int]) -> tuple[list[Any], tuple[int, ...]]:
     """A program in which each recurrence computes what only it needs, if that is element by element: its lines and outputs.

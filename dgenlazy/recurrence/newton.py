@@ -18,7 +18,7 @@ import jax.custom_batching
 import jax.numpy as jnp
 from jax import lax
 
-from ..graph import carrying, risen
+from ..graph import carrying, renewed, risen
 from .form import NEAR, Form
 from .rising import entered, left, slow_throughout
 from .tangents import floats_of, joined
@@ -72,10 +72,12 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...], outputs: bool = False)
         if not rises:
             end, y = rec.step(whole(s), *xs)
             return floats_of(end)[0], y if outputs else s
+        before = jax.tree.leaves(whole(s["held"]))
+        s = renewed(s, rec.renews(*xs))
         rise, y = rec.rise(whole(s["held"]), *xs)
         end = risen(s, jax.tree.leaves(rise))
         if not outputs:
-            return end, jax.tree.leaves(whole(s["held"]))
+            return end, before
         return end, jax.tree.leaves(whole(end["held"]))[0] if y is None else y
 
     def affine(count, start, moving):

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..graph import renewed
 from .analysis import reads
 from .tangents import is_float
 
@@ -31,21 +32,30 @@ class Rising:
         rise: Its output may be None, for the state after, or the first of several.
         affine: Whether the rise is of the distance and of where the state stood apart: the second does not wait for the frame
             before. Of many lanes it would be more to compute.
+        renews: `(moving, fixed)` -> where the state goes all of its way, which no slow one does: it is 0 before.
+        before: Whether the output is the state before.
 
     What moves and what is fixed are pairs, of what `rise` takes and of whether the state is slow, which is in one of the two.
     """
 
     rise: Callable[[Any, Any, Any], tuple[Any, Any]]
     affine: bool
+    renews: Callable[[Any, Any], Any] | None = None
+    before: bool = False
 
     def __call__(self, away: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:
         (own, _), base = fixed
-        state = _sum(base, away)
+        before = state = _sum(base, away)
+        if self.renews is not None:
+            away = renewed(away, self.renews(moving[0], own))
+            state = _sum(base, away)
         rise, y = self.rise(state, moving[0], own)
         if self.affine and not any(x.ndim for x in jax.tree.leaves(away)):
             stood, change = jax.jvp(lambda s: self.rise(s, moving[0], own)[0], (base,), (away,))
             rise = jax.tree.map(jnp.add, stood, change)
         away = _sum(away, rise)
+        if self.before:
+            return away, before
         return away, jax.tree.leaves(_sum(base, away))[0] if y is None else y
 
     def enter(self, state: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:

@@ -64,9 +64,9 @@ def solve(
     plan = choose(op, ctx, params, state, shapes, specs)
     if isinstance(op, Fused) and plan.name != "linear":  # where inputs are read again and again, they are made first
         return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
-    rises = None
+    rises: Any = (None, None, None)
     if op.rises is not None:
-        rises = [ft.partial(fn, ctx._replace(start=0, frames=1), params) for fn in (op.rise, op.pace)]
+        rises = [ft.partial(fn, ctx._replace(start=0, frames=1), params) for fn in (op.rise, op.pace, op.renewal)]
     rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx, rises)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
     if not ctx.frames or large or (plan.facts and not plan.facts.forwards):
@@ -130,14 +130,14 @@ def scan(step: Callable[..., Any], state: Any, inputs: Sequence[Any], specs: Seq
 class Recursion:
     """One recurrence over a block: its step, and the plan to run it. Inputs with `varies` have the frame axis first.
 
-    Of one that says by how much its state rises, `rises` is that and how fast: then its Jacobians are those of the rise.
+    Of one that says by how much its state rises, `rises` is that, how fast, and maybe where it is renewed: then its Jacobians
+    are those of the rise.
     """
 
-    def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context, rises: Any = None):
+    def __init__(self, step: Callable[..., Any], plan: Plan, varies: tuple[bool, ...], ctx: Context, rises: Any):
         self.step, self.plan, self.varies = step, plan, varies
         self.ctx = ctx._replace(start=0)  # rules of derivatives outlive a trace, and what is traced must not
-        pair: Any = rises or (None, None)
-        self.rise, self.pace = pair
+        self.rise, self.pace, self.renews = rises
         self.axes = [0 if v else None for v in varies]
         self.lanewise = plan.facts is not None and plan.facts.lanewise
 
@@ -252,7 +252,7 @@ class Recursion:
         )
 
     def climb(
-        self, rise: Callable[..., Any], state: Any, inputs: tuple[Any, ...], more: tuple[Any, ...] = (), reverse: bool = False
+        self, rise: Any, state: Any, inputs: tuple[Any, ...], more: Any = (), reverse: bool = False, before: bool = False
     ) -> tuple[Any, Any]:
         """`loop` of a `rise(held, *inputs, *more) -> (rise, output)`; the state is also of what its sums have lost."""
         moving_slow, fixed_slow = slow_at(self, inputs, reverse)
@@ -261,7 +261,8 @@ class Recursion:
         def one_frame(held, moving, fixed):
             return rise(held, *self.merged(moving[:count], fixed), *moving[count:])
 
-        body = Rising(one_frame, self.plan.facts is not None and self.plan.facts.order == AFFINE)
+        renews = None if more else lambda moving, fixed: self.renews(*self.merged(moving, fixed))  # not of derivatives
+        body = Rising(one_frame, self.plan.facts is not None and self.plan.facts.order == AFFINE, renews, before)
         moving, fixed = ((*self.moving(inputs), *more), moving_slow), (self.fixed(inputs), fixed_slow)
         lanewise = self.lanewise and not self.ctx.parallel
         return loop(body, state, moving, fixed, self.ctx.frames, lanewise, reverse, lanewise and self.ctx.one_device)
@@ -271,7 +272,7 @@ class Recursion:
         if self.rise is None:
             body = lambda s, *xs: (self.step(s, *xs)[0], s)  # noqa: E731
             return self.loop(body, state, *self.parted(inputs))
-        end, held = self.climb(lambda s, *xs: (self.rise(s, *xs)[0], s), state, inputs)
+        end, held = self.climb(self.rise, state, inputs, before=True)
         return end, carrying(held)
 
     # The linear recurrence of the derivative.
