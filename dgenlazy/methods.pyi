@@ -979,7 +979,7 @@ class Methods(Value):
         Args:
             x: Any shape.
             cutoff: Coefficient (not Hz), kept inside [0, 1]: 1 passes everything, 0 nothing; beyond, its gradient is 0. May vary
-                per frame and lane.
+                per frame and lane. At exactly 1 it gives `x`, at exactly 0 what it gave before, whatever the other is.
 
         >>> Signal.constant(1.0).onepole(0.5).realize(3)
         array([0.5  , 0.75 , 0.875], dtype=float32)
@@ -1239,8 +1239,11 @@ class Methods(Value):
             decay_ms, release_ms: Times in milliseconds in which all but a thousandth (60 dB) of the way is gone.
             sustain: Level that is held, usually in [0, 1].
 
-        All but the gate may be learned, and may vary per frame and per lane. The gradient is that of the levels; the frame in
-        which an attack ends is whole, and has none.
+        All but the gate may be learned, and may vary per frame and per lane. The gradient is that of the levels, each stage as many
+        frames long as it is: stages end with a frame, so what follows an attack comes a frame later as soon as its time is longer
+        than so many frames, a jump that has no slope. At such a time the gradient to it is the slope to a shorter one; it is 0 in
+        the frame at 1 that ends an attack, which is the same for all times around. A release in the midst of an attack starts from
+        its level, and has the slope of that.
 
         Returns:
             The level, the shape of all broadcast.

@@ -516,3 +516,41 @@ def test_an_infinite_frame_at_a_share_of_0_or_1_stays_alone_in_a_compiled_progra
     x[4] = INF
     compiled = dg.compile(Signal.input(0).onepole(share))
     np.testing.assert_array_equal(compiled.process({0: x}), shared(x, [share] * 12))
+
+
+# An envelope: its stages are whole frames long.
+
+HELD = {  # frames of the gate: what the attack of about 4 frames meets
+    "a whole note": np.r_[np.ones(8), np.zeros(4)],
+    "a release in its midst": np.r_[np.ones(2), np.zeros(10)],
+    "a note again, in its release": np.r_[np.ones(2), np.zeros(2), np.ones(8)],
+}
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("attack", [3.5, 4.0])
+@pytest.mark.parametrize("name", HELD)
+def test_the_gradient_to_the_times_of_an_envelope_is_its_slope_while_no_stage_has_another_frame(name, attack, side):
+    gate = Signal.from_samples(np.float32(HELD[name]))
+    times = Tensor([attack, 5.0, 0.5, 6.0], requires_grad=True)
+    weights = Signal.from_samples(np.float32(np.random.default_rng(3).uniform(0.5, 1.5, 12)))
+    loss = weights * gate.adsr(*[times[i] for i in range(4)])
+
+    def at(values):
+        times.value = values
+        times.node.grad = None
+        return loss.backward(reduction="sum")
+
+    with DGen.override(sample_rate=1000.0):
+        here = np.array([attack, 5.0, 0.5, 6.0])
+        for i, width in enumerate([1 / 32, 1 / 32, 1 / 128, 1 / 32]):
+            step = side * width * np.eye(4)[i]
+            value, near, far = at(here), at(here + step), at(here + 2 * step)
+            at(here)
+            slope = (4 * (near - value) - (far - value)) / (2 * side * width)
+            ends_later = i == 0 and attack == 4.0 and side > 0 and name == "a whole note"
+            if ends_later:  # all that follows comes a frame later, however little longer it is
+                assert abs(near - value) > 0.1
+                assert abs(far - near) < 0.02
+            else:
+                assert float(times.grad.value[i]) == pytest.approx(slope, rel=1e-2, abs=1e-3)
