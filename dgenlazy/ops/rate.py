@@ -99,6 +99,9 @@ def resample(x, *, to, method):
     """Values between those of a slower signal, every `to` frames."""
 
 
+resample.__name__ = "upsample"
+
+
 def hold(to: int) -> Params:
     """The parameters of `resample` that keep each value until the next."""
     return ("to", to), ("method", "hold")

@@ -63,7 +63,7 @@ def _first(*values, rows, modulus):
     return tuple(jnp.broadcast_to(x, shape) for x in (*start, drift))
 
 
-@recurrence(init=_first)
+@recurrence(init=_first, every_frame=True)
 def position(state, *values, rows, modulus):
     """Where a reader is in each frame: the row, and how far it is to the next.
 
@@ -112,7 +112,8 @@ def read(table: Any, speed: Any, start: Any = 0.0, loop: bool = True) -> Any:
     Args:
         table: The recording, `(rows,)`, or `(rows, *lanes)` for several channels: a Tensor.
         speed: Rows per frame: 1 plays a recording of the same rate as it was, 0.5 an octave lower, -1 backwards. A number,
-            Tensor, Signal or SignalTensor; numbers are taken as the float64 that they are.
+            Tensor, Signal or SignalTensor; numbers are taken as the float64 that they are. One at a hop is held until its
+            next tick: a sampler runs at every frame, as a phasor does.
         start: The row of frame 0, fractions allowed: a number or a Tensor. It must not vary from frame to frame.
         loop: Whether the last row leads to the first. Else there is silence beyond the ends, towards which the row at an end
             fades within one row; a position that comes back is heard again.

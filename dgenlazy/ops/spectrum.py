@@ -165,6 +165,16 @@ def irfft(re: Any, im: Any = 0.0, size: int | None = None) -> Any:
     return signal_of.node(re, im, params=(("size", size), ("window", False)))
 
 
+def _covering(name: str, size: int, hop: int, align: Any) -> int:
+    """How many frames of windows that leave no frame uncovered come before their tick."""
+    lead = before(name, align, size)
+    try:
+        divisor(size, hop, lead)
+    except ArgumentError as e:
+        raise ArgumentError(f"{name}: {e}") from None
+    return lead
+
+
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Short-time spectra: real and imaginary parts, `(*shape, size // 2 + 1)`, every `hop` frames; `x.stft()` makes them.
@@ -302,8 +312,8 @@ class Spectrum:
         size = whole_number("Spectrum.polar: size", 2 * (bins - 1) if size is None else size, least=2)
         if bins != size // 2 + 1:
             raise ShapeError(f"Spectrum.polar: windows of size={size} have {size // 2 + 1} bins, not {bins}")
-        divisor(size, real.spec.hop, before("Spectrum.polar", align, size))
-        return Spectrum(wrap(real), wrap(imag), size, real.spec.hop, before("Spectrum.polar", align, size))
+        lead = _covering("Spectrum.polar", size, real.spec.hop, align)
+        return Spectrum(wrap(real), wrap(imag), size, real.spec.hop, lead)
 
     def istft(self) -> Any:
         """The signal whose spectra are nearest to these in the least squares sense; of those of a signal, the signal itself.
@@ -343,11 +353,7 @@ def stft(x: Any, size: int = 1024, hop: int | None = None, align: Align = "centr
     node = needs_value("stft: x", x).node
     size = whole_number("stft: size", size, least=2)
     hop = max(size // 4, 1) if hop is None else whole_number("stft: hop", hop, least=1)
-    lead = before("stft", align, size)
-    try:
-        divisor(size, hop, lead)
-    except ArgumentError as e:
-        raise ArgumentError(f"stft: {e}") from None
+    lead = _covering("stft", size, hop, align)
     w = windows_of.node(node, params=(("size", size), ("hop", hop), ("before", lead)))
     re, im = outputs_of(spectrum_of.node(w, params=(("size", size), ("window", True))))
     return Spectrum(x.wrap(re), x.wrap(im), size, hop, lead)
