@@ -7,8 +7,8 @@ together from chunks of a hop. A GRU that steps at a hop stands against itself a
 leave their results there; all must agree, the GRUs with NumPy, before anything is timed; they are timed in turns.
 
 With `--before`, a commit or a folder of a checkout, a plain biquad is compiled, trained and streamed by the library of then and
-by this one, in processes of their own that take turns. A table at the end says what was wanted; the exit status is 1 where it is
-missed.
+by this one, in processes of their own that take turns. A table at the end says what was wanted; the exit status is 1 where
+it is missed.
 """
 
 import argparse
