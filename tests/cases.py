@@ -770,8 +770,7 @@ def levels():
         for given in ((x, -6.0, 3.0), (signal(2), tensor(2, low=-12, high=-3), tensor(low=1, high=9))):
             held = each_lane(lambda x, t, r, ahead=ahead: fx.limiter(x, t, r, ahead, RATE))
             call = lambda x, t, r, frames=frames: dg.limiter(x, t, r, frames)  # noqa: E731
-            of = {**options, "wrt": ()} if ahead == 1 else options  # on a corner, where rounding takes a side
-            yield Case(dg.limiter, given, held, call=call, options=of, note=f"{ahead:g} frames ahead")
+            yield Case(dg.limiter, given, held, call=call, options=options, note=f"{ahead:g} frames ahead")
     yield Case(dg.pan, (signal(), signal(low=-1, high=1)), fx.pan)
     yield Case(dg.pan, (signal(2), signal(low=-2, high=2)), fx.pan, options={"wrt": (0,)})
     yield Case(dg.pan, (signal(3, 1), tensor(3, low=-1, high=1)), fx.pan)
