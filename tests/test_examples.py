@@ -98,8 +98,27 @@ def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
     audio.write(tmp_path / "dry.wav", noise, 16000)
     audio.write(tmp_path / "other.wav", noise[::-1], 16000)
     files = "--input", tmp_path / "dry.wav", "--target", tmp_path / "other.wav", "--output", tmp_path
-    stdout, _ = run("train_filter.py", *files, "--steps", 5)
+    stdout, stderr = run("train_filter.py", *files, "--steps", 5, succeeds=False)
     assert "more than a lowpass explains" in stdout
+    assert "found" not in stdout
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(("gain", "delay"), [(-0.5, 37), (2.0, -100)])
+def test_train_filter_finds_gain_polarity_and_delay(tmp_path, gain, delay):
+    x, rate = audio.read(ROOT / "examples" / "data" / "speech.wav")
+    wet = 0.4 * gain * rbj_lowpass(x, 900.0, 1.7, rate)
+    wet = np.concatenate([np.zeros(delay), wet])[: len(x)] if delay > 0 else np.concatenate([wet[-delay:], np.zeros(-delay)])
+    audio.write(tmp_path / "dry.wav", 0.4 * x, rate, bits=32)
+    audio.write(tmp_path / "wet.wav", wet, rate, bits=32)
+    files = "--input", tmp_path / "dry.wav", "--target", tmp_path / "wet.wav", "--output", tmp_path
+    stdout, _ = run("train_filter.py", *files, "--steps", 200, "--frames", 20000)
+    cutoff, q, _ = numbers(FOUND, stdout)
+    assert cutoff == pytest.approx(900, rel=0.02)
+    assert q == pytest.approx(1.7, rel=0.02)
+    assert numbers(r"gain (-?[\d.]+)", stdout)[0] == pytest.approx(gain, rel=0.02)
+    assert f"{abs(delay)} frames {'late' if delay > 0 else 'early'}" in stdout
+    assert stdout.startswith("found")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +132,7 @@ def test_train_filter_says_when_a_lowpass_does_not_explain_the_target(tmp_path):
         ),
         ("train_filter.py", ["--input", "tone.wav", "--target", "slow.wav"], "--input has 44100 Hz, --target 22050 Hz"),
         ("train_filter.py", ["--input", "tone.wav", "--target", "silence.wav"], "--target is silent"),
+        ("train_filter.py", ["--input", "silence.wav", "--target", "tone.wav"], "--input is silent"),
         ("train_filter.py", ["--steps", "0"], "--steps: 0 is not at least 1"),
         ("train_filter.py", ["--cutoff", "20000"], "the first guess is outside of 20 to 10804 Hz"),
         ("train_filter.py", ["--input", "far.wav", "--target", "far.wav", "--steps", "3"], "the loss is nan in step 1"),

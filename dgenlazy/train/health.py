@@ -81,7 +81,7 @@ class Health:
         self.ok: bool = first is None and bool(np.isfinite(loss)) and all(row.finite for row in rows)
 
     def __str__(self) -> str:
-        cells = [("parameter", "value", "gradient", "finite", "curvature", "spread", "determined")]
+        cells: list[tuple[str, ...]] = [("parameter", "value", "gradient", "finite", "curvature", "spread", "determined")]
         for r in self.rows:
             known = ["-" if np.isnan(x) else f"{x:.4g}" for x in (r.curvature, r.spread)]
             told = "-" if r.determined is None else "yes" if r.determined else "no"

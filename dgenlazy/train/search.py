@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from ..run import kept
 from .extras import imported
 
 Points = Any  # (starts, size), float32
-Looks = Iterator[Points]  # is sent what was found at the points that it gave: (losses, slopes)
+Looks = Generator[Points, tuple[Any, Any], None]  # is sent what was found at the points that it gave: (losses, slopes)
 
 _REACH = 0.2  # how far one step of a method that knows curvature may lead, in shares of the bounds
 _SURE = 1e-4  # how much of the fall that the slope promises a step must bring
