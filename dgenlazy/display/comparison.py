@@ -55,7 +55,7 @@ class Comparison:
     def __str__(self) -> str:
         if not np.isfinite(self.residual_db) and not self.residual_db < 0:
             return "the target is silent"
-        return f"result {self.level_db:+.1f} dB, residual {self.residual_db:+.1f} dB, relative to the target"
+        return f"result {round(self.level_db, 1) + 0.0:+.1f} dB, residual {self.residual_db:+.1f} dB, relative to the target"
 
     def __repr__(self) -> str:
         return f"<Comparison: {self}>"
@@ -63,7 +63,8 @@ class Comparison:
     def _repr_html_(self) -> str:
         png = io.BytesIO()
         self.figure.savefig(png, format="png", dpi=self.figure.dpi)
-        notes = {"result": f"turned {'up' if self.matched_db > 0 else 'down'} by {abs(self.matched_db):.1f} dB to match"}
+        matched = f"turned {'up' if self.matched_db > 0 else 'down'} by {abs(self.matched_db):.1f} dB to match"
+        notes = {"result": matched if abs(self.matched_db) >= 0.05 else ""}
         rows = "".join(_row(name, one, notes.get(name, "")) for name, one in self.players.items())
         down = f"; all turned down by {self.turned_down_db:.1f} dB, as a peak is above 1" if self.turned_down_db else ""
         return (
