@@ -1,6 +1,7 @@
 """What C files can hold: several sample rates, loops of JAX, what runs at hops; and random graphs."""
 
 import ctypes
+import itertools
 import pickle
 import re
 import shutil
@@ -404,6 +405,21 @@ def test_filters_whose_chains_are_shortened_are_as_exact(op, q):
     y = getattr(Signal.input(0), op)(cutoff, q)
     got = dg.compile(y, params={"cutoff": cutoff}).process(x)
     assert distance(got, stepped(y, {0: x}, len(x))) < 1e-6
+
+
+def test_the_live_example_plays_the_same_with_a_compiler_and_without(monkeypatch, capsys):
+    for module in ("matplotlib", "tqdm"):
+        pytest.importorskip(module, reason="the extras `train` and `notebook` are not installed")
+    import live
+
+    with DGen.override(sample_rate=live.RATE):
+        built = list(itertools.islice(live.performance(500, []), 4))
+        assert not capsys.readouterr().out
+        monkeypatch.setenv("CC", "no-compiler")
+        streamed = list(itertools.islice(live.performance(500, []), 4))
+    assert "played by XLA: compile: CC='no-compiler' is no program" in capsys.readouterr().out
+    assert np.ptp(built) > 0.1
+    np.testing.assert_allclose(built, streamed, atol=1e-5)
 
 
 # Fourier transforms.
