@@ -10,6 +10,7 @@ import time
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--autoplay-policy=no-user-gesture-required")
+OPTIONS += ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a microphone that beeps, and may be used
 BEGIN = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)

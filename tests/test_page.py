@@ -388,6 +388,31 @@ def test_the_keyboard_plays_by_mouse_and_by_keys_and_lets_go(exported, voice_pag
 
 
 @in_chromium
+def test_fingers_play_the_keyboard_on_a_phone(exported, voice_page):
+    voice_page.size(390, 844)
+    voice_page.go(exported["voice"])
+    voice_page.run(
+        "key = document.querySelectorAll('#keys button')[9], key.scrollIntoView(), box = key.getBoundingClientRect()"
+    )
+    x, y = voice_page.run("[box.x + 9, box.bottom - 9]")
+    voice_page.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+    voice_page.until("values.gate[0] === 1")
+    assert voice_page.run("values.freq[0]") == 440
+    voice_page.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    voice_page.until("values.gate[0] === 0")
+    voice_page.size(1100, 900)
+
+
+@in_chromium
+def test_a_microphone_is_heard(exported, voice_page):
+    voice_page.go(exported["echo"])  # Chromium's own microphone beeps once a second
+    voice_page.run("document.querySelector('[data-source=microphone]').click()")
+    voice_page.until("voice !== null")
+    voice_page.run(f"loudest = 0, setInterval(() => loudest = Math.max(loudest, {PEAK}), 20)")
+    voice_page.until("loudest > 0.01")
+
+
+@in_chromium
 def test_without_a_worklet_a_script_processor_plays(exported, voice_page):
     voice_page.go(exported["lanes"])
     voice_page.run("AudioWorklet.prototype.addModule = () => Promise.reject(new Error('none')); find('play').click()")
