@@ -361,7 +361,7 @@ def constructors():
     return [
         *(Case(Tensor.zeros, (), lambda shape: np.zeros((1, *shape)), {"shape": s}) for s in ((), (2, 3), (0,))),
         Case(Tensor.ones, (), lambda shape: np.ones((1, *shape)), {"shape": (2, 3)}),
-        Case(Tensor.param, ([0.5, 0.25],), lambda x: np.array([x]), {"min": 0.0, "max": 1.0}),
+        Case(Tensor.param, ([0.5, 0.25],), lambda x, min, max: np.stack(x, -1).reshape(1, 2), {"min": 0.0, "max": 1.0}),
         Case(Tensor.full, (), lambda shape, value: np.full((1, *shape), value), {"shape": (2, 3), "value": 0.5}),
         Case(
             Tensor.arange,
