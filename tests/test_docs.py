@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import optax
 import pytest
+from quick import THOROUGH
 
 import dgenlazy as dg
 
@@ -264,7 +265,7 @@ def test_a_notebook_runs_and_prints_what_it_shows(path, tmp_path):
     if path.stem == "ship" and not (shutil.which("cc") or importlib.util.find_spec("ziglang")):
         pytest.skip("there is no C compiler")
     text = path.read_text()
-    few = "DGENLAZY_STEPS" in text and not os.environ.get("DGENLAZY_EVERY")
+    few = "DGENLAZY_STEPS" in text and not THOROUGH
     result = tmp_path / "executed.ipynb"
     run = [sys.executable, "-c", EXECUTE, str(path), str(tmp_path), str(result)]
     env = os.environ | {"DGENLAZY_DATA": str(ROOT / "examples" / "data")} | ({"DGENLAZY_STEPS": "3"} if few else {})
