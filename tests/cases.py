@@ -1176,7 +1176,7 @@ def layers():
 
 NOT_OPS = {"realize", "backward", "reset", "program", "plan", "wrap", "play", "plot", "function", "from_jax"}
 NOT_OPS |= {"save_state", "load_state", "export", "load", "compile", "fit"}
-NOT_OPS |= {"save_params", "load_params"}
+NOT_OPS |= {"save_params", "load_params", "check_grads", "health", "multistart"}
 NOT_OPS |= {
     "__init__",
     "__getstate__",

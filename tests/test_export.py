@@ -58,8 +58,7 @@ def example(name):
 
 
 def train_filter():
-    filtered, _, _ = example("train_filter").train(X, Y, 1000.0, 0.7, steps=1)
-    return filtered
+    return example("train_filter").train(X, Y, 1000.0, 0.7, 1.0, steps=1)[0]
 
 
 def neural_synthesis():

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from ..graph import composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
+from ..graph import Number, composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
 from .fixed import added, fraction, negative, running, running_float, times
 
@@ -144,7 +144,8 @@ def phasor(freq: Any, reset: Any = None) -> Any:
     array([0.   , 0.125, 0.25 , 0.375], dtype=float32)
     """
     freq = parts(freq, "phasor: freq")
-    resets, reset = reset is not None, lift(0.0 if reset is None else reset, "phasor: reset")
+    reset = lift(0.0 if reset is None else reset, "phasor: reset")
+    resets = not (isinstance(reset, Number) and reset.number <= 0)
     return ramp(turns(*freq, half="high"), turns(*freq, half="low"), per_frame(freq[0]), reset, resets=resets)
 
 

@@ -43,7 +43,7 @@ class Order:
 
     def __init__(self, step: Step):
         self.ranges = Ranges(step.made.values, list(zip(step.state, step.start, step.after)))
-        self._decided(step.made.values)
+        self.ranges.decide(step.made.values)
         live, unread = _read(step)
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
         for v in made:
@@ -70,15 +70,6 @@ class Order:
                 writes.append(Write(i, before, after))
         self.written: set[int] = {w.number for w in writes}
         self.frame: list[Task] = [*frame, *writes]
-
-    def _decided(self, made: Sequence[Value]) -> None:
-        """A choice that always goes one way is what it chooses."""
-        for v in made:
-            if v.prim == "select_n":
-                test, *ways = v.args
-                least, most = self.ranges.of(test)
-                if least == most and 0 <= most < len(ways) and ways[most].shape == v.shape:
-                    v.prim, v.params, v.args = "copy", {}, (ways[most],)
 
     def before(self, task: Task) -> set[Any]:
         """What must be done before a task: its arguments, and where it writes a state, all that reads it."""

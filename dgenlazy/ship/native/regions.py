@@ -52,7 +52,7 @@ def _scan(made: Any, node: Value, parts: list[Value], eqns: Sequence[Any], args:
     start = args[consts : consts + carried]
     held = {"length": length, "start": start, "at": at, "after": after, "rows": out[carried:], "carried": parts[:carried]}
     node.params = {"region": region, "parts": parts, "stacked": parts[carried:], **held}
-    node.args = (*start, *read_by(region, [*out, *after, at])[1])
+    reads(node, start, [(region, [*out, *after, at])])
 
 
 def _counts(scan: Any) -> tuple[int, int]:
@@ -81,18 +81,17 @@ def _while(made: Any, node: Value, parts: list[Value], eqns: Sequence[Any], args
         (going,) = made.program(_programs(eqns, "cond_jaxpr"), [*args[:first], *variables])
         after = _own(made, made.program(_programs(eqns, "body_jaxpr"), [*args[first : first + second], *variables]))
     node.params = {"region": region, "parts": parts, "start": start, "going": going, "after": after}
-    node.args = (*start, *read_by(region, [going, *after])[1])
+    reads(node, start, [(region, [going, *after])])
 
 
 def _cond(made: Any, node: Value, parts: list[Value], eqns: Sequence[Any], args: Sequence[Value]) -> None:
-    branches, outside = [], {}
+    branches = []
     for i in range(len(eqns[0].params["branches"])):
         with inside(made) as region:
             out = made.program(_programs(eqns, "branches", i), args[1:])
         branches.append((region, out))
-        outside |= dict.fromkeys(read_by(region, out)[1])
     node.params = {"parts": parts, "index": args[0], "branches": branches}
-    node.args = (args[0], *outside)
+    reads(node, args[:1], branches)
 
 
 @contextlib.contextmanager
@@ -129,3 +128,21 @@ def read_by(region: Region | None, roots: Iterable[Value]) -> tuple[list[Value],
             own[v] = None
             stack += [a.seen()[0] for a in v.args]
     return sorted(own, key=lambda v: v.number), list(outside)
+
+
+def reads(node: Value, given: Sequence[Value], insides: Sequence[tuple[Region, Sequence[Value]]]) -> None:
+    """Let a loop or branch have as arguments what is given to it, and what the roots of its regions read from outside."""
+    node.params |= {"given": given, "insides": insides}
+    node.args = (*given, *dict.fromkeys(v for region, roots in insides for v in read_by(region, roots)[1]))
+
+
+def read_again(values: Iterable[Value]) -> None:
+    """The same after instructions have changed, from the inmost on."""
+    nodes = [v for v in values if "insides" in v.params]
+    owners = {region: v for v in nodes for region, _ in v.params["insides"]}
+
+    def depth(v: Value) -> int:
+        return 1 + depth(owners[v.region]) if v.region in owners else 0
+
+    for v in sorted(nodes, key=depth, reverse=True):
+        reads(v, v.params["given"], v.params["insides"])

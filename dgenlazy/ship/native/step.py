@@ -185,13 +185,13 @@ class Step:
         with regions.again(self.made, region):
             values = [self._copied(v, "state") for _, v in writes]
         node = self.made.new((), "int32", prim="guard")
-        node.args = (due, *regions.read_by(region, values)[1])
         parts = []
         for (place, _), v in zip(writes, values):
             number = place.source[1]
             parts.append(self.made.new(v.shape, v.dtype, prim="part", args=(node,), params={"state": number}))
             self.after[number] = self.kept[number] = parts[-1]
         node.params = {"parts": parts, "region": region, "due": due, "values": values}
+        regions.reads(node, [due], [(region, values)])
         self.made.placed(node, parts)
         return parts
 
