@@ -44,13 +44,15 @@ class Comparison:
         residual = target - result
         levels = [_level(x) for x in (target, result, residual)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.level_db, self.residual_db = (float(20 * np.log10(np.divide(x, levels[0]))) for x in levels[1:])
+            level, residual_level = (float(20 * np.log10(np.divide(x, levels[0]))) for x in levels[1:])
+        self.level_db: float = level
+        self.residual_db: float = residual_level
         both = levels[0] > 0 and levels[1] > 0
-        self.matched_db = -self.level_db if both else 0.0
+        self.matched_db: float = -self.level_db if both else 0.0
         heard = {"target": target, "result": result * 10 ** (self.matched_db / 20), "residual": residual}
         peak = max(1.0, *(np.abs(x).max() for x in heard.values()))
-        self.turned_down_db = 20 * float(np.log10(peak))
-        self.players = {name: player(x / peak, sample_rate) for name, x in heard.items()}
+        self.turned_down_db: float = 20 * float(np.log10(peak))
+        self.players: dict[str, Any] = {name: player(x / peak, sample_rate) for name, x in heard.items()}
 
     def __str__(self) -> str:
         if not np.isfinite(self.residual_db) and not self.residual_db < 0:

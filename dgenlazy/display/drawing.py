@@ -49,7 +49,8 @@ class Drawing:
     """
 
     def __init__(self, boxes: list[Box], left_out: int):
-        self.boxes, self.left_out = boxes, left_out
+        self.boxes: list[Box] = boxes
+        self.left_out: int = left_out
 
     def __repr__(self) -> str:
         return f"<Drawing of {'the last ' if self.left_out else ''}{len(self.boxes)} boxes>"

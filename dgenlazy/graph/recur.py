@@ -45,7 +45,8 @@ class Recurrence(Op):
         super().__init__(fn, skip=1)
         self.every_frame: bool = every_frame
         self._init = init or (lambda *values, **static: zeros(*values))
-        self.rises, self.renews = rises, renews
+        self.rises: Callable[..., Any] | None = rises
+        self.renews: Callable[..., Any] | None = renews
         self.block_form: Callable[..., Any] | None = None
         self.takes_blocks: Callable[..., bool] = _on_parallel_backends
         self.loops: bool = False  # whether that form is a loop where the backend is not parallel

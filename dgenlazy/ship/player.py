@@ -124,7 +124,7 @@ class Player:
         check(manifest, programs)
         self._programs = {kind: _Program(p) for kind, p in programs.items()}
         self._lock = threading.RLock()
-        self.restarts = 0
+        self.restarts: int = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy and a pickle are made of: all but the device, which is that of the process that it comes to."""

@@ -67,7 +67,7 @@ class NativePlayer:
 
     def __init__(self, manifest: dict[str, Any], text: str, layout: np.dtype):
         self.manifest = manifest
-        self.restarts = 0
+        self.restarts: int = 0
         self._text, self._layout = text, layout
         self._library = ctypes.CDLL(str(built(text)))
         self._functions = {name: self._library[f"voice_{name}"] for name in ("init", "reset", "prepare", "process")}
