@@ -126,7 +126,7 @@ class Ways:
         ways = {"whole": self.whole}
         if self.recurs:
             ways["parallel"] = lambda values: self.whole(values, parallel=True)
-        if self.program.rated:
+        if self.program.rated and not self.blocks:
             n = self.frames + self.program.latency
             for cuts in (range(n + 1), (*range(0, n, 5), n)):
                 ways[f"a stream in blocks of {cuts[1]}"] = lambda values, cuts=cuts: self.streamed(values, cuts)

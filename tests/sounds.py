@@ -21,15 +21,22 @@ def phase(freq, rate=RATE):
     return np.cumsum(steps, 0) - steps
 
 
+def aligned(*values):
+    """With as many axes of lanes each."""
+    axes = max(v.ndim for v in values)
+    return [v.reshape(len(v), *(1,) * (axes - v.ndim), *v.shape[1:]) for v in values]
+
+
 def oscillator_bank(freqs, amps, sum=True, rate=RATE):
-    freqs, amps = together(freqs, amps)
+    freqs, amps = aligned(*together(freqs, amps))
     y = np.where(np.abs(freqs) >= rate / 2, 0.0, amps) * np.sin(2 * np.pi * phase(freqs, rate))
     return y.sum(-1) if sum and y.ndim > 1 else y
 
 
 def harmonic(f0, amps, shifts=None, rate=RATE):
     f0, amps, shifts = together(f0, amps, np.zeros((1, np.shape(amps)[-1])) if shifts is None else shifts)
-    return oscillator_bank(f0[..., None] * np.arange(1, amps.shape[-1] + 1) * (1 + shifts), amps, rate=rate)
+    f0, shifts = aligned(f0[..., None], shifts)
+    return oscillator_bank(f0 * np.arange(1, amps.shape[-1] + 1) * (1 + shifts), amps, rate=rate)
 
 
 def normalize_harmonics(dist, f0, rate=RATE):
@@ -58,7 +65,7 @@ def wavetable(table, freq, rate=RATE):
 def waveform(kind, freq, width=0.5, rate=RATE):
     """The series, of all partials below half the rate; the last fades in within a tenth of the band, or until the next."""
     freq, width = together(freq, width if np.ndim(width) else [width])
-    freq, width = (x.reshape(len(x), *(1,) * (max(freq.ndim, width.ndim) - x.ndim), *x.shape[1:]) for x in (freq, width))
+    freq, width = aligned(freq, width)
     turns, out = phase(freq, rate), np.zeros(np.broadcast_shapes(freq.shape, width.shape))
     for k in range(1, int(rate / 2 / np.min(np.abs(freq))) + 1):
         size = np.abs(freq)

@@ -232,6 +232,7 @@ def _moving(joined: Any, taps: Any) -> Any:
     """The same with taps of each frame, `(frames, k, *lanes)`, one tap after the other."""
     frames, count = taps.shape[:2]
     first = len(joined) - frames  # of the block
+    joined = joined.reshape(len(joined), *(1,) * (taps.ndim - 1 - joined.ndim), *joined.shape[1:])
     by_tap = jnp.moveaxis(taps, 1, 0)
     by_tap = by_tap.reshape(count, frames, *(1,) * (joined.ndim - taps.ndim + 1), *taps.shape[2:])
     if count <= _FEW:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 _GROUPS = {1: 4, 2: 4, 3: 2, 4: 2}  # frames that are joined to one map, by the number of states
-_FEW_STATES = 4  # whose maps are written out, number by number: compilers fuse what they can see
+FEW_STATES = 4  # whose maps are written out, number by number: compilers fuse what they can see
 _FAR, NEAR = 64, 2  # frames around one that an error in it is held against: of an affine step, of a nonlinear one
 _QUIET = 1e-7  # of the run's largest state: an affine step's error may be so large. Newton's would be one frame's overload.
 _NOTHING = 1e-27  # below it numbers are as good as none
@@ -33,7 +33,7 @@ class Form:
         self.shapes, self.lanewise = [x.shape for x in leaves], lanewise
         self.width = len(leaves) if lanewise else sum(x.size for x in leaves)
         self.entries = self.width**2 * (leaves[0].size if lanewise else 1)
-        self.few = self.width <= _FEW_STATES
+        self.few = self.width <= FEW_STATES
         self.rises = rises
         assert self.few or not rises
 
