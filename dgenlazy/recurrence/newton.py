@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..graph import carrying, renewed, risen
-from .form import NEAR, Form
+from .form import FEW_STATES, NEAR, Form
 from .rising import entered, left, slow_throughout
 from .tangents import floats_of, joined
 
@@ -27,6 +27,12 @@ from .tangents import floats_of, joined
 SCAN_SECONDS, _LEVEL_SECONDS, _PRODUCT_SECONDS = 1.9e-5, 1.0e-5, 7e-12
 _MOST_ENTRIES = 2**28  # of the Jacobians held at a time: longer runs are cut into pieces
 _MOST_ITERATIONS = 24
+_WIDEST = 16  # states of a Jacobian that mixes lanes
+
+
+def too_wide(width: int, lanewise: bool, rises: bool) -> bool:
+    """Whether a state has no parallel form here: of one that rises, matrices are written out, number by number."""
+    return width > FEW_STATES if rises else not lanewise and width > _WIDEST
 
 
 def seconds(frames: int, lanes: int, width: int, order: int) -> float:

@@ -21,7 +21,6 @@ from ..errors import ArgumentError
 from ..graph import Context, Params, Recurrence, Spec, carrying, derivative_of
 from . import adjoint, newton
 from .analysis import AFFINE, NONLINEAR, Facts, analyse
-from .form import FEW_STATES
 from .fusion import Fused
 from .loops import loop
 from .rising import Rising, slow_at
@@ -41,7 +40,6 @@ from .tangents import (
 )
 
 _MOST_STATES = 16  # times the output: with more, a plain scan keeps less for its gradient than all states would take
-_WIDEST = 16  # of a Jacobian that mixes lanes
 
 
 class Plan(NamedTuple):
@@ -102,8 +100,7 @@ def choose(op: Recurrence, ctx: Context, params: Params, state: Any, shapes: Seq
     wanted = "scan" if few else op.plan if op.plan != "auto" else parallel if ctx.parallel else "scan"
     if wanted == "scan":
         return Plan("scan", "as asked for" if op.plan == "scan" else f"a loop is fastest on a CPU; {facts.why}", facts)
-    wide = width > FEW_STATES if op.rises else not facts.lanewise and width > _WIDEST
-    if whole_numbers or wide or wanted not in ("newton", parallel):
+    if whole_numbers or newton.too_wide(width, facts.lanewise, op.rises is not None) or wanted not in ("newton", parallel):
         why = "part of the state is whole numbers" if whole_numbers else f"{facts.why}, {width} states"
         if op.plan != "auto":
             raise ArgumentError(f"feedback: plan={op.plan!r} does not fit: {why}")
