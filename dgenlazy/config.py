@@ -110,7 +110,8 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
 
     def __init__(self, samples: Mapping[int, Any] = {}) -> None:
         self._samples: dict[int, npt.NDArray[np.float32]] = {}
-        self.update(samples)
+        for channel, array in samples.items():
+            self[channel] = array
 
     def __setitem__(self, channel: int, samples: Any) -> None:
         channel = whole_number("inputs: channel", channel)
@@ -121,6 +122,9 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
 
     def __getitem__(self, channel: int) -> npt.NDArray[np.float32]:
         return self._samples[channel]
+
+    def __contains__(self, channel: object) -> bool:
+        return channel in self._samples
 
     def __delitem__(self, channel: int) -> None:
         del self._samples[channel]
@@ -260,17 +264,12 @@ class Config:
     if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
 
         def __getattr__(self, name: str) -> Any:
-            if name not in _CHECKS:
-                raise AttributeError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}", name=name, obj=self)
-            return vars(self)[self._holder(name)][name]
+            raise AttributeError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}", name=name, obj=self)
 
         def __setattr__(self, name: str, value: Any) -> None:
             new, layer = _checked({name: value}), self._holder(name)
             with _assigning:
                 vars(self)[layer] = vars(self)[layer] | new
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *_CHECKS]
 
     def _holder(self, name: str) -> str:
         """The layer that a setting is read from."""
@@ -325,5 +324,18 @@ class Config:
         shown = [name for name in _CHECKS if name != "flush_nan" or self.flush_nan]
         return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in shown) + ")"
 
+
+def _setting(name: str) -> Any:
+    """Found at once: what `__getattr__` gives is looked for everywhere else before."""
+
+    def held(self: Config) -> Any:
+        settings = self.__dict__
+        return settings[self._holder(name) if settings["_inside"].get() else settings["_session"].name][name]
+
+    return property(held)
+
+
+for _name in _CHECKS:
+    setattr(Config, _name, _setting(_name))
 
 DGen: Config = Config()

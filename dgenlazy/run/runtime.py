@@ -93,17 +93,18 @@ def frame_count(
         return 1
     if frames is not None:
         return frames
-    lengths = []
+    lengths, session = [], DGen.inputs
     for leaf in graph.arrays:
-        if isinstance(leaf, Input) and leaf.channel in {*(inputs or ()), *DGen.inputs}:
-            array, axis, first = samples.found(leaf, start, inputs, DGen.inputs)
+        if isinstance(leaf, Input) and (leaf.channel in session or (inputs and leaf.channel in inputs)):
+            array, axis, first = samples.found(leaf, start, inputs, session)
             lengths.append(
                 samples.rest(f"Signal.input({leaf.channel})", array.shape[axis] * leaf.spec.every, first * leaf.spec.every)
             )
         elif isinstance(leaf, Data) and leaf.spec.varies:
             lengths.append(samples.rest("Signal.from_samples", leaf.frames, start))
-    lengths += [samples.rest("Signal.from_tensor", rows, start) for rows in length.rows_laid(graph.program)]
-    return min(lengths, default=length.collects(graph.program) or max(DGen.default_frame_count, least))
+    if graph.program.takes_length:
+        lengths += [samples.rest("Signal.from_tensor", rows, start) for rows in length.rows_laid(graph.program)]
+    return min(lengths) if lengths else length.collects(graph.program) or max(DGen.default_frame_count, least)
 
 
 def audible(node: Node | Leaf, frames: Any, inputs: Any) -> int:
