@@ -28,23 +28,25 @@ from dgenlazy import Adam, DGen, Signal, audio, mse
 DATA = Path(__file__).parent / "data"
 
 
-def train(x, target, cutoff, q, gain, steps):
-    """Learn the filter that turns `x` into `target`, and its gain, whose sign is known.
+def train(x, target, cutoff, q, steps):
+    """Learn the filter that turns `x` into `target` but for a gain.
 
-    Returns what it makes of `x`, the cutoff and q of every step, the gain, and the losses.
+    Returns the filter, the cutoff and q of every step, the gain that goes with the last, and the losses.
     """
     # A filter is heard in ratios, so learn logarithms: a step of 0.1 octaves is as much at 100 Hz as at 10 kHz. The
     # bounds keep the search where a digital filter can be.
     octaves = Signal.param(np.log2(cutoff), min=np.log2(20), max=np.log2(0.49 * DGen.sample_rate))
     sharpness = Signal.param(np.log2(q), min=np.log2(0.05), max=np.log2(50))
 
-    level = Signal.param(np.log2(abs(gain)))
-    filtered = Signal.input(0).biquad(cutoff=2**octaves, q=2**sharpness, mode="lowpass") * 2**level * np.sign(gain)
-    loss = mse(filtered, Signal.input(1)) / np.mean(target**2)  # relative: quiet recordings train like loud ones
+    # The gain is not learned: of each filter it is the best one, which is known (variable projection).
+    filtered = Signal.input(0).biquad(cutoff=2**octaves, q=2**sharpness, mode="lowpass")
+    heard, wanted = filtered.collect(), Signal.input(1).collect()
+    gain = (heard * wanted).mean() / (heard * heard).mean()
+    loss = mse(gain * heard, wanted) / np.mean(target**2)  # relative: quiet recordings train like loud ones
 
     # The loss falls by a factor of a million, and its gradient with it. Adam's step keeps its size all the same, if it
     # forgets old gradients quickly: beta2=0.9.
-    opt = Adam([octaves, sharpness, level], beta2=0.9)
+    opt = Adam([octaves, sharpness], beta2=0.9)
     path, losses = [(cutoff, q)], []
     progress = tqdm(range(steps), desc="training")
     for step in progress:
@@ -54,14 +56,14 @@ def train(x, target, cutoff, q, gain, steps):
         opt.zero_grad()
         path.append((2 ** float(octaves.value), 2 ** float(sharpness.value)))
         progress.set_postfix_str(f"loss {losses[-1]:.1e}, cutoff {path[-1][0]:.1f} Hz, q {path[-1][1]:.3f}")
-    return filtered, np.array(path), np.sign(gain) * 2 ** float(level.value), losses
+    return filtered, np.array(path), float(gain.realize(inputs={0: x, 1: target})), losses
 
 
 def measure(x, target, rate):
-    """Where to begin, as the recordings show it: `(cutoff, q, gain, delay)`, the delay of the target in frames.
+    """Where to begin, as the recordings show it: `(cutoff, q, delay)`, the delay of the target in frames.
 
     Of lowpasses on a grid that grows finer around the best, the one counts whose output has the strongest correlation with the
-    target at any delay: that is where the squared error is least for the best gain, whose sign is that of the correlation.
+    target at any delay: that is where the squared error is least for the best gain.
     """
     frames = min(len(x), 2**16)
     size = 2 * frames
@@ -70,7 +72,7 @@ def measure(x, target, rate):
     far = min(rate // 2, frames - 1)
 
     def tried(cutoff, q):
-        """The error that is explained, the filter, the gain and the delay."""
+        """The error that is explained, the filter and the delay."""
         w = 2 * np.pi * cutoff / rate
         alpha = np.sin(w) / (2 * q)
         through = a * (1 - np.cos(w)) / 2 * (1 + z) ** 2 / (1 + alpha - 2 * np.cos(w) * z + (1 - alpha) * z**2)
@@ -78,10 +80,10 @@ def measure(x, target, rate):
         near = np.concatenate([match[: far + 1], match[size - far :]])
         at, power = int(np.argmax(np.abs(near))), float(2 * (through.real**2 + through.imag**2).sum() / size)
         delay = at if at <= far else at - len(near)
-        return near[at] ** 2 / max(power, 1e-300), cutoff, q, near[at] / max(power, 1e-300), delay
+        return near[at] ** 2 / max(power, 1e-300), cutoff, q, delay
 
     cutoffs, qs = np.geomspace(30, 0.48 * rate, 14), np.geomspace(0.1, 20, 6)
-    for _ in range(4):
+    for _ in range(9):
         best = max(tried(cutoff, q) for cutoff in cutoffs for q in qs)
         ratios = [(values[1] / values[0]) for values in (cutoffs, qs)]
         cutoffs, qs = (
@@ -177,25 +179,23 @@ def main():
     DGen.sample_rate = rate
     workbench.not_silent("--input", x)
     part = loudest(target, min(args.frames or 10 * rate, len(target)))
-    *measured, gain, delay = (
-        measure(x, target, rate) if len(x) < 2**16 else measure(x[around(part)], target[around(part)], rate)
-    )
+    *measured, delay = measure(x, target, rate) if len(x) < 2**16 else measure(x[around(part)], target[around(part)], rate)
     x = shifted(x, delay)
     workbench.not_silent("--input, where --target is loudest,", x[part])
 
     for cutoff, q in ((args.cutoff, args.q), measured):
-        filtered, path, found_gain, losses = train(x[part], target[part], cutoff, q, gain, args.steps)
-        result = filtered.realize(inputs={0: x})
+        filtered, path, gain, losses = train(x[part], target[part], cutoff, q, args.steps)
+        result = gain * filtered.realize(inputs={0: x})
         error_db = 10 * np.log10(np.mean((result - target) ** 2) / np.mean(target**2) + 1e-12)
         explained = bool(error_db <= -20)
         if explained:
             break
     args.output.mkdir(parents=True, exist_ok=True)
     audio.write(args.output / "filtered.wav", result, rate, bits=32)
-    plot(args.output / "filter.png", x, target, path, found_gain, losses, explained)
+    plot(args.output / "filter.png", x, target, path, gain, losses, explained)
 
     cutoff, q = path[-1]
-    facts = f"cutoff {cutoff:.1f} Hz, q {q:.3f}, error {error_db:.1f} dB, gain {found_gain:.3f}, {late(delay)}"
+    facts = f"cutoff {cutoff:.1f} Hz, q {q:.3f}, error {error_db:.1f} dB, gain {gain:.3f}, {late(delay)}"
     print(f"{'found' if explained else 'nearest'}: {facts}; see {args.output}/filter.png and filtered.wav")
     if not explained:
         print(

@@ -58,7 +58,7 @@ def example(name):
 
 
 def train_filter():
-    return example("train_filter").train(X, Y, 1000.0, 0.7, 1.0, steps=1)[0]
+    return example("train_filter").train(X, Y, 1000.0, 0.7, steps=1)[0]
 
 
 def neural_synthesis():
