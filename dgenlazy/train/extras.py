@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 from ..errors import BackendError
@@ -11,7 +12,9 @@ from ..errors import BackendError
 def imported(module: str, what: str, extra: str) -> Any:
     """A module, or a BackendError that says how to install it."""
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():  # of what they miss for themselves, as cma does for pictures
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module)
     except ImportError as e:
         package = module.partition(".")[0]
         raise BackendError(f'{what}: {package} is not installed ({e}); pip install "dgenlazy[{extra}]"') from None
