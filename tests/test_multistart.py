@@ -84,7 +84,7 @@ def test_it_never_ends_worse_than_it_began():
     loss, x = valleys(start=LEAST)
     before = loss.backward(frames=1)
     found = search(loss, starts=1, steps=3, lr=0.5, polish=0)
-    assert found.best_loss <= before
+    assert found.best_loss <= before + 1e-7  # another program rounds it otherwise
     assert x.value == pytest.approx(LEAST, abs=1e-6)
 
 
