@@ -15,6 +15,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 # The rooms, from the ground up: each a package or a module that stands alone, and imports only from rows above its own.
 ORDER = [
     {"errors", "version"},
+    {"extras"},
     {"config", "files", "codec", "timescale"},
     {"audio"},
     {"graph"},

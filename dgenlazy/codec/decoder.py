@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import stat
@@ -13,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, InputError
+from ..errors import InputError
+from ..extras import imported
 from . import container
 
 BLOCK = 1 << 16  # frames that are decoded at once
@@ -130,7 +130,4 @@ def fact(error: Any) -> str:
 
 
 def package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError) as e:  # OSError: soundfile without its libsndfile
-        raise BackendError(f'audio: {name} is not installed ({e}); pip install "dgenlazy[audio]"') from None
+    return imported(name, "audio", "audio")

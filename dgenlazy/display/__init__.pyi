@@ -1,7 +1,6 @@
 from ..ship import live as live
 from .comparison import Comparison as Comparison, compare as compare
 from .drawing import Drawing as Drawing, graph as graph
-from .extras import imported as imported
 from .parameters import Parameters as Parameters, parameters as parameters
 from .player import player as player
 from .plots import PLOTS as PLOTS, Kind as Kind, plot as plot, training as training

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
+from ..extras import imported
 from ..graph import Value
 from ..run import runtime
 from . import spectra
-from .extras import imported
 from .figures import colours, subplots
 from .player import player
 from .plots import mesh
@@ -166,5 +166,5 @@ def _figure(rows: tuple[np.ndarray, ...], sample_rate: float) -> Any:
         ax.set_xlabel("time (s)")
     axes[0, 0].set_title("amplitude", fontsize="medium")
     figure.colorbar(drawn, ax=axes[:, 1], label="level (dB below the target's loudest)")
-    imported("matplotlib.pyplot", "compare").close(figure)  # which would show it once more
+    imported("matplotlib.pyplot", "compare", "notebook").close(figure)  # which would show it once more
     return figure

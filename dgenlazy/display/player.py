@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from .extras import imported
+from ..extras import imported
 
 
 def player(samples: Any, sample_rate: float) -> Any:
@@ -37,7 +37,7 @@ def player(samples: Any, sample_rate: float) -> Any:
     if not np.isfinite(samples).all():
         raise ArgumentError("player: some samples are infinite or not numbers")
     loudest = float(np.abs(samples).max(initial=1.0))
-    imported("IPython.display", "player")
+    imported("IPython.display", "player", "notebook")
     return _audio()(samples.T / loudest, round(sample_rate), 20 * math.log10(loudest))
 
 

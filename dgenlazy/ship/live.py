@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import whole_number
-from ..display import imported
 from ..errors import BackendError
+from ..extras import imported
 from . import native
 
 
@@ -43,7 +43,7 @@ def live(
     >>> display.live((Signal.phasor(110.0) - 0.5).biquad(cutoff), {"cutoff": cutoff}, units={"cutoff": "Hz"})
     <IPython.core.display.HTML object>
     """
-    shown = imported("IPython.display", "live").HTML
+    shown = imported("IPython.display", "live", "notebook").HTML
     height = whole_number("live: height", height, least=1)
     try:
         page = native.page(native.source(outputs, params, "voice", units), title)

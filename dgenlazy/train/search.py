@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..extras import imported
 from ..run import kept
-from .extras import imported
 
 Points = Any  # (starts, size), float32
 Looks = Generator[Points, tuple[Any, Any], None]  # is sent what was found at the points that it gave: (losses, slopes)

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import files
 from ..errors import ArgumentError, InputError, ShapeError
+from ..extras import imported
 from ..graph import Data, checked
 from ..lazy import Lazy
 from ..run import assign
-from .extras import imported
 
 
 def save_params(path: Any, params: Mapping[str, Lazy]) -> None:

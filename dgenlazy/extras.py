@@ -1,4 +1,4 @@
-"""Packages that learning takes only in part, and that the package does not need itself."""
+"""Packages of the extras, which the package does not need itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import warnings
 from typing import Any
 
-from ..errors import BackendError
+from .errors import BackendError
 
 
 def imported(module: str, what: str, extra: str) -> Any:
@@ -15,6 +15,6 @@ def imported(module: str, what: str, extra: str) -> Any:
         with warnings.catch_warnings():  # of what they miss for themselves, as cma does for pictures
             warnings.simplefilter("ignore")
             return importlib.import_module(module)
-    except ImportError as e:
+    except (ImportError, OSError) as e:  # OSError: soundfile without its libsndfile
         package = module.partition(".")[0]
         raise BackendError(f'{what}: {package} is not installed ({e}); pip install "dgenlazy[{extra}]"') from None
