@@ -325,17 +325,20 @@ class Config:
         return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in shown) + ")"
 
 
-def _setting(name: str) -> Any:
-    """Found at once: what `__getattr__` gives is looked for everywhere else before."""
+class _Setting:
+    """A setting as it is read, found at once: what `__getattr__` gives is looked for everywhere else before."""
 
-    def held(self: Config) -> Any:
-        settings = self.__dict__
-        return settings[self._holder(name) if settings["_inside"].get() else settings["_session"].name][name]
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    return property(held)
+    def __get__(self, config: Config | None, _: Any) -> Any:
+        if config is None:
+            return self
+        settings = config.__dict__
+        return settings[config._holder(self._name) if settings["_inside"].get() else settings["_session"].name][self._name]
 
 
 for _name in _CHECKS:
-    setattr(Config, _name, _setting(_name))
+    setattr(Config, _name, _Setting(_name))
 
 DGen: Config = Config()
