@@ -227,6 +227,16 @@ def test_inputs_may_be_any_leaf(path):
 # Parameters and gradients.
 
 
+def test_an_oscillator_whose_frequency_moves_is_exported_for_blocks_of_any_length(tmp_path):
+    freq, path = Signal.input(0), tmp_path / "osc.dgen"
+    y = Signal.phasor(freq) + dg.harmonic(freq, [1.0, 0.5])
+    dg.export(y, path, inputs={"freq": freq}, platforms=["cpu", "cuda"])
+    samples = np.linspace(100.0, 400.0, 90).astype(np.float32)
+    player = dg.load(path)
+    played = np.concatenate([player.process(samples[:40]), player.process(samples[40:])])
+    np.testing.assert_allclose(played, y.realize(inputs={0: samples}), atol=1e-6)
+
+
 def test_parameters_are_constants_or_arguments(path):
     gain = Signal.param(0.5, min=0.0, max=1.0)
     fixed, free = exported(path, x() * gain), exported(path, x() * gain, params={"gain": gain})

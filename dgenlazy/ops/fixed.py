@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
 Words = tuple[Any, ...]
 
@@ -51,48 +49,27 @@ def times(a: Words, k: Any) -> Words:
     return high * k + low1 * k1 + (cross1 >> 16) + (cross0 >> 16) + (middle >> 16), low * k
 
 
-_ROW = 256  # frames whose sums are taken one by one; with 16 bits each they stay within 32
+_ROW = 1 << 16  # frames whose halves of words add up to no more than a word holds
 
 
 def running(a: Words) -> Words:
-    """Two words' sums of the first 1, 2, ... along the first axis, modulo 2**64.
+    """Two words' sums of the first 1, 2, ... along the first axis, modulo 2**64: each half of a word is summed by itself.
 
-    For what runs in parallel: a few passes over rows of frames, where a scan in log(frames) steps takes dozens.
+    For what runs in parallel: sums of single numbers, where sums of words take several times as many passes.
     """
     frames, shape = a[0].shape[0], a[0].shape[1:]
-    if not frames:
-        return a
     rows = -(-frames // _ROW)
+    if rows > 1:
+        padding = [(0, rows * _ROW - frames)] + [(0, 0)] * len(shape)
+        a = tuple(jnp.pad(x, padding).reshape(rows, _ROW, *shape) for x in a)
     halves = jnp.stack([half for word in a[::-1] for half in (word & 0xFFFF, word >> 16)])
-    halves = jnp.pad(halves, [(0, 0), (0, rows * _ROW - frames)] + [(0, 0)] * len(shape))
-    by_row = _in_rows(halves.reshape(4, rows, _ROW, *shape), 2)
-    carry, out = jnp.zeros_like(by_row[0]), []
-    for half in by_row:
+    carry, out = jnp.zeros_like(a[0]), []
+    for half in jnp.cumsum(halves, 1 + (rows > 1), dtype=jnp.uint32):
         out.append((half + carry) & 0xFFFF)
         carry = (half + carry) >> 16
     sums = out[3] << 16 | out[2], out[1] << 16 | out[0]
-    if rows > 1:
-        before = running(tuple(x[:-1, -1] for x in sums))
-        sums = added(tuple(jnp.pad(x, [(1, 0)] + [(0, 0)] * len(shape))[:, None] for x in before), sums)
-    return tuple(x.reshape(-1, *shape)[:frames] for x in sums)
-
-
-def running_float(x: Any) -> Any:
-    """The same of numbers."""
-    frames, shape = x.shape[0], x.shape[1:]
-    if not frames:
-        return x
-    rows = -(-frames // _ROW)
-    padded = jnp.pad(x, [(0, rows * _ROW - frames)] + [(0, 0)] * len(shape))
-    sums = _in_rows(padded.reshape(rows, _ROW, *shape), 1)
-    if rows > 1:
-        before = running_float(sums[:-1, -1])
-        sums = sums + jnp.pad(before, [(1, 0)] + [(0, 0)] * len(shape))[:, None]
-    return sums.reshape(-1, *shape)[:frames]
-
-
-def _in_rows(x: Any, axis: int) -> Any:
-    """Sums of the first 1, 2, ... along one axis, each taken by itself."""
-    window = [x.shape[i] if i == axis else 1 for i in range(x.ndim)]
-    padding = [(w - 1, 0) for w in window]
-    return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, window, (1,) * x.ndim, padding)
+    if rows < 2:
+        return sums
+    before = running(tuple(x[:-1, -1] for x in sums))
+    before = tuple(jnp.pad(x, [(1, 0)] + [(0, 0)] * len(shape))[:, None] for x in before)
+    return tuple(x.reshape(-1, *shape)[:frames] for x in added(before, sums))

@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from ..graph import Number, composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
-from .fixed import added, fraction, negative, running, running_float, times
+from .fixed import added, fraction, negative, running, times
 
 # A phase is kept as a whole number of 2**-64 cycles in two words.
 
@@ -111,8 +111,8 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
     shape = (frames, *state[0].shape)
     restart = jnp.broadcast_to(reset > 0, shape)
     sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
-    if not resets:
-        sums = (*running(tuple(sums[:2])), running_float(sums[2]))
+    if not resets and isinstance(frames, int):  # not symbolic
+        sums = (*running(tuple(sums[:2])), jnp.cumsum(sums[2], 0))
         return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
