@@ -57,6 +57,19 @@ def test_at_other_rates_and_in_batches_it_looks_as_well():
     assert dg.health(dg.mse(slow.upsample(), 0.0) + dg.mse(Signal.input(0), 0.0), inputs={0: np.ones((3, 16))}).ok
 
 
+def test_the_row_that_is_told_is_the_first_of_all_examples_and_outputs():
+    gain = Signal.param(1.0)
+    samples = np.ones((2, 8), np.float32)
+    samples[0, 6], samples[1, 3] = -1.0, -1.0
+    found = dg.health(dg.mse((Signal.from_samples(samples, batched=True) * gain).log(), 0.0))
+    assert (found.first.op, found.first.row) == ("log", 3)
+
+    both = dg.from_jax(lambda x: ((x - 6.0) ** -0.5, (x - 3.0) ** -0.5))
+    late, early = both(Signal.from_samples(np.arange(8.0, 0.0, -1.0)) * gain)
+    found = dg.health((late.mean() if late.shape else late) + early)
+    assert (found.first.what, found.first.row) == ("value", 2)
+
+
 def test_curvature_is_that_of_the_formula():
     a, b = Signal.param(2.0), Signal.param(3.0, min=0.0, max=10.0)
     found = dg.health(3.0 * (a - 2.0) ** 2 + (b - 3.0) ** 2 + (a - 2.0) * (b - 3.0) + 0.5, [a, b], frames=1)

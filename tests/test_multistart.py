@@ -17,7 +17,7 @@ METHODS = ["adam", "lbfgs", "newton"] + ["cma-es"] * (importlib.util.find_spec("
 
 
 def search(loss, params=None, **options):
-    return dg.multistart(loss, params, progress=False, **{"frames": 1, "starts": 8, "steps": 40, **options})
+    return dg.multistart(loss, params, **{"frames": 1, "starts": 8, "steps": 40, "progress": False, **options})
 
 
 def valleys(low=-4.0, high=4.0, start=3.0):
@@ -187,6 +187,9 @@ BAD = [
     ({"lr": -0.1}, "multistart: lr=-0.1 is less than 0"),
     ({"clip": 0.0}, "multistart: clip=0.0 is not above 0"),
     ({"method": "lbfgs", "lr": 0.1}, "multistart: lr, optimizer, clip, schedule and groups are of method='adam'"),
+    ({"callbacks": [3]}, "multistart: callbacks: 3 is not a function"),
+    ({"callbacks": print}, "multistart: callbacks=<built-in function print> is not a list of functions"),
+    ({"progress": "yes"}, "multistart: progress='yes' is not True or False"),
     ({"optimizer": "adam"}, "multistart: optimizer='adam' is no Optimizer"),
     ({"schedule": 1.0}, "multistart: schedule=1.0 is not a function"),
     ({"params": [Signal.param(1.0)]}, r"multistart: params\[0\]: the loss does not depend on it"),

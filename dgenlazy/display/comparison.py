@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..config import real_array
+from ..dsp import recordings
 from ..errors import ArgumentError, ShapeError
 from ..extras import imported
 from ..graph import Value
@@ -110,15 +112,15 @@ def compare(
         A `Comparison`: shown in a notebook, and with `figure`, `players`, `level_db` and `residual_db` to use.
 
     Raises:
-        ShapeError: other shapes, or no frames. ArgumentError: a batch, samples that are not finite, or frames or inputs beside
-            arrays. BackendError: matplotlib or IPython is not installed.
+        ShapeError: other shapes, or no frames. ArgumentError: a batch, samples that are not finite, a rate that is not above 0,
+            or frames or inputs beside arrays. BackendError: matplotlib or IPython is not installed.
 
     >>> from dgenlazy import display
     >>> tone = (Signal.phasor(440.0) * 6.2831853).sin()
     >>> display.compare(tone, tone * 0.5, frames=4410)
     <Comparison: result -6.0 dB, residual -6.0 dB, relative to the target>
     """
-    rate = runtime.sample_rate() if sample_rate is None else float(sample_rate)
+    rate = runtime.sample_rate() if sample_rate is None else recordings.rate_of("compare", sample_rate)
     a, b = _samples(target, result, frames, inputs)
     both = np.concatenate([a, b, a - b], 1)
     if not np.isfinite(both).all():
@@ -134,6 +136,8 @@ def _samples(target: Any, result: Any, frames: Any, inputs: Any) -> tuple[np.nda
     ran = iter(runtime.realize([x.node for x in values], frames, inputs, None) if values else ())
     out = []
     for name, x in (("target", target), ("result", result)):
+        if not isinstance(x, Value):
+            real_array(f"compare: the {name}", x)
         samples = np.asarray(next(ran) if isinstance(x, Value) else x, np.float64)
         if isinstance(x, Value) and samples.ndim > len(x.node.spec.shape) + x.node.spec.signal:
             raise ArgumentError(f"compare: the {name} is a batch of {len(samples)}; take one example of what realize() gives")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..config import real_array
+from ..dsp import recordings
 from ..errors import ArgumentError, ShapeError
 from ..extras import imported
 
@@ -25,20 +27,21 @@ def player(samples: Any, sample_rate: float) -> Any:
             is 0, or else written below it.
 
     Raises:
-        ShapeError: more than two channels. ArgumentError: samples that are not finite. BackendError: IPython is not installed.
+        ShapeError: more than two channels. ArgumentError: samples that are not finite, or a rate that is not above 0.
+        BackendError: IPython is not installed.
 
     >>> from dgenlazy import display
     >>> display.player(Signal.noise().realize(1000), 8000)
     <Player>
     """
-    samples = np.asarray(samples, np.float32)
+    samples, rate = real_array("player", samples), recordings.rate_of("player", sample_rate)
     if samples.ndim == 0 or samples.shape[1:] not in ((), (1,), (2,)):
         raise ShapeError(f"player: takes (frames,), or (frames, 2) for stereo, got {samples.shape}; sum() the lanes first")
     if not np.isfinite(samples).all():
         raise ArgumentError("player: some samples are infinite or not numbers")
     loudest = float(np.abs(samples).max(initial=1.0))
     imported("IPython.display", "player", "notebook")
-    return _audio()(samples.T / loudest, round(sample_rate), 20 * math.log10(loudest))
+    return _audio()(samples.T / loudest, round(rate), 20 * math.log10(loudest))
 
 
 @ft.cache

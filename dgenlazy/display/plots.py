@@ -6,8 +6,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..dsp import hz_to_mel, mel_to_hz
+from ..config import real_array
+from ..dsp import hz_to_mel, mel_to_hz, recordings
 from ..errors import ArgumentError, ShapeError
+from ..ops import hann
 from . import spectra
 from .figures import one
 
@@ -33,8 +35,8 @@ def plot(samples: Any, sample_rate: float, kind: Kind = "waveform", ax: Any = No
         The axes.
 
     Raises:
-        ArgumentError: an unknown kind, or a sample rate below every note. ShapeError: no frames, or several lanes where one is
-            drawn.
+        ArgumentError: an unknown kind, what is no array of numbers, or a sample rate that is not above 0, or for "cqt" below
+            every note. ShapeError: no frames, or several lanes where one is drawn.
         BackendError: matplotlib is not installed.
 
     >>> from dgenlazy import display
@@ -45,7 +47,8 @@ def plot(samples: Any, sample_rate: float, kind: Kind = "waveform", ax: Any = No
     """
     if kind not in PLOTS:
         raise ArgumentError(f"plot: kind={kind!r} is not one of {', '.join(PLOTS)}")
-    samples = np.asarray(samples, np.float64)
+    real_array("plot", samples)
+    samples, sample_rate = np.asarray(samples, np.float64), recordings.rate_of("plot", sample_rate)
     if not samples.ndim or not len(samples):
         raise ShapeError(f"plot: shape {samples.shape} has no frames to draw; it is (frames,) or (frames, *shape)")
     lanes = samples.reshape(len(samples), -1)
@@ -71,7 +74,7 @@ def _waveform(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) ->
 
 def _spectrum(ax: Any, lanes: Any, sample_rate: float, style: dict[str, Any]) -> None:
     frequency = np.fft.rfftfreq(len(lanes), 1 / sample_rate)
-    level = spectra.decibels(np.abs(np.fft.rfft(lanes * spectra.hann(len(lanes))[:, None], axis=0)) ** 2)
+    level = spectra.decibels(np.abs(np.fft.rfft(lanes * hann(len(lanes))[:, None], axis=0)) ** 2)
     ax.plot(frequency, level, **{"linewidth": 1.0, **style})
     ax.set(xlabel="frequency (Hz)", ylabel="level (dB)", ylim=(spectra.FLOOR_DB, 3))
     ax.margins(x=0)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dsp import features, hz_to_mel, mel_to_hz
 from ..errors import ArgumentError
+from ..ops import hann
 
 FLOOR_DB = -90.0  # below the loudest: what pictures still show
 _MOST_WINDOWS = 500  # in a picture
@@ -28,10 +29,6 @@ class Levels(NamedTuple):
     time: np.ndarray
     frequency: np.ndarray
     power: np.ndarray
-
-
-def hann(size: int) -> np.ndarray:
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
 
 
 def decibels(power: Any, loudest: float | None = None) -> np.ndarray:

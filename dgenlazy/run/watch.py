@@ -64,7 +64,8 @@ def watched(
             env.append(out)
             firsts.append(_first(out))
         outputs = [latency.given_out(program, ctx, i, env) if program.rated else env[i] for i in program.outputs]
-        return sum((jnp.sum if total else jnp.mean)(y) for y in outputs), jnp.stack(firsts) if firsts else jnp.zeros(0, int)
+        value = sum((jnp.sum if total else jnp.mean)(y) for y in outputs)
+        return value, jnp.stack(firsts) if firsts else jnp.zeros(0, jnp.int32)
 
     @in_our_modes
     def loss(parameters, probes, numbers, arrays):
@@ -73,22 +74,22 @@ def watched(
         axes = list(batch.axes)
         each = jax.vmap(of_one, ([axes[i] for i in learned], None, None, axes))
         losses, firsts = each(parameters, probes, numbers, arrays)
-        return jnp.mean(losses), jnp.max(firsts, axis=0)
+        return jnp.mean(losses), jnp.min(firsts, axis=0)
 
     def watch(parameters, numbers, arrays):
         probes = jnp.zeros(len(taken), jnp.float32)
         (value, firsts), slopes = jax.value_and_grad(loss, (0, 1), has_aux=True)(parameters, probes, numbers, arrays)
-        return value, *slopes, firsts
+        return value, *slopes, jnp.where(firsts == _NEVER, -1, firsts)
 
     return jax.jit(watch)
 
 
+_NEVER = np.iinfo(np.int32).max
+
+
 def _first(out: Any) -> Any:
-    """The first row of an output that holds what is not finite, or -1."""
+    """The first row of what a line gives that holds what is not finite."""
     rows = [x.reshape(x.shape[0], -1) if x.ndim else x.reshape(1, 1) for x in map(jnp.asarray, jax.tree.leaves(out))]
-    found = [
-        jnp.where((bad := ~jnp.isfinite(x).all(1)).any(), jnp.argmax(bad), -1)
-        for x in rows
-        if x.size and jnp.issubdtype(x.dtype, jnp.floating)
-    ]
-    return jnp.max(jnp.stack(found)).astype(jnp.int32) if found else jnp.int32(-1)
+    bad = [~jnp.isfinite(x).all(1) for x in rows if x.size and jnp.issubdtype(x.dtype, jnp.floating)]
+    found = [jnp.where(b.any(), jnp.argmax(b).astype(jnp.int32), _NEVER) for b in bad]
+    return jnp.min(jnp.stack(found)) if found else jnp.int32(_NEVER)

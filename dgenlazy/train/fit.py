@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from .. import display
 from ..config import flag, whole_number
-from ..errors import ArgumentError
 from ..graph import Value
 from ..lazy import Lazy
 from ..run import assign, on_device, runtime
 from .checkpoint import Checkpoint
 from .optim import Params
-from .progress import Progress
+from .progress import Progress, functions
 from .rates import Rates, above_zero, over
 from .source import Source
 from .steps import Now, advanced
@@ -132,9 +131,7 @@ def fit(
     """
     count, every = whole_number("fit: steps", steps), whole_number("fit: every", every, least=1)
     keep, shown = flag("fit: keep_best", keep_best), flag("fit: progress", progress)
-    for callback in callbacks:
-        if not callable(callback):
-            raise ArgumentError(f"fit: callbacks: {callback!r} is not a function of a Fit")
+    functions("fit", callbacks)
     source = Source("fit", loss, over("fit", params, optimizer), count, frames, inputs, batches)
     rates = Rates("fit", source.params, lr, optimizer, schedule, groups, count)
     run = _Run(source, rates, None if clip is None else above_zero("fit: clip", clip), count)

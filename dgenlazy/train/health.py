@@ -166,12 +166,12 @@ def _trouble(program: Any, source: Any, arrays: Any, sums: Any, firsts: Any) -> 
 def _curvature(part: Any, most: int, leaves: Sequence[Data], value: float) -> list[tuple[float, float, bool]] | None:
     """Of each parameter its curvature, how far it may move, and whether that is little."""
     double = Landscape(part, double=True)
-    count = sum(x.size for x in double.values)
-    if not 0 < count <= most:
+    counts = [x.size for x in double.values]
+    if not 0 < (count := sum(counts)) <= most:
         return None
-    sizes = np.concatenate([np.full(x.size, _size(x, leaf)) for x, leaf in zip(double.values, leaves)])
+    sizes = np.repeat([_size(x, leaf) for x, leaf in zip(double.values, leaves)], counts)
     flat = np.concatenate([x.ravel() for x in double.values])
-    low, high = (np.concatenate([np.full(x.size, b) for x, b in zip(double.values, side)]) for side in zip(*_bounds(leaves)))
+    low, high = np.repeat([leaf.low for leaf in leaves], counts), np.repeat([leaf.high for leaf in leaves], counts)
     hessian = np.empty((count, count))
     for k in range(count):
         ends = np.clip(flat[k] + np.array([-_APART, _APART]) * sizes[k], low[k], high[k])
@@ -203,10 +203,6 @@ def _size(x: Any, leaf: Data) -> float:
     if np.isfinite([leaf.low, leaf.high]).all():
         return leaf.high - leaf.low
     return float(np.sqrt(np.mean(np.square(x)))) or 1.0 if x.size else 1.0
-
-
-def _bounds(leaves: Sequence[Data]) -> list[tuple[float, float]]:
-    return [(leaf.low, leaf.high) for leaf in leaves]
 
 
 def _split(flat: Any, like: Sequence[Any]) -> list[Any]:

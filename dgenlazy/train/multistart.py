@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from ..config import one_of, seed_number, whole_number
+from ..config import flag, one_of, seed_number, whole_number
 from ..errors import ArgumentError
 from ..graph import Value, in_our_modes
 from ..lazy import Lazy
@@ -18,7 +18,7 @@ from ..run import assign, backend, kept, loss_of, runtime
 from . import search
 from .named import named, table
 from .optim import Params
-from .progress import Progress
+from .progress import Progress, functions
 from .rates import Rates, above_zero
 from .starts import Coordinates, values_at
 
@@ -147,6 +147,8 @@ def multistart(
         for what, x, least in (("starts", starts, 1), ("steps", steps, 0), ("polish", polish, 0))
     )
     every, seed = whole_number(f"{name}: every", every, least=1), seed_number(f"{name}: seed", seed)
+    shown = flag(f"{name}: progress", progress)
+    functions(name, callbacks)
     method = one_of(f"{name}: method", method, METHODS)
     clip = None if clip is None else above_zero(f"{name}: clip", clip)
     if method != "adam" and not all(x is None for x in (lr, optimizer, clip, schedule, groups)):
@@ -157,12 +159,12 @@ def multistart(
     own = lr is None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update"))
     rates = Rates(name, source.params, _RATE if own else lr, optimizer, schedule, groups, looks)
     run = _Run(source, names, count, np.random.default_rng((seed, 1)))
+    sizes, of_steps = [p.value.size for p in source.params], rates.of(0, max(looks, 1))
 
     def each(step: int) -> Any:
-        found = rates.of(step, 1)
-        return None if found is None else np.concatenate([np.full(p.value.size, r) for p, r in zip(source.params, found[0])])
+        return None if of_steps is None else np.repeat(of_steps[min(step, len(of_steps) - 1)], sizes)
 
-    begun, bar = time.monotonic(), Progress(name, looks + more, 0, progress)
+    begun, bar = time.monotonic(), Progress(name, looks + more, 0, shown)
     low, high = run.coordinates.low, run.coordinates.high
     search_by: dict[str, Callable[[Any], search.Looks]] = {
         "adam": lambda points: search.stepped(points, low, high, rates.opt._tx, each, clip),

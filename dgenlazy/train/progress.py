@@ -5,9 +5,21 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from ..errors import ArgumentError
+
 _SECONDS = 2.0  # between two lines, where nothing draws a bar
+
+
+def functions(name: str, callbacks: Any) -> None:
+    """Raise an ArgumentError unless callbacks are a list of functions."""
+    if not isinstance(callbacks, Sequence):
+        raise ArgumentError(f"{name}: callbacks={callbacks!r} is not a list of functions")
+    for callback in callbacks:
+        if not callable(callback):
+            raise ArgumentError(f"{name}: callbacks: {callback!r} is not a function")
 
 
 class Progress:
