@@ -1046,7 +1046,8 @@ class Methods(Value):
         """Filter of finite length: `y[n] = taps[0] x[n] + taps[1] x[n-1] + ...`, the causal convolution with an impulse response.
 
         Of any length, and without latency: a whole run, and a block longer than the taps, by Fourier transforms; a stream adds what
-        is to come of longer blocks, whose transforms are made once a block (48,000 taps in blocks of 64 frames).
+        is to come of longer blocks, whose transforms are made once a block (48,000 taps in blocks of 64 frames). So does C, with
+        blocks of its own.
 
         Args:
             x: Any shape. Zeros before its start. Where it is not finite, the frames that hear it are not either.

@@ -326,6 +326,8 @@ def test_sanitizers_are_silent_whatever_comes_in(instruments, tmp_path):
         dg.stack([x, x * 2]).svf(x * 1e6, q=2.0),
         x // 0.0 + x % 0.0,
         (x * 1e20).sin() + x.exp() + x.log(),
+        x.fir(np.ones(20)),
+        dg.stack([x, x * 2]).fir(np.ones((700, 2))),
     ]
     made = [m for m, _, _ in found] + [native.source(y, None, f"wild{i}") for i, y in enumerate(wild)]
     calls = []

@@ -32,7 +32,7 @@ from .conversion import (
     inverse_exp_sigmoid as inverse_exp_sigmoid,
     midi_to_hz as midi_to_hz,
 )
-from .convolution import fir as fir, good_size as good_size
+from .convolution import finite as finite, fir as fir, good_size as good_size
 from .dynamics import (
     adsr as adsr,
     amplified as amplified,

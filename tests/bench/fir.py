@@ -26,23 +26,34 @@ def response(taps):
     return (random.standard_normal(taps) * np.exp(-6.9 * np.arange(taps) / taps)).astype(np.float32)
 
 
-def stream(taps, block, rounds):
-    """Blocks through `realize`, as a host asks for them."""
+def stream(taps, block, rounds, compiled):
+    """Blocks through `realize`, or through C, as a host asks for them."""
     y = Signal.input(0).fir(response(taps))
     samples = random.standard_normal((rounds, block)).astype(np.float32)
+    player = dg.compile(y) if compiled else None
+    if player:
+        want = y.realize(640, inputs={0: samples[:10].ravel()})
+        np.testing.assert_allclose(np.concatenate([player.process(x) for x in samples[:10]]), want, atol=1e-4)
     seconds = []
     for i, x in enumerate(samples):
         if i == rounds // 10:
             begin = time.process_time()
         start = time.perf_counter()
-        y.realize(block, inputs={0: x}, preserve_state=True)
+        player.process(x) if player else y.realize(block, inputs={0: x}, preserve_state=True)
         seconds.append(time.perf_counter() - start)
     spent = (time.process_time() - begin) / (rounds - rounds // 10)
     seconds, real = np.array(seconds[rounds // 10 :]), block / RATE
-    row = {"taps": taps, "block": block, "mean": seconds.mean(), "median": np.median(seconds), "least": seconds.min()}
+    row = {
+        "taps": taps,
+        "block": block,
+        "form": "C" if compiled else "realize",
+        "mean": seconds.mean(),
+        "median": np.median(seconds),
+        "least": seconds.min(),
+    }
     row |= {"most": seconds.max(), "processor": spent}
     shown = ", ".join(f"{name} {100 * row[name] / real:.1f} %" for name in ("mean", "median", "least", "most", "processor"))
-    print(f"{taps} taps in blocks of {block}, of real time: {shown}")
+    print(f"{taps} taps in blocks of {block}, {row['form']}, of real time: {shown}")
     return row
 
 
@@ -70,7 +81,7 @@ def main():
     args = parser.parse_args()
     print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {RATE:.0f} Hz")
     with DGen.override(sample_rate=RATE):
-        rows = [stream(taps, 64, 4000) for taps in (1, 1000, args.taps)]
+        rows = [stream(taps, 64, 4000, form) for form in (False, True) for taps in (1, 1000, args.taps)]
         frames = int(args.seconds * RATE)
         for taps, length in ((4000, 4410), (64, frames), (4000, frames), (args.taps, frames)):
             rows += whole(taps, length, args.rounds)

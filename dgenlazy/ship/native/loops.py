@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import ArgumentError
-from . import transform
+from . import convolution, transform
 from .blocks import BLOCKS
 from .expressions import C_TYPES, expression, literal
 from .nests import NESTS, place, starts, update
@@ -18,6 +18,8 @@ from .text import Text, index, is_prepared, kept
 from .value import FRAME, Value
 from .views import dense, longer, moving
 
+_WRITTEN = {"fft": transform.written, "convolved": convolution.written}
+_WHOLE = {*NESTS, *BLOCKS, *_WRITTEN, "part"}  # what is no element of a loop over lanes
 _COMPUTED = ("gather", "dynamic_slice")  # one element for each of the result, at a place that is computed
 
 
@@ -89,7 +91,7 @@ class Order:
 
 def needs_form(v: Value) -> None:
     """Raise an ArgumentError if C has no form for an instruction."""
-    if v.prim in NESTS or v.prim in BLOCKS or v.prim in (*_COMPUTED, "part", "fft"):
+    if v.prim in _WHOLE or v.prim in _COMPUTED:
         return
     if expression(v, ["x"] * len(v.args)) is None:
         raise ArgumentError(f"export: {v.op}: the primitive {v.prim} of {v.args[0].dtype} has no form in C")
@@ -142,7 +144,7 @@ def _shape(task: Any) -> tuple[int, ...]:
 
 
 def _elementwise(task: Task) -> bool:
-    return isinstance(task, Write) or not (task.prim in NESTS or task.prim in BLOCKS or task.prim in ("part", "fft"))
+    return isinstance(task, Write) or task.prim not in _WHOLE
 
 
 def _arguments(task: Task) -> Sequence[Value]:
@@ -284,8 +286,8 @@ def _emit_nest(text: Text, order: Order, n: Any) -> None:
     text.put(f"/* {n.op}: {n.prim} */")
     if n.prim in BLOCKS:
         BLOCKS[n.prim](text, n, lambda values: _emit_inside(text, order, values))
-    elif n.prim == "fft":
-        transform.written(text, n)
+    elif n.prim in _WRITTEN:
+        _WRITTEN[n.prim](text, n)
     elif n in order.rings:
         text.names[n] = f"self->dg_s{order.rings[n]}"
         update(text, n, text.names[n], stays=True)

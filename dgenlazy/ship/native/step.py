@@ -11,9 +11,9 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...graph import Clock, Context, Data, Input, Rated, Recurrence, Seed
-from ...ops import clock
+from ...ops import clock, finite
 from ...run import Program, Staged, initial_state, runtime
-from . import rates, regions
+from . import convolution, rates, regions
 from .lower import Instructions
 from .value import FRAME, PREPARED, Region, Value
 
@@ -128,6 +128,9 @@ class Step:
         start = next(self._starts) if own else ()
         if isinstance(op, Rated) and self._hop(i) is not None:
             self._env.append(rates.lowered(self, i, start))
+            return
+        if op is finite and convolution.suits(self.program.specs[self._args(i)[1]]):
+            self._env.append(convolution.lowered(self, i))
             return
         held = self.places(start)
         state, out = self.traced(i, held)

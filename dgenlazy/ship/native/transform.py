@@ -74,14 +74,18 @@ def _transformed(made: Any, params: Any, x: Any, shape: tuple[int, ...]) -> Any:
     given = (x,) if isinstance(x, Value) else (x.re, x.im)
     if all(v.known for v in given):
         return _known(made, given, size, forward)
-    turn: Any = np.exp(-2j * np.pi * np.arange(size) / size)
-    table = made.constant(np.stack([turn.real, turn.imag], axis=-1).astype(np.float32))
-    room = made.new((5 * size,), "float32")
+    table, room = made.constant(turns(size)), made.new((5 * size,), "float32")
     node = made.new((), "int32", prim="fft", args=given, params={"size": size, "table": table, "room": room})
     parts = [made.new(shape, "float32", prim="part", args=(node,)) for _ in range(2 if forward else 1)]
     node.params["parts"] = parts
     made.placed(node, parts)
     return Pair(*parts) if forward else parts[0]
+
+
+def turns(size: int) -> np.ndarray:
+    """The table that a transform is computed with."""
+    turn: Any = np.exp(-2j * np.pi * np.arange(size) / size)
+    return np.stack([turn.real, turn.imag], axis=-1).astype(np.float32)
 
 
 def _known(made: Any, given: Sequence[Value], size: int, forward: bool) -> Any:
