@@ -389,6 +389,12 @@ def test_a_table_of_one_row_is_that_row_wherever_it_is_read():
     np.testing.assert_array_equal(dg.compile(y).process(x), np.tile(np.float32([3, -1]), (4, 1)))
 
 
+def test_what_finds_its_only_place_is_not_computed(tmp_path):
+    text = native.source(Signal.input(0, shape=(3,)).delay(1), None, "v").file.text
+    built(tmp_path, [text])  # without a word on what is not used
+    assert "dg_s1" not in text.rpartition("void v_process")[2]
+
+
 @pytest.mark.parametrize("cutoff", [1e-6, 1e-4, 0.1, 0.4, 1.0])
 def test_a_smoother_arrives_however_slow_it_is(cutoff):
     frames = 200_000

@@ -91,3 +91,15 @@ def test_what_comes_before_time_0_is_not_heard(cache):
 def test_the_transforms_of_long_taps_are_tables(cache):
     made = native.source(Signal.input(0).fir(noise(4001)), None, "room")
     assert len(re.findall(r"dg_rfft\(", made.file.text)) == 2  # the function, and where a block of the signal is transformed
+
+
+def test_a_state_with_a_place_that_is_outside_is_refused(cache):
+    player = dg.compile(Signal.input(0).fir(noise(700)))
+    player.process(noise(100))
+    kept = player.state
+    places = [i for i, row in enumerate(player.manifest["state"]) if row["dtype"] == "int32" and kept[i] > 0]
+    assert len(places) == 2  # in the line, and among the blocks
+    for i in places:
+        for wild in (-1, 64):
+            with pytest.raises(dg.ArgumentError, match=f"is {wild}, which is not within 0 and"):
+                player.state = (*kept[:i], np.int32(wild), *kept[i + 1 :])

@@ -45,6 +45,9 @@ class Order:
 
     def __init__(self, step: Step):
         self.ranges = Ranges(step.made.values, list(zip(step.state, step.start, step.after)))
+        for v in step.made.values:
+            if v.prim == "gather" and _one_place(v, self.ranges):
+                v.args = (v.args[0], step.made.constant(np.zeros(v.args[1].shape, v.args[1].dtype)))
         self.ranges.decide(step.made.values)
         live, unread = _read(step)
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
@@ -87,6 +90,13 @@ class Order:
     def _reading(self, number: int) -> set[Any]:
         """What reads a state before it is what it is after the frame."""
         return {v for x in (self.states[number], self._kept.get(number)) if x for v in self.readers.get(x, [])}
+
+
+def _one_place(n: Value, ranges: Ranges) -> bool:
+    """Whether there is one place alone that a gather can be from, so that nothing need say which."""
+    (x, indices), sizes = n.args, n.params["slice_sizes"]
+    moves = any(x.shape[axis] > sizes[axis] for axis in n.params["dimension_numbers"].start_index_map)
+    return not moves and ("FILL" not in str(n.params["mode"]) or ranges.inside(indices, 0))
 
 
 def needs_form(v: Value) -> None:
