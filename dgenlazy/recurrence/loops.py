@@ -23,7 +23,7 @@ from .rising import PIECE, Rising, left
 
 # What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
 _SMALL = 1000.0  # bytes
-_STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT = 24.0, 4.0, 4.6, 9.2, 12.0  # bytes per lane
+_STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4.6, 9.2, 12.0, 4.0  # bytes per lane
 _MOST_TILES = 12  # with more, one wide loop is faster; of a costly body with half as many
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
@@ -150,7 +150,7 @@ def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> i
     """How many lanes an iteration may be of: a power of two, which fills vectors; 0 where one is too many."""
     needs, states = reads(body, carry, now, fixed), len(jax.tree.leaves(carry))
     own, bases = {states + i for i, w in enumerate(wide) if w}, _bases(body, carry, now, fixed)
-    touched = _OUTPUT * (len(needs) - states)
+    touched = _OUTPUT * (len(needs) - states) + _SHOW_BASE * sum(len(need & bases) for need in needs[states:])
     for need in needs[:states]:
         touched += _STATE + _READ_STATE * sum(i < states for i in need)
         touched += _READ_INPUT * len(need & own) + _READ_BASE * len(need & bases)
