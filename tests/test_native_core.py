@@ -391,7 +391,14 @@ def test_a_table_of_one_row_is_that_row_wherever_it_is_read():
 
 def test_what_finds_its_only_place_is_not_computed(tmp_path):
     text = native.source(Signal.input(0, shape=(3,)).delay(1), None, "v").file.text
-    built(tmp_path, [text])  # without a word on what is not used
+    same = Tensor(np.ones(4))
+    read = (
+        same.peek_row(Signal.phasor(100.0) * 3.0),
+        same.peek_row(Signal.input(0)),
+        dg.read(same, Signal.input(0), Tensor(0.0)),
+    )
+    texts = [text, *[native.source(y, None, f"w{i}").file.text for i, y in enumerate(read)]]
+    built(tmp_path, texts)  # without a word on what is not used
     assert "dg_s1" not in text.rpartition("void v_process")[2]
 
 

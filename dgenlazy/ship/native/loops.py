@@ -15,7 +15,7 @@ from .nests import NESTS, place, starts, update
 from .ranges import Ranges
 from .step import Step
 from .text import Text, index, is_prepared, kept
-from .value import FRAME, Value
+from .value import FRAME, Value, everywhere
 from .views import dense, longer, moving
 
 _WRITTEN = {"fft": transform.written, "convolved": convolution.written}
@@ -46,8 +46,8 @@ class Order:
     def __init__(self, step: Step):
         self.ranges = Ranges(step.made.values, list(zip(step.state, step.start, step.after)))
         for v in step.made.values:
-            if v.prim == "gather" and _one_place(v, self.ranges):
-                v.args = (v.args[0], step.made.constant(np.zeros(v.args[1].shape, v.args[1].dtype)))
+            if v.prim == "gather":
+                _settled(step, v, self.ranges)
         self.ranges.decide(step.made.values)
         live, unread = _read(step)
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
@@ -92,11 +92,17 @@ class Order:
         return {v for x in (self.states[number], self._kept.get(number)) if x for v in self.readers.get(x, [])}
 
 
-def _one_place(n: Value, ranges: Ranges) -> bool:
-    """Whether there is one place alone that a gather can be from, so that nothing need say which."""
+def _settled(step: Step, n: Value, ranges: Ranges) -> None:
+    """Let a gather say no place where there is one alone, or where all of the array is one number."""
     (x, indices), sizes = n.args, n.params["slice_sizes"]
-    moves = any(x.shape[axis] > sizes[axis] for axis in n.params["dimension_numbers"].start_index_map)
-    return not moves and ("FILL" not in str(n.params["mode"]) or ranges.inside(indices, 0))
+    most = [x.shape[axis] - sizes[axis] for axis in n.params["dimension_numbers"].start_index_map]
+    if "FILL" in str(n.params["mode"]) and not all(ranges.inside(indices, m) for m in most):
+        return
+    number = everywhere(x)
+    if number is not None:
+        n.prim, n.params, n.args = "copy", {}, (step.made.constant(np.full(n.shape, number, n.dtype)),)
+    elif not any(most):
+        n.args = (x, step.made.constant(np.zeros(indices.shape, indices.dtype)))
 
 
 def needs_form(v: Value) -> None:

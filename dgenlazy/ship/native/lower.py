@@ -255,6 +255,8 @@ class Instructions:
         known = [everywhere(v) for v in args]
         if name == "select_n" and known[0] is not None and args[1 + int(known[0])].shape == shape:
             return args[1 + int(known[0])]
+        if name == "dynamic_slice" and known[0] is not None:
+            return self.constant(np.full(shape, known[0]))
         if name in ("lt", "ge") and args[0].dtype == "uint32" and known[1] is not None and known[1] == 0:
             return self.constant(np.full(shape, name == "ge"))
         if dtype == "bool" and name in ("and", "or", "ne", "eq"):  # what `%` by a number leaves
