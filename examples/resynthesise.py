@@ -33,7 +33,7 @@ def resynthesise(x, rate, low, high, steps, hop=256, partials=60, bands=64):
     harmonic = dg.harmonic(f0, Signal.from_tensor(tones, hop).exp_sigmoid().upsample())
     sound = harmonic + Signal.from_tensor(noise, hop).exp_sigmoid().filtered_noise()
     loss = dg.multi_scale_spectral_loss(sound, Signal.from_samples(x), logmag_weight=0.1)
-    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / steps, frames=len(x))
+    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / max(steps, 1), frames=len(x))
     return sound.realize(len(x)), done
 
 
