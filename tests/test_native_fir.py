@@ -88,6 +88,18 @@ def test_what_comes_before_time_0_is_not_heard(cache):
     assert not found[: y.latency].any()
 
 
+def test_taps_may_follow_the_rate_and_there_may_be_no_lanes(cache):
+    shape, samples = noise(700), noise(1500)
+    y = Signal.input(0).fir(Tensor(shape) * (dg.sample_rate / 1000.0))
+    player = dg.compile(y, sample_rates=[1000.0, 2000.0])
+    for rate in (1000.0, 2000.0):
+        player.sample_rate = rate
+        want = exact(samples, shape * (rate / 1000.0))
+        assert np.abs(player.process(samples) - want).max() < 4e-6 * np.abs(shape).sum()
+    none = dg.compile([Signal.input(0), Signal.input(1, shape=(0,)).fir(shape)])
+    assert none.process({0: samples, 1: np.zeros((1500, 0))})[1].shape == (1500, 0)
+
+
 def test_the_transforms_of_long_taps_are_tables(cache):
     made = native.source(Signal.input(0).fir(noise(4001)), None, "room")
     assert len(re.findall(r"dg_rfft\(", made.file.text)) == 2  # the function, and where a block of the signal is transformed

@@ -70,9 +70,9 @@ def sizes(count: int) -> tuple[int, int]:
     return near, -(-count // near) - 1
 
 
-def suits(taps: Any) -> bool:
-    """Whether a filter of these taps is better off here than as its own step."""
-    return not taps.varies and taps.shape[0] > _FEW and 0 not in taps.shape
+def suits(x: Any, taps: Any) -> bool:
+    """Whether a filter is better off here than as its own step, by the specs of what it takes."""
+    return not taps.varies and taps.shape[0] > _FEW and 0 not in (*x.shape, *taps.shape)
 
 
 def lowered(step: Any, i: int) -> Value:

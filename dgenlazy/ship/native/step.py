@@ -129,7 +129,7 @@ class Step:
         if isinstance(op, Rated) and self._hop(i) is not None:
             self._env.append(rates.lowered(self, i, start))
             return
-        if op is finite and convolution.suits(self.program.specs[self._args(i)[1]]):
+        if op is finite and convolution.suits(*[self.program.specs[a] for a in self._args(i)]):
             self._env.append(convolution.lowered(self, i))
             return
         held = self.places(start)
