@@ -39,8 +39,8 @@ def another(dry, drive, tone, threshold, ratio, attack, release, rate):
     for x in np.asarray(dry, np.float64):
         y += (1 - np.exp(-2 * np.pi * tone / rate)) * (np.tanh(drive * x) - y)
         dull.append(y)
-    knobs = [np.full(frames, v) for v in (threshold, ratio, attack, release, 6.0, 0.0)]
-    squeezed = np.array(ref.compressor(dull, *knobs, rate))
+    threshold, ratio, attack, release, knee, makeup = np.full((frames, 6), (threshold, ratio, attack, release, 6.0, 0.0)).T
+    squeezed = np.array(ref.compressor(dull, threshold, ratio, attack, release, knee, makeup, rate))
     return (GAIN * np.concatenate([np.zeros(LATE), squeezed[: frames - LATE]])).astype(np.float32)
 
 
