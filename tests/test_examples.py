@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+import dgenlazy as dg
 from dgenlazy import audio
 
 ROOT = Path(__file__).parents[1]
@@ -269,3 +270,29 @@ def test_gru_voice_learns_from_loudness_and_pitch_alone(tmp_path):
 
 def level(samples, hop=400):
     return np.sqrt(np.mean(samples.reshape(-1, hop) ** 2, axis=1))
+
+
+# Chosen on its own: none of these settings, and nothing like this sound, was in the training.
+AMP_SETTINGS = [(cutoff, drive) for cutoff in (330.0, 700.0, 1500.0, 2500.0) for drive in (0.55, 1.2, 3.3)]
+
+
+def test_neural_amp_learns_and_tells_what_it_reaches_at_each_setting(tmp_path):
+    stdout, _ = run("neural_amp.py", "--output", tmp_path, "--steps", 40, "--seed", 3)
+    first, last = numbers(r"loss ([\d.]+) -> ([\d.]+)", stdout)
+    assert last < 0.2 * first
+    assert len(re.findall(r"cutoff .* drive .* ESR", stdout)) == 12
+    assert (tmp_path / "neural_amp.safetensors").stat().st_size < 200_000
+
+
+def test_the_neural_amp_of_the_repository_imitates_the_ladder_where_it_was_not_trained(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    neural_amp = pytest.importorskip("neural_amp")
+    learned = neural_amp.weights()
+    data = ROOT / "examples" / "data"
+    dg.load_params(data / "neural_amp.safetensors", learned)
+    samples, rate = audio.read(data / "speech.wav")
+    speech = audio.resample(samples, rate, neural_amp.RATE)[:12000]
+    with dg.DGen.override(sample_rate=neural_amp.RATE):
+        errors = neural_amp.table(learned, 0.7 * speech / abs(speech).max(), AMP_SETTINGS)
+    assert errors.shape == (12,)
+    assert errors.max() < 0.01
