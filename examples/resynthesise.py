@@ -1,4 +1,4 @@
-"""Resynthesise a recording: partials of its pitch and filtered noise, learned from its spectra.
+"""Resynthesise a recording: partials of its pitch and filtered noise in a room, learned from its spectra.
 
     python examples/resynthesise.py                        the speech that comes with the examples
     python examples/resynthesise.py --input flute.wav      a melody of your own, one note at a time
@@ -7,6 +7,7 @@
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -21,9 +22,11 @@ DATA = Path(__file__).parent / "data"
 
 
 def resynthesise(x, rate, low, high, steps, hop=256, partials=60, bands=64):
-    """`x` as partials and noise, whose levels at each tick are learned. Returns the sound, and how training went."""
+    """`x` as partials and noise in a room, all learned. Returns the sound before and after, and how training went."""
     DGen.sample_rate = rate
-    pitch = features.f0(x, rate, low, high, hop=hop)
+    level = 2 * np.abs(x).max()  # whispers and shouts begin alike
+    window = math.ceil(rate * max(2 / low, 0.046))  # two periods, and at any rate short enough for a vibrato
+    pitch = features.f0(x, rate, low, high, frame_length=window, hop=hop)
     ticks, voiced = np.arange(-(-len(x) // hop)), pitch.voiced & np.isfinite(pitch.f0)
     known = pitch.f0[voiced] if voiced.any() else [low]  # between notes the pitch glides to the next
     f0 = Signal.from_samples(np.interp(ticks, np.flatnonzero(voiced) if voiced.any() else [0], known), hop=hop).upsample()
@@ -31,10 +34,21 @@ def resynthesise(x, rate, low, high, steps, hop=256, partials=60, bands=64):
     tones = Tensor(np.full((len(ticks), partials), -3.0), requires_grad=True)
     noise = Tensor(np.full((len(ticks), bands), -3.0), requires_grad=True)
     harmonic = dg.harmonic(f0, Signal.from_tensor(tones, hop).exp_sigmoid().upsample())
-    sound = harmonic + Signal.from_tensor(noise, hop).exp_sigmoid().filtered_noise()
-    loss = dg.multi_scale_spectral_loss(sound, Signal.from_samples(x), logmag_weight=0.1)
-    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / max(steps, 1), frames=len(x))
-    return sound.realize(len(x)), done
+    dry = harmonic + Signal.from_tensor(noise, hop).exp_sigmoid().filtered_noise()
+    mix, decay = Signal.param(0.05, min=0.0, max=0.5), Signal.param(0.3, min=0.1, max=1.0)
+    sound = dry.reverb(decay, mix, seed=1)
+    before = level * sound.realize(len(x))
+    loss = dg.multi_scale_spectral_loss(sound, Signal.from_samples(x / level), logmag_weight=0.1)
+    room = [{"params": [mix, decay], "lr": 0.01}]
+    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / max(steps, 1), groups=room, frames=len(x))
+    return before, level * sound.realize(len(x)), done
+
+
+def mel_distance_db(x, sound, rate):
+    """The mean distance of log-mel spectra, once both are as loud; what is 80 dB below the loudest of `x` is silence."""
+    as_loud = sound * np.linalg.norm(x) / max(np.linalg.norm(sound), 1e-30)
+    energy = [features.mel_spectrogram(s, rate) for s in (x, as_loud)]
+    return np.abs(np.subtract(*(10 * np.log10(np.maximum(e, 1e-8 * energy[0].max())) for e in energy))).mean()
 
 
 def main():
@@ -49,7 +63,7 @@ def main():
 
     x, rate = audio.read(args.input)
     x = workbench.not_silent("--input", x[: int(args.seconds * rate)])
-    sound, done = resynthesise(x, rate, args.low, args.high, args.steps)
+    before, sound, done = resynthesise(x, rate, args.low, args.high, args.steps)
 
     args.output.mkdir(parents=True, exist_ok=True)
     audio.write(args.output / "original.wav", x, rate, bits=32)
@@ -62,6 +76,8 @@ def main():
     figure.savefig(args.output / "resynthesis.png", dpi=120)
     first, last = done.history[0], done.best_loss
     print(f"spectral distance {first:.3f} -> {last:.3f}, {100 * (1 - last / first):.0f} % less, in {done.seconds:.0f} s")
+    start, end = (mel_distance_db(x, sound, rate) for sound in (before, sound))
+    print(f"log-mel distance, not trained on: {start:.1f} -> {end:.1f} dB, {100 * (1 - end / start):.0f} % less")
     print(f"see resynthesis.png, original.wav and resynthesis.wav in {args.output}/")
 
 

@@ -254,6 +254,34 @@ def test_resynthesise_comes_near_to_a_recording(tmp_path):
     assert off < 0.6  # by a distance that was not trained on
 
 
+@pytest.mark.parametrize("kind", ["a silent beginning", "no pitch", "a whisper", "short and stereo, at 96 kHz"])
+def test_resynthesise_takes_recordings_of_any_kind(tmp_path, kind):
+    rate = 96000 if "96" in kind else 22050
+    time = np.arange(int((0.03 if "short" in kind else 0.3) * rate)) / rate
+    x = 0.3 * scipy.signal.sawtooth(2 * np.pi * 220 * time)
+    if kind == "a silent beginning":
+        x[: len(x) // 2] = 0
+    elif kind == "no pitch":
+        x = 0.1 * np.random.default_rng(0).standard_normal(len(time))
+    elif kind == "a whisper":
+        x = 1e-4 * x
+    else:
+        x = np.stack([x, 0.5 * x], 1)
+    audio.write(tmp_path / "in.wav", x, rate, bits=32)
+    stdout, _ = run("resynthesise.py", "--input", tmp_path / "in.wav", "--output", tmp_path / "results", "--steps", 12)
+    assert "nan" not in stdout
+    first, last = numbers(r"spectral distance ([\d.]+) -> ([\d.]+)", stdout)
+    assert last < 0.9 * first
+    before, after = numbers(r"log-mel distance, not trained on: ([\d.]+) -> ([\d.]+) dB", stdout)
+    assert after < before
+    original, _ = audio.read(tmp_path / "results" / "original.wav")
+    result, got = audio.read(tmp_path / "results" / "resynthesis.wav")
+    assert got == rate
+    assert len(result) == len(x)
+    assert np.isfinite(result).all()
+    assert 0.1 < np.linalg.norm(result) / np.linalg.norm(original) < 10
+
+
 def test_gru_voice_learns_from_loudness_and_pitch_alone(tmp_path):
     stdout, stderr = run("gru_voice.py", "--output", tmp_path / "results", "--steps", 25, "--frames", 12000)
     first, last, off = numbers(SPECTRUM, stdout)
