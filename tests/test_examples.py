@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.signal
-from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import audio
@@ -255,22 +254,11 @@ def test_resynthesise_comes_near_to_a_recording(tmp_path):
     assert off < 0.6  # by a distance that was not trained on
 
 
-KINDS = ["a whisper", "short and stereo, at 96 kHz", "a silent beginning", "no pitch"]
-
-
-@pytest.mark.parametrize("kind", KINDS if THOROUGH else KINDS[:2])
-def test_resynthesise_takes_recordings_of_any_kind(tmp_path, kind):
-    rate = 96000 if "96" in kind else 22050
-    time = np.arange(int((0.03 if "short" in kind else 0.3) * rate)) / rate
+def test_resynthesise_takes_a_recording_that_begins_with_silence(tmp_path):
+    rate = 22050
+    time = np.arange(int(0.3 * rate)) / rate
     x = 0.3 * scipy.signal.sawtooth(2 * np.pi * 220 * time)
-    if kind == "a silent beginning":
-        x[: len(x) // 2] = 0
-    elif kind == "no pitch":
-        x = 0.1 * np.random.default_rng(0).standard_normal(len(time))
-    elif kind == "a whisper":
-        x = 1e-4 * x
-    else:
-        x = np.stack([x, 0.5 * x], 1)
+    x[: len(x) // 2] = 0
     audio.write(tmp_path / "in.wav", x, rate, bits=32)
     stdout, _ = run("resynthesise.py", "--input", tmp_path / "in.wav", "--output", tmp_path / "results", "--steps", 12)
     assert "nan" not in stdout
