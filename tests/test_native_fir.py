@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import scipy.signal
-from test_native import cache as cache, pytestmark as pytestmark
+from test_native import built, cache as cache, pytestmark as pytestmark
 
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
@@ -100,9 +100,12 @@ def test_taps_may_follow_the_rate_and_there_may_be_no_lanes(cache):
     assert none.process({0: samples, 1: np.zeros((1500, 0))})[1].shape == (1500, 0)
 
 
-def test_the_transforms_of_long_taps_are_tables(cache):
-    made = native.source(Signal.input(0).fir(noise(4001)), None, "room")
-    assert len(re.findall(r"dg_rfft\(", made.file.text)) == 2  # the function, and where a block of the signal is transformed
+def test_the_transforms_of_long_taps_are_tables_and_no_compiler_says_a_word(tmp_path):
+    text = native.source(Signal.input(0).fir(noise(4001)), None, "room").file.text
+    assert len(re.findall(r"dg_rfft\(", text)) == 2  # the function, and where a block of the signal is transformed
+    texts = [text, *[native.source(Signal.input(0).fir(np.ones(n)), None, f"same{n}").file.text for n in (20, 700)]]
+    built(tmp_path, texts)
+    built(tmp_path, texts, compiler="g++", std="-std=c++11")
 
 
 def test_a_state_with_a_place_that_is_outside_is_refused(cache):
