@@ -15,7 +15,7 @@ from .nests import NESTS, place, starts, update
 from .ranges import Ranges
 from .step import Step
 from .text import Text, index, is_prepared, kept
-from .value import FRAME, Value, everywhere
+from .value import FRAME, Value
 from .views import dense, longer, moving
 
 _WRITTEN = {"fft": transform.written, "convolved": convolution.written}
@@ -45,10 +45,7 @@ class Order:
 
     def __init__(self, step: Step):
         self.ranges = Ranges(step.made.values, list(zip(step.state, step.start, step.after)))
-        for v in step.made.values:
-            if v.prim == "gather":
-                _settled(step, v, self.ranges)
-        self.ranges.decide(step.made.values)
+        self.ranges.decide(step.made)
         live, unread = _read(step)
         made = [v for v in step.made.values if v in live and v.prim not in ("", "view") and v.size]
         for v in made:
@@ -90,19 +87,6 @@ class Order:
     def _reading(self, number: int) -> set[Any]:
         """What reads a state before it is what it is after the frame."""
         return {v for x in (self.states[number], self._kept.get(number)) if x for v in self.readers.get(x, [])}
-
-
-def _settled(step: Step, n: Value, ranges: Ranges) -> None:
-    """Let a gather say no place where there is one alone, or where all of the array is one number."""
-    (x, indices), sizes = n.args, n.params["slice_sizes"]
-    most = [x.shape[axis] - sizes[axis] for axis in n.params["dimension_numbers"].start_index_map]
-    if "FILL" in str(n.params["mode"]) and not all(ranges.inside(indices, m) for m in most):
-        return
-    number = everywhere(x)
-    if number is not None:
-        n.prim, n.params, n.args = "copy", {}, (step.made.constant(np.full(n.shape, number, n.dtype)),)
-    elif not any(most):
-        n.args = (x, step.made.constant(np.zeros(indices.shape, indices.dtype)))
 
 
 def needs_form(v: Value) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .regions import read_again
-from .value import Value
+from .value import Value, everywhere
 
 Range = tuple[int, int]
 
@@ -47,15 +47,29 @@ class Ranges:
         low, high = self.of(v)
         return 0 <= low and high <= most
 
-    def decide(self, values: Sequence[Value]) -> None:
-        """Let a choice that always goes one way be what it chooses."""
-        for v in values:
+    def decide(self, made: Any) -> None:
+        """Let a choice that always goes one way be what it chooses, and what has one place alone not ask where."""
+        for v in list(made.values):
             if v.prim == "select_n":
                 test, *ways = v.args
                 least, most = self.of(test)
                 if least == most and 0 <= most < len(ways) and ways[most].shape == v.shape:
                     v.prim, v.params, v.args = "copy", {}, (ways[most],)
-        read_again(values)
+            elif v.prim == "gather":
+                self._settle(made, v)
+        read_again(made.values)
+
+    def _settle(self, made: Any, v: Value) -> None:
+        """A gather where there is one place alone, or where all of the array is one number."""
+        (x, indices), sizes = v.args, v.params["slice_sizes"]
+        most = [x.shape[axis] - sizes[axis] for axis in v.params["dimension_numbers"].start_index_map]
+        if "FILL" in str(v.params["mode"]) and not all(self.inside(indices, m) for m in most):
+            return
+        number = everywhere(x)
+        if number is not None:
+            v.prim, v.params, v.args = "copy", {}, (made.constant(np.full(v.shape, number, v.dtype)),)
+        elif not any(most):
+            v.args = (x, made.constant(np.zeros(indices.shape, indices.dtype)))
 
     def of(self, v: Value) -> Range:
         if v not in self._found:
