@@ -1,6 +1,7 @@
 """JAX's modes: 64 bits, checks of leaks, and shapes and types told in full. Results are those of the defaults."""
 
 import contextlib
+import gc
 import zlib
 
 import cases
@@ -33,10 +34,14 @@ MODES = {
 @contextlib.contextmanager
 def modes(*names):
     infer.cache_clear()  # what was inferred in another mode says nothing about this one
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(MODES[name]())
-        yield
+    gc.freeze()  # looking for leaks collects at every turn: not through all that other tests have left
+    try:
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                stack.enter_context(MODES[name]())
+            yield
+    finally:
+        gc.unfreeze()
 
 
 class Graded:
