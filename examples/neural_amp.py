@@ -107,7 +107,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for the weights")
     parser.add_argument("--steps", type=workbench.whole, default=5000, help="steps of training (default: 5000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and of the sounds (default: 0)")
+    parser.add_argument(
+        "--seed",
+        type=lambda text: workbench.whole(text, least=0),
+        default=0,
+        help="of the weights and of the sounds (default: 0)",
+    )
     args = parser.parse_args()
 
     DGen.sample_rate = RATE

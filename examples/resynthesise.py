@@ -40,7 +40,7 @@ def resynthesise(x, rate, low, high, steps, hop=256, partials=60, bands=64):
     before = level * sound.realize(len(x))
     loss = dg.multi_scale_spectral_loss(sound, Signal.from_samples(x / level), logmag_weight=0.1)
     room = [{"params": [mix, decay], "lr": 0.01}]
-    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / max(steps, 1), groups=room, frames=len(x))
+    done = dg.fit(loss, steps=steps, lr=0.2, schedule=lambda step: 1 - step / steps, groups=room, frames=len(x))
     return before, level * sound.realize(len(x)), done
 
 
@@ -76,7 +76,7 @@ def main():
     figure.savefig(args.output / "resynthesis.png", dpi=120)
     first, last = done.history[0], done.best_loss
     print(f"spectral distance {first:.3f} -> {last:.3f}, {100 * (1 - last / first):.0f} % less, in {done.seconds:.0f} s")
-    start, end = (mel_distance_db(x, sound, rate) for sound in (before, sound))
+    start, end = mel_distance_db(x, before, rate), mel_distance_db(x, sound, rate)
     print(f"log-mel distance, not trained on: {start:.1f} -> {end:.1f} dB, {100 * (1 - end / start):.0f} % less")
     print(f"see resynthesis.png, original.wav and resynthesis.wav in {args.output}/")
 

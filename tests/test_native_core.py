@@ -483,7 +483,7 @@ def drawn(seed):
         lambda x, y: x.ladder(hz(), 0.4),
         lambda x, y: x.smooth(3.0) - y.history(),
         lambda x, y: x.delay(float(random.uniform(0, 90))),
-        lambda x, y: x.delay(20 + 10 * y.tanh(), max_delay=40),
+        lambda x, y: x.delay(2 + 1.5 * y.tanh(), max_delay=4),  # a place 30 frames back is told to 2e-6 of a frame
         lambda x, y: x.comb(int(random.integers(2, 50)), 0.6),
         lambda x, y: dg.feedback(lambda p: 0.5 * p.delay(3) + (x - 0.3 * p).tanh()),
         lambda x, y: (x * Tensor(random.uniform(-1, 1, 5))).softmax().max(axis=0),

@@ -248,6 +248,7 @@ def _moving(joined: Any, taps: Any) -> Any:
 
 @Finite
 def finite(state, x, taps, *, fft):
+    """One frame of a filter of finite length: `fir` behind its checks."""
     past = _past(state, state["at"][0], len(taps) - 1) if isinstance(state, dict) else state
     x = jnp.broadcast_to(x, past.shape[1:])[None].astype(past.dtype)
     return _gone_on(state, x), convolved(jnp.concatenate([past, x]), taps, fft)[0]

@@ -16,6 +16,8 @@ from .objective import context
 from .program import Program, run_line
 from .stage import initial_state
 
+_NEVER = np.iinfo(np.int32).max  # the row of what stays finite
+
 
 def edges(program: Program) -> list[tuple[int, int]]:
     """Each line with each value that it takes and that a gradient may flow to."""
@@ -82,9 +84,6 @@ def watched(
         return value, *slopes, jnp.where(firsts == _NEVER, -1, firsts)
 
     return jax.jit(watch)
-
-
-_NEVER = np.iinfo(np.int32).max
 
 
 def _first(out: Any) -> Any:

@@ -37,47 +37,46 @@ HEAD = """\
 
 # The sine is reduced to half a turn in double, which holds for any phase that a float can tell, and has no branch, so that
 # compilers take several lanes at once. Exponential and logarithm: Cephes, by S. L. Moshier.
-FUNCTIONS = (
-    {
-        "dg_bits": "static inline uint32_t dg_bits(float x) { union { float f; uint32_t u; } b; b.f = x; return b.u; }",
-        "dg_float": "static inline float dg_float(uint32_t x) { union { float f; uint32_t u; } b; b.u = x; return b.f; }",
-        "dg_max": "static inline float dg_max(float a, float b) { return a > b || a != a ? a : b; }",
-        "dg_min": "static inline float dg_min(float a, float b) { return a < b || a != a ? a : b; }",
-        "dg_max_int32": "static inline int32_t dg_max_int32(int32_t a, int32_t b) { return a > b ? a : b; }",
-        "dg_min_int32": "static inline int32_t dg_min_int32(int32_t a, int32_t b) { return a < b ? a : b; }",
-        "dg_max_uint32": "static inline uint32_t dg_max_uint32(uint32_t a, uint32_t b) { return a > b ? a : b; }",
-        "dg_min_uint32": "static inline uint32_t dg_min_uint32(uint32_t a, uint32_t b) { return a < b ? a : b; }",
-        "dg_sign": "static inline float dg_sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; }",
-        "dg_ipow": """\
+FUNCTIONS = {
+    "dg_bits": "static inline uint32_t dg_bits(float x) { union { float f; uint32_t u; } b; b.f = x; return b.u; }",
+    "dg_float": "static inline float dg_float(uint32_t x) { union { float f; uint32_t u; } b; b.u = x; return b.f; }",
+    "dg_max": "static inline float dg_max(float a, float b) { return a > b || a != a ? a : b; }",
+    "dg_min": "static inline float dg_min(float a, float b) { return a < b || a != a ? a : b; }",
+    "dg_max_int32": "static inline int32_t dg_max_int32(int32_t a, int32_t b) { return a > b ? a : b; }",
+    "dg_min_int32": "static inline int32_t dg_min_int32(int32_t a, int32_t b) { return a < b ? a : b; }",
+    "dg_max_uint32": "static inline uint32_t dg_max_uint32(uint32_t a, uint32_t b) { return a > b ? a : b; }",
+    "dg_min_uint32": "static inline uint32_t dg_min_uint32(uint32_t a, uint32_t b) { return a < b ? a : b; }",
+    "dg_sign": "static inline float dg_sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; }",
+    "dg_ipow": """\
 static inline float dg_ipow(float x, int n) {
     float y = 1.0f;
     for (; n; n >>= 1) { if (n & 1) y *= x; x *= x; }
     return y;
 }""",
-        "dg_to_int32": """\
+    "dg_to_int32": """\
 /* Of NaN 0, of what does not fit the nearest: C leaves both open. */
 static inline int32_t dg_to_int32(float x) {
     return x != x ? 0 : x >= 2147483648.0f ? INT32_MAX : x <= -2147483648.0f ? INT32_MIN : (int32_t)x;
 }""",
-        "dg_to_uint32": """\
+    "dg_to_uint32": """\
 static inline uint32_t dg_to_uint32(float x) {
     return !(x > 0.0f) ? 0u : x >= 4294967296.0f ? UINT32_MAX : (uint32_t)x;
 }""",
-        "dg_div_int32": """\
+    "dg_div_int32": """\
 static inline int32_t dg_div_int32(int32_t a, int32_t b) {
     return b == 0 ? -1 : b == -1 ? (int32_t)(0u - (uint32_t)a) : a / b;
 }""",
-        "dg_rem_int32": """\
+    "dg_rem_int32": """\
 static inline int32_t dg_rem_int32(int32_t a, int32_t b) { return b == 0 ? a : b == -1 ? 0 : a % b; }""",
-        "dg_div_uint32": "static inline uint32_t dg_div_uint32(uint32_t a, uint32_t b) { return b == 0 ? UINT32_MAX : a / b; }",
-        "dg_rem_uint32": "static inline uint32_t dg_rem_uint32(uint32_t a, uint32_t b) { return b == 0 ? a : a % b; }",
-        "dg_place": """\
+    "dg_div_uint32": "static inline uint32_t dg_div_uint32(uint32_t a, uint32_t b) { return b == 0 ? UINT32_MAX : a / b; }",
+    "dg_rem_uint32": "static inline uint32_t dg_rem_uint32(uint32_t a, uint32_t b) { return b == 0 ? a : a % b; }",
+    "dg_place": """\
 /* A place that is inside, the nearest to the one that is asked for. */
 static inline int dg_place(int32_t at, int most) { return at < 0 ? 0 : at > most ? most : (int)at; }""",
-        "dg_place_u": """\
+    "dg_place_u": """\
 static inline int dg_place_u(uint32_t at, int most) { return at > (uint32_t)most ? most : (int)at; }""",
-        "dg_logistic": "static inline float dg_logistic(float x) { return 1.0f / (1.0f + dg_exp(-x)); }",
-        "dg_threefry": """\
+    "dg_logistic": "static inline float dg_logistic(float x) { return 1.0f / (1.0f + dg_exp(-x)); }",
+    "dg_threefry": """\
 /* threefry2x32 in 20 rounds: the numbers of jax.random. */
 static inline uint32_t dg_threefry(uint32_t k0, uint32_t k1, uint32_t x0, uint32_t x1, int half) {
     const uint32_t k2 = k0 ^ k1 ^ 0x1BD11BDAu;
@@ -91,7 +90,7 @@ static inline uint32_t dg_threefry(uint32_t k0, uint32_t k1, uint32_t x0, uint32
 #undef DG_R
     return half ? x1 : x0;
 }""",
-        "dg_turned": """\
+    "dg_turned": """\
 /* The sine of x + shift * pi. */
 static inline float dg_turned(float x, double shift) {
     const double turns = (double)x * 0.31830988618379067 + shift;
@@ -103,9 +102,9 @@ static inline float dg_turned(float x, double shift) {
     b.d = t;
     return dg_float(dg_bits(p) ^ ((uint32_t)b.u << 31));
 }""",
-        "dg_sin": "static inline float dg_sin(float x) { return dg_turned(x, 0.0); }",
-        "dg_cos": "static inline float dg_cos(float x) { return dg_turned(x, 0.5); }",
-        "dg_exp": """\
+    "dg_sin": "static inline float dg_sin(float x) { return dg_turned(x, 0.0); }",
+    "dg_cos": "static inline float dg_cos(float x) { return dg_turned(x, 0.5); }",
+    "dg_exp": """\
 static inline float dg_exp(float x) {
     const float y = x < -103.0f ? -103.0f : x > 88.8f ? 88.8f : x == x ? x : 0.0f;
     const float k = (y * 1.44269504f + 12582912.0f) - 12582912.0f;
@@ -123,7 +122,7 @@ static inline float dg_exp(float x) {
     }
     return x != x ? x : x > 88.8f ? DG_INF : x < -104.0f ? 0.0f : p;
 }""",
-        "dg_log": """\
+    "dg_log": """\
 static inline float dg_log(float x) {
     const float large = x < 1.17549435e-38f ? x * 8388608.0f : x;
     const uint32_t b = dg_bits(large) + (0x3f800000u - 0x3f3504f3u);
@@ -142,11 +141,10 @@ static inline float dg_log(float x) {
     p = p * m * z + e * -2.12194440e-4f - 0.5f * z + m + e * 0.693359375f;
     return x > 0.0f ? (x < DG_INF ? p : x) : x == 0.0f ? -DG_INF : DG_NAN;
 }""",
-        "dg_tanh": "static inline float dg_tanh(float x) { return tanhf(x); }",
-    }
-    | fourier.FUNCTIONS
-    | convolution.FUNCTIONS
-)
+    "dg_tanh": "static inline float dg_tanh(float x) { return tanhf(x); }",
+    **fourier.FUNCTIONS,
+    **convolution.FUNCTIONS,
+}
 LIBM = {
     name: f"static inline float dg_{name}(float x) {{ return {name}f(x); }}" for name in ("sin", "cos", "exp", "log", "tanh")
 }
