@@ -71,6 +71,7 @@ class Graded:
 
 
 def graded(case):
+    DGen.numbering(at=0)  # what is made without a seed is the same in every mode
     random = np.random.default_rng(zlib.crc32(case.id.encode()))
     inputs = ref.over(case.inputs, lambda x: x.draw(random) if isinstance(x, cases.Drawn) else x)
     value = (case.call or case.op)(*inputs, **case.params)
