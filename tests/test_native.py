@@ -181,6 +181,19 @@ def test_edges_of_arithmetic_that_come_in_are_those_of_realize(tmp_path, monkeyp
     assert not wrong
 
 
+def test_what_comes_in_may_be_empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("DGENLAZY_CACHE", str(tmp_path))
+    x, y, weights = Signal.input(0, shape=(0,)), Signal.input(1), Tensor(np.zeros((2, 0)))
+    ops = {"sum": x.sum() + y, "sums": Signal.input(2, shape=(2, 0)).sum(1) + y, "product": weights @ x + y}
+    ops |= {"joined": dg.concat([x, dg.stack([y])]), "of none": dg.stack([y])[:0].sum() + y, "nothing": x * 2.0, "one": y}
+    ops |= {"mean": (x * y).sum() + 1.0, "all": x.reshape((0, 3)).sum() * y, "turned": x.reshape((3, 0)).sum(1) + y}
+    given = {0: np.zeros((4, 0)), 1: np.arange(4.0), 2: np.zeros((4, 2, 0))}
+    got = dg.compile(ops, params={"w": weights}).process(given)
+    want = dg.realize(*ops.values(), inputs=given)
+    for name, w in zip(ops, want):
+        np.testing.assert_array_equal(got[name], w, name)
+
+
 # Whole instruments.
 
 
@@ -299,20 +312,54 @@ def test_files_call_nothing_but_functions_of_math_and_of_memory(instruments):
 
 
 WILD = """
+#include <math.h>
 #include <stdio.h>
+{declared}
+static const float wild[] = {{NAN, INFINITY, -INFINITY, 1e30f, -1e30f, 0.0f, -0.0f, 4e9f, -4e9f, 1e-42f, 0.5f, 3.0f}};
+static float in[{inputs}][256], out[{outputs}][256];
 int main(void) {{
-    static const float wild[] = {{NAN, INFINITY, -INFINITY, 1e30f, -1e30f, 0.0f, -0.0f, 4e9f, -4e9f, 1e-42f, 0.5f, 3.0f}};
-    static float in[16][256], out[256][256];
-    const float *inputs[16]; float *outputs[256];
-    for (int c = 0; c < 16; c++) {{
+    const float *inputs[{inputs}]; float *outputs[{outputs}];
+    for (int c = 0; c < {inputs}; c++) {{
         for (int n = 0; n < 256; n++) in[c][n] = wild[(n * 7 + c) % 12];
         inputs[c] = in[c];
     }}
-    for (int c = 0; c < 256; c++) outputs[c] = out[c];
+    for (int c = 0; c < {outputs}; c++) outputs[c] = out[c];
 {calls}
     return 0;
 }}
 """
+PLAYED = """    {{ static {name}_t self; if ({name}_init(&self, {rate!r})) return 1;
+      {name}_process(&self, inputs, outputs, 150); {name}_process(&self, inputs, outputs, 0);
+      for (const {name}_parameter_t *p = {name}_parameters; p->name; p++)
+          for (int i = 0; i < p->length; i++) ((float *)((char *)&self + p->offset))[i] = wild[i % 12];
+      {name}_prepare(&self); {name}_process(&self, inputs, outputs, 50);
+      {name}_reset(&self); {name}_process(&self, inputs, outputs, 56); }}"""
+
+
+def sanitized(made, folder):
+    """Run what comes in as wild numbers, and then such parameters, through one program with sanitizers; what they say."""
+    width = max(256, *(sum(v.size for v in m.step.outputs) for m in made))
+    heads = []
+    for m in made:
+        text = m.file.text
+        (folder / f"{m.name}.c").write_text(text)
+        for kind in (f"{m.name}_parameter_t", f"{m.name}_t"):
+            heads += re.findall(rf"typedef struct {kind} \{{[\s\S]*?\}} {kind};", text)
+        functions = re.findall(rf"^(?:void|int) {m.name}_\w+\(.*\)(?= \{{)", text, re.MULTILINE)
+        heads += [f.replace("DG_RESTRICT ", "") + ";" for f in functions]
+        heads.append(f"extern const {m.name}_parameter_t {m.name}_parameters[];")
+    calls = "\n".join(PLAYED.format(name=m.name, rate=m.rate) for m in made)
+    declared = "\n".join(["#include <stdint.h>", *heads])
+    (folder / "main.c").write_text(WILD.format(declared=declared, inputs=width, outputs=width, calls=calls))
+    sources = [str(folder / f"{name}.c") for name in ("main", *(m.name for m in made))]
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    command = ["gcc", "-std=c99", *flags, *sources, "-o", str(folder / "main"), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if "cannot find" in done.stderr and "san" in done.stderr:
+        pytest.skip("gcc has no sanitizers here")
+    assert done.returncode == 0, done.stderr
+    run = subprocess.run([str(folder / "main")], capture_output=True, text=True)
+    return run.stderr[:2000] or f"it ended with {run.returncode}" * (run.returncode != 0)
 
 
 def test_sanitizers_are_silent_whatever_comes_in(instruments, tmp_path):
@@ -331,34 +378,36 @@ def test_sanitizers_are_silent_whatever_comes_in(instruments, tmp_path):
         dg.stack([x, x * 2]).fir(np.ones((700, 2))),
     ]
     made = [m for m, _, _ in found] + [native.source(y, None, f"wild{i}") for i, y in enumerate(wild)]
-    calls = []
-    for m in made:
-        calls.append(
-            f"    {{ static {m.name}_t self; if ({m.name}_init(&self, {m.rate!r})) return 1;\n"
-            f"      {m.name}_process(&self, inputs, outputs, 200); {m.name}_process(&self, inputs, outputs, 0);\n"
-            f"      {m.name}_process(&self, inputs, outputs, 56); {m.name}_reset(&self); }}"
-        )
-    main = tmp_path / "main.c"
-    declared = "".join(f'#include "{m.name}.h"\n' for m in made)
-    for m in made:
-        text = m.file.text
-        (tmp_path / f"{m.name}.c").write_text(text)
-        struct = re.search(rf"typedef struct {m.name}_t \{{[\s\S]*?\}} {m.name}_t;", text).group()
-        heads = re.findall(rf"^(?:void|int) {m.name}_\w+\(.*\)(?= \{{)", text, re.MULTILINE)
-        heads = [h.replace("DG_RESTRICT ", "") + ";" for h in heads]
-        (tmp_path / f"{m.name}.h").write_text("\n".join(["#include <stdint.h>", struct, *heads, ""]))
-    main.write_text("#include <math.h>\n" + declared + WILD.format(calls="\n".join(calls)))
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
-    program = tmp_path / "main"
-    sources = [str(tmp_path / f"{m.name}.c") for m in made]
-    command = ["gcc", "-std=c99", *flags, str(main), *sources, "-o", str(program), "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if "cannot find" in done.stderr and "san" in done.stderr:
-        pytest.skip("gcc has no sanitizers here")
-    assert done.returncode == 0, done.stderr
-    run = subprocess.run([str(program)], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[:2000]
-    assert not run.stderr
+    assert not sanitized(made, tmp_path)
+
+
+def with_inputs(case):
+    """A case of the table whose random data is inputs, where it has frames, and parameters."""
+    random, channels, params = np.random.default_rng(0), itertools.count(64), {}
+
+    def given(x):
+        x = x.draw(random) if isinstance(x, cases.Drawn) else x
+        if not isinstance(x, (Tensor, Signal, SignalTensor)) or not isinstance(x.node, Data) or x.node.spec.dtype != np.float32:
+            return x
+        if x.node.spec.varies:
+            return Signal.input(next(channels), x.shape).downsample(x.hop)
+        params[f"p{len(params)}"] = x
+        return x
+
+    value = (case.call or case.op)(*ref.over(case.inputs, given), **case.params)
+    reached = set(stage([value.node])[1])
+    return value, {name: x for name, x in params.items() if x.node in reached}
+
+
+@pytest.mark.skipif(not THOROUGH, reason="ten minutes; DGENLAZY_EVERY=1")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_sanitizers_are_silent_in_every_op_whatever_comes_in(part, tmp_path):
+    DGen.sample_rate = cases.RATE
+    made = []
+    for i, case in enumerate(c for c in TABLE[part::PARTS] if shippable(c)):
+        value, params = with_inputs(case)
+        made.append(native.source(value, params, f"g{i}"))
+    assert not sanitized(made, tmp_path)
 
 
 # What is refused, and what a file says.

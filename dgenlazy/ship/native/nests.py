@@ -42,7 +42,7 @@ def _reduced(text: Text, n: Value, name: str) -> None:
         if how == "sum" and n.dtype == "float32" and len(inner) == 1 and x.shape[inner[0]] >= _LANES:
             _in_lanes(text, n, name, x, inner[0], place, at)
             return
-        if how == "sum" and len(inner) == 1:
+        if how == "sum" and len(inner) == 1 and x.size:
             each = [
                 text.read(x, [place.get(k, str(r) if k == inner[0] else "0") for k in range(len(x.shape))])
                 for r in range(x.shape[inner[0]])
