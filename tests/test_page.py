@@ -413,6 +413,23 @@ def test_a_microphone_is_heard(exported, voice_page):
 
 
 @in_chromium
+def test_a_file_is_heard_and_what_is_no_sound_is_named(exported, voice_page, tmp_path):
+    sound, text = tmp_path / "tone.wav", tmp_path / "notes.txt"
+    dg.audio.write(sound, 0.5 * np.sin(np.arange(44100, dtype=np.float32) * 0.05), 44100)
+    text.write_text("no sound")
+    voice_page.go(exported["echo"])
+    document = voice_page.call("DOM.getDocument")["root"]["nodeId"]
+    chooser = voice_page.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
+    voice_page.call("DOM.setFileInputFiles", nodeId=chooser, files=[str(text)])
+    voice_page.until("document.body.innerText.includes('notes.txt is no sound that this browser reads.')")
+    assert voice_page.run("voice === null")
+    voice_page.call("DOM.setFileInputFiles", nodeId=chooser, files=[str(sound)])
+    voice_page.until("voice !== null")
+    assert voice_page.run("find('source').textContent") == "tone.wav, 1.0 s, again and again"
+    voice_page.until(f"{PEAK} > 0.05")
+
+
+@in_chromium
 def test_without_a_worklet_a_script_processor_plays(exported, voice_page):
     voice_page.go(exported["lanes"])
     voice_page.run("AudioWorklet.prototype.addModule = () => Promise.reject(new Error('none')); find('play').click()")
