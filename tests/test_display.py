@@ -1,5 +1,6 @@
 """How values look."""
 
+import base64
 import re
 import sys
 from xml.etree import ElementTree
@@ -425,6 +426,23 @@ def test_of_a_large_graph_the_end_is_drawn():
     assert [box.inputs for box in drawing.boxes[1:]] == [(i,) for i in range(59)]
     assert repr(drawing) == "<Drawing of the last 60 boxes>"
     assert len(str(drawing)) < 50_000
+
+
+def test_a_notebook_that_is_not_trusted_shows_a_drawing_and_what_its_boxes_are_made_of():
+    drawing = display.graph(Signal.input().compressor(-20.0, 4.0).tanh())
+    text = drawing._repr_html_()
+    kept = ElementTree.fromstring(re.sub(r"(<(?:img|area)[^>]*)>", r"\1/>", text))
+    assert "".join(kept.itertext()) == ""  # words of an SVG would stay where its shapes are taken out
+    image, places = kept.find("img"), kept.find("map")
+    assert image.get("usemap") == f"#{places.get('name')}"
+    picture = base64.b64decode(image.get("src").removeprefix("data:image/svg+xml;base64,")).decode()
+    white = '<rect width="100%" height="100%" fill="white"/>'
+    assert picture.replace(white, "") == str(drawing)
+    assert white in picture
+    for area, box, (x, y, width) in zip(places, drawing.boxes, boxes_of(picture), strict=True):
+        left, top, right, bottom = map(int, area.get("coords").split(","))
+        np.testing.assert_allclose([left, top, right - left, bottom - top], [x, y, width, 38], atol=1)
+        assert area.get("title") == (", ".join(box.inside) or box.title)
 
 
 def test_a_drawing_is_xml_in_the_colours_of_its_page():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -59,7 +61,13 @@ class Drawing:
         return _svg(self.boxes)
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow: auto; max-height: 80vh">{self}</div>'
+        """A picture of the SVG: of one in the page itself, a notebook that is not trusted would leave nothing but its words."""
+        at, _, _, _ = _places(self.boxes)
+        areas = "".join(_area(box, *at[i]) for i, box in enumerate(self.boxes))
+        picture = base64.b64encode(_svg(self.boxes, '<rect width="100%" height="100%" fill="white"/>').encode()).decode()
+        name, said = f"dgenlazy-{zlib.crc32(picture.encode()):x}", html.escape(repr(self))
+        image = f'<img src="data:image/svg+xml;base64,{picture}" usemap="#{name}" alt="{said}" style="max-width: none">'
+        return f'<div style="overflow: auto; max-height: 80vh">{image}<map name="{name}">{areas}</map></div>'
 
 
 def graph(*values: Any, expand: bool = False) -> Drawing:
@@ -67,7 +75,7 @@ def graph(*values: Any, expand: bool = False) -> Drawing:
 
     A box is an op, a leaf, or all that a function such as `reverb` is made of; resting the mouse on it shows the ops. Numbers
     stand in the boxes of what takes them. Lines are dashed where a value is computed once for a whole run. At most 60 boxes
-    are drawn, those nearest to the end. Colours follow the page's, light or dark.
+    are drawn, those nearest to the end. In a notebook the picture is on white; the SVG takes the colour of the text around it.
 
     Args:
         values: Tensors, Signals and SignalTensors.
@@ -243,7 +251,7 @@ def _left(block: list[Any]) -> float:
     return block[1] / len(block[0])
 
 
-def _svg(boxes: list[Box]) -> str:
+def _svg(boxes: list[Box], behind: str = "") -> str:
     at, above, width, height = _places(boxes)
     lines, shapes = [], []
     for item, others in above.items():
@@ -270,17 +278,26 @@ def _svg(boxes: list[Box]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" font-family="ui-monospace, monospace" font-size="12" fill="currentColor" role="img">'
-        f'<g fill="none" stroke="currentColor" stroke-opacity="0.6">{"".join(lines)}</g>{"".join(shapes)}'
+        f'{behind}<g fill="none" stroke="currentColor" stroke-opacity="0.6">{"".join(lines)}</g>{"".join(shapes)}'
         f'<g font-size="11">{"".join(legend)}</g></svg>'
     )
 
 
+def _inside(box: Box) -> str:
+    return html.escape(", ".join(box.inside) or box.title)
+
+
+def _area(box: Box, x: float, y: float) -> str:
+    """Where the mouse rests on a box, and what is said there."""
+    (left, right), (top, bottom) = ((centre - size / 2, centre + size / 2) for centre, size in ((x, box.width), (y, _HEIGHT)))
+    return f'<area shape="rect" coords="{left:.0f},{top:.0f},{right:.0f},{bottom:.0f}" title="{_inside(box)}">'
+
+
 def _shape(box: Box, x: float, y: float) -> str:
-    inside = html.escape(", ".join(box.inside) or box.title)
     edge = f'x="{x - box.width / 2:.1f}" y="{y - _HEIGHT / 2:.1f}" width="{box.width:.1f}" height="{_HEIGHT}" rx="6"'
     text = f'text-anchor="middle" x="{x:.1f}"'
     return (
-        f'<g><title>{inside}</title><rect {edge} fill="{_FILLS[box.kind]}" fill-opacity="0.22" stroke="currentColor" '
+        f'<g><title>{_inside(box)}</title><rect {edge} fill="{_FILLS[box.kind]}" fill-opacity="0.22" stroke="currentColor" '
         f'stroke-opacity="0.5"/><text {text} y="{y - 2:.1f}">{html.escape(box.title)}</text>'
         f'<text {text} y="{y + 12:.1f}" font-size="10" fill-opacity="0.75">{html.escape(box.note)}</text></g>'
     )

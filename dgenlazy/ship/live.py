@@ -50,5 +50,6 @@ def live(
     except BackendError as e:
         page = f'<!doctype html><meta name="color-scheme" content="light dark"><p>No sound here yet: {html.escape(str(e))}</p>'
     style = f"width: 100%; height: {height}px; border: 0"
-    frame = f'<iframe allow="autoplay; microphone" style="{style}" srcdoc="{html.escape(page)}"></iframe>'
+    untrusted = "Run this cell, or trust the notebook, and a page that plays is here."  # the words of a frame stay
+    frame = f'<iframe allow="autoplay; microphone" style="{style}" srcdoc="{html.escape(page)}">{untrusted}</iframe>'
     return shown(f"<div>{frame}</div>")  # of a bare frame IPython says that it has a class for those
