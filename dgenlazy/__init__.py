@@ -138,6 +138,7 @@ from .ops import (
     where as where,
     windows as windows,
 )
+from .recurrence import raise_limit as _raise_limit
 from .ship import (
     NativePlayer as NativePlayer,
     Player as Player,
@@ -352,6 +353,8 @@ __all__ = [
     "where",
     "windows",
 ]
+
+_raise_limit()  # before JAX's first backend starts
 
 display.live = _live  # how a graph sounds in a notebook is made of what is shipped, which display cannot know
 

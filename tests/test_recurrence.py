@@ -794,7 +794,8 @@ def test_tiles_of_any_width_are_one_loop(monkeypatch, tile):
 
 
 @pytest.mark.parametrize("lanes", [(40,), (5, 8), (41,)])
-def test_tiles_with_what_spans_some_axes(lanes):
+def test_tiles_with_what_spans_some_axes(monkeypatch, lanes):
+    monkeypatch.setattr(loops, "limit", lambda: 1024)  # else all lanes are one loop
     held, row = Signal.from_samples(numbers((9, *lanes), 8)), Signal.from_samples(numbers((9, lanes[-1]), 9))
     y = dg.feedback(lambda s: held + row * s.tanh() * Tensor(numbers((*lanes[:-1], 1), 3)), init=np.zeros(lanes)).realize(9)
     s = np.zeros(lanes)
@@ -812,7 +813,8 @@ SHAPED = {
 
 
 @pytest.mark.parametrize("name", SHAPED)
-def test_tiles_of_a_body_that_names_axes(name):
+def test_tiles_of_a_body_that_names_axes(monkeypatch, name):
+    monkeypatch.setattr(loops, "limit", lambda: 1024)  # else all lanes are one loop
     held = Signal.from_samples(numbers((9, 5, 8), 8))
     plain = dg.feedback(lambda s: held + 0.5 * s.tanh(), init=np.zeros((5, 8))).realize(9)
     same = dg.feedback(lambda s: held + 0.5 * SHAPED[name](s).tanh(), init=np.zeros((5, 8))).realize(9)

@@ -1,9 +1,10 @@
 """Loops over frames, one after another, in the shapes that XLA runs fast on a CPU.
 
-XLA:CPU compiles a `while` loop to a single piece of machine code if one iteration touches at most about a kilobyte; beyond it,
-each operation of the body becomes a call, and an iteration costs several times as much (measured with jax 0.10: 8 lanes of a
-biquad 1 ms for 44,100 frames, 16 lanes 5 ms). So a few lanes that are independent of each other are run tile by tile, and a
-loop that touches little does several frames in an iteration, which saves what an iteration costs by itself.
+XLA:CPU compiles a `while` loop to a single piece of machine code if one iteration touches at most so many bytes, by default
+about a kilobyte: see `limit`. Beyond it, each operation of the body becomes a call, and an iteration costs several times as
+much (measured with jax 0.10: 8 lanes of a biquad 1 ms for 44,100 frames, 16 lanes 5 ms). So where the limit is not raised, few
+lanes that are independent of each other are run tile by tile, and a loop that touches little does several frames in an
+iteration, which saves what an iteration costs by itself.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from jax import lax
 
 from .analysis import cheap, reads
 from .batch_rule import with_batch_rule
+from .limit import limit
 from .rising import PIECE, Rising, left
 
-# What XLA counts for an iteration, and may count, fitted to where loops of 1 to 8 states became slow.
-_SMALL = 1000.0  # bytes
+# What XLA counts for an iteration, fitted to where loops of 1 to 8 states became slow at a limit of 1024 bytes.
+_SMALL = 1000 / 1024  # of the limit
 _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4.6, 9.2, 12.0, 4.0  # bytes per lane
-_MOST_TILES = 12  # with more, one wide loop is faster; of a costly body with half as many
+_MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
@@ -142,7 +144,7 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
         return 0
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
     tile = _fitting(body, carry, now, fixed, [math.prod(x.shape[1:]) > 1 for x in inputs])
-    most = (_MOST_TILES if cheap(body, carry, now, fixed) else _MOST_TILES / 2) * tile
+    most = (_MOST_TILES if cheap(body, carry, now, fixed) else _MOST_COSTLY_TILES) * tile
     return tile if tile < lanes <= most else 0
 
 
@@ -154,7 +156,7 @@ def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> i
     for need in needs[:states]:
         touched += _STATE + _READ_STATE * sum(i < states for i in need)
         touched += _READ_INPUT * len(need & own) + _READ_BASE * len(need & bases)
-    fits = _SMALL / touched * (1.0 if cheap(body, carry, now, fixed) else _COSTLY)
+    fits = _SMALL * limit() / touched * (1.0 if cheap(body, carry, now, fixed) else _COSTLY)
     return 2 ** int(math.log2(fits)) if fits >= 1 else 0
 
 
