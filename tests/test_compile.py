@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import pickle
 import weakref
 
 import jax
@@ -24,6 +25,46 @@ def living():
     mine = sum(str(type(x).__module__).startswith("dgenlazy") for x in gc.get_objects())
     caches = [runtime._compiled, runtime._compiled_state, runtime._compiled_gradient, infer]
     return mine, len(jax.live_arrays()), len(_staged), *(cache.cache_info().currsize for cache in caches)
+
+
+# Programs.
+
+
+def test_a_graph_that_is_built_anew_has_the_very_program_of_the_one_before():
+    def build(gain):
+        return (Signal.input(0, shape=(2,)).biquad(Signal.param(100.0)) * gain + Tensor([1.0, 2.0])).sum()
+
+    first, again, other = (build(gain).program() for gain in (1.0, 2.0, Tensor([1.0, 2.0])))
+    assert again is first
+    assert other is not first
+    assert other != first
+
+
+def test_a_spec_that_was_pickled_is_equal_and_has_an_equal_hash():
+    spec = Signal.input(0, shape=(2, 3)).node.spec
+    copy = pickle.loads(pickle.dumps(spec))
+    assert copy == spec
+    assert hash(copy) == hash(spec)
+    assert copy != Signal.input(0, shape=(3, 2)).node.spec
+
+
+SHAPES = {"signal": (), "lanes": (3,), "grid": (2, 3), "number": (), "row": (3,), "table": (3, 2, 3)}
+
+
+@pytest.mark.parametrize("two", SHAPES)
+@pytest.mark.parametrize("one", ["signal", "lanes", "grid"])
+def test_arithmetic_broadcasts_the_values_of_one_frame_however_many_frames_there_are(one, two):
+    for frames in (0, 3):
+        rng, values, arrays = np.random.default_rng(0), [], []
+        for name in (one, two):
+            varies = name in ("signal", "lanes", "grid")
+            data = rng.normal(size=(frames,) * varies + SHAPES[name]).astype(np.float32)
+            values.append(Signal.from_samples(data) if varies else Tensor(data))
+            arrays.append([data[n] if varies else data for n in range(frames)])
+        x, y = values
+        shape = np.broadcast_shapes(SHAPES[one], SHAPES[two])
+        expected = np.array([(a * b + -b) - a for a, b in zip(*arrays)], np.float32).reshape(frames, *shape)
+        np.testing.assert_allclose(((x * y + -y) - x).realize(frames), expected, atol=1e-6)
 
 
 # Training loops.

@@ -30,6 +30,7 @@ from .op import (
     Params as Params,
     Pointwise as Pointwise,
     common_period as common_period,
+    elementwise as elementwise,
     infer as infer,
     outputs_of as outputs_of,
     pick as pick,

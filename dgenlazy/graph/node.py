@@ -18,6 +18,12 @@ FLOAT = np.dtype(np.float32)
 Lists = Annotated[Any, "numbers in lists, too"]  # the type of an argument: a value, or what `Tensor` takes
 
 
+class Abstract(abc.ABCMeta):
+    """Of abstract classes that nothing is registered with: `isinstance` is asked a hundred times a run, and ABCMeta is slow."""
+
+    __instancecheck__ = type.__instancecheck__
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What one frame of a value looks like, its type and its rate.
@@ -33,6 +39,16 @@ class Spec:
     signal: bool = False
     hop: int | None = None
     dtype: np.dtype = FLOAT
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.shape, self.signal, self.hop, self.dtype)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> Any:
+        return Spec, (self.shape, self.signal, self.hop, self.dtype)  # a hash is of one process
 
     @property
     def varies(self) -> bool:
@@ -65,7 +81,7 @@ class Node:
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
-class Leaf(abc.ABC):
+class Leaf(metaclass=Abstract):
     """A value that enters the graph from outside. Its data is passed at run time."""
 
     spec: Spec
@@ -142,7 +158,7 @@ class Hole(Leaf):
     """The previous output inside the body of a feedback loop."""
 
 
-class Value(abc.ABC):
+class Value(metaclass=Abstract):
     """What users hold: a node and its class. The three final classes live in `values`."""
 
     __slots__ = ()  # a misspelt attribute is an error

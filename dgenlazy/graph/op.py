@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import ArgumentError, DGenError, ShapeError
 from .composite import wrapped
 from .modes import in_our_modes
-from .node import Leaf, Node, Spec, Value, lift
+from .node import Abstract, Leaf, Node, Spec, Value, lift
 
 Params = tuple[tuple[str, Any], ...]  # hashable
 LONGEST = 2**29  # frames; what counts them goes back by the period of all hops, before 2**32
@@ -43,7 +43,7 @@ class Context(NamedTuple):
     ahead: int | None = None  # of a whole run: how many frames it looks beyond its end; None for a block of a stream
 
 
-class Op(abc.ABC):
+class Op(metaclass=Abstract):
     """One operation: `fn`, its name, its signature and what follows from them."""
 
     __name__: str
@@ -229,7 +229,19 @@ class Pointwise(Op):
             frame = jnp.uint32(ctx.start) + jnp.arange(ctx.frames, dtype=jnp.uint32) * np.uint32(ctx.hop)
             return jax.vmap(lambda frame, *xs: self.fn(*xs, **self.given(params, ctx, frame)), [0, *axes])(frame, *inputs)
         fn = ft.partial(self.fn, **self.given(params, ctx))
-        return jax.vmap(fn, axes)(*inputs) if any(a == 0 for a in axes) else fn(*inputs)
+        return fn(*inputs) if self.broadcasts(specs) else jax.vmap(fn, axes)(*inputs)
+
+    def broadcasts(self, specs: Sequence[Spec]) -> bool:
+        """Whether `fn` gives every frame at once as it is: nothing varies."""
+        return not any(s.varies for s in specs)
+
+
+class Elementwise(Pointwise):
+    """Broadcasts as NumPy does, which saves most of the time that tracing takes: an axis of frames is one more."""
+
+    def broadcasts(self, specs: Sequence[Spec]) -> bool:
+        ranks = {len(s.shape) for s in specs if s.varies}
+        return not ranks or (len(ranks) == 1 and max(len(s.shape) for s in specs) in ranks)
 
 
 class Pick(Pointwise):
@@ -256,3 +268,8 @@ def outputs_of(node: Node) -> list[Node]:
 def pointwise(fn: Callable[..., Any]) -> Pointwise:
     """Decorator that makes a Pointwise of a function of one frame."""
     return Pointwise(fn)
+
+
+def elementwise(fn: Callable[..., Any]) -> Elementwise:
+    """Decorator of one that gives each element by those in the same place, of arrays of any shapes that go together."""
+    return Elementwise(fn)

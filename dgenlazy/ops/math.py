@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..graph import composite, in_our_modes, pointwise
+from ..graph import composite, elementwise, in_our_modes, pointwise
 from . import slopes
 
 
-@pointwise
+@elementwise
 def add(x, y):
     """Sum.
 
@@ -23,7 +23,7 @@ def add(x, y):
     return jnp.add(x, y)
 
 
-@pointwise
+@elementwise
 def sub(x, y):
     """Difference.
 
@@ -33,7 +33,7 @@ def sub(x, y):
     return jnp.subtract(x, y)
 
 
-@pointwise
+@elementwise
 def mul(x, y):
     """Product.
 
@@ -55,7 +55,7 @@ def div(x, y):
     return slopes.quotient(x, y)
 
 
-@pointwise
+@elementwise
 def neg(x):
     """Negation.
 

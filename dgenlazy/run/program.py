@@ -129,6 +129,14 @@ class Program:
                 needed.update(a for a in args if not any(s.varies for s in flat([self.specs[a]])))
         return frozenset(needed)
 
+    @ft.cached_property
+    def taken_first(self) -> frozenset[int]:
+        """The values, of whatever rate, that are looked at to make the initial state."""
+        out: set[int] = set()
+        for i, (op, args, _) in enumerate(self.lines, len(self.leaves)):
+            out.update(args if isinstance(op, Recurrence) or i in self.needed_first else ())
+        return frozenset(out)
+
     def __str__(self) -> str:
         text = [f"%{i} = {'number' if i < self.numbers else _source(s)} {_shown(s)}" for i, s in enumerate(self.leaves)]
         names = [f"%{i}" for i in range(len(self.leaves))]

@@ -109,7 +109,7 @@ def block(leaf: Input, frames: int, start: int, call: Channels | None, session: 
 
 def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) -> list[Any]:
     """The leaves of `program` in order. Samples longer than the block are cut to it."""
-    out = [numbers[i] for i in range(program.numbers)]
+    out = [lax.squeeze(x, (0,)) for x in lax.split(numbers, [1] * program.numbers)] if program.numbers else []
     for spec, array in zip(program.leaves[program.numbers :], arrays):
         if spec.varies:
             array = _of_block(spec, ctx, array)

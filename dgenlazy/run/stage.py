@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,7 +22,13 @@ def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
     found = [n for n in order if isinstance(n, Leaf)]
     numbers = [n for n in found if isinstance(n, Number)]
     leaves = numbers + [n for n in found if not isinstance(n, Number)]
-    return latency.timed(number(roots, leaves, order, len(numbers))), leaves
+    return _known(number(roots, leaves, order, len(numbers))), leaves
+
+
+@ft.lru_cache(maxsize=1024)
+def _known(program: Program) -> Program:
+    """As it is run; one object for all that are equal, so that a graph built anew does not ask again what follows from it."""
+    return latency.timed(program)
 
 
 def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any], numbers: int = 0) -> Program:
@@ -103,12 +110,15 @@ def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tupl
     real = jnp.result_type(FLOAT, *[t for x in leaves if jnp.issubdtype(t := jnp.result_type(x), jnp.inexact)])
     env: dict[int, Any] = {}
     for i, spec in enumerate(program.leaves):
-        env[i] = _filled(spec, 0.0, real) if spec.varies else leaves[i]
+        if i in program.taken_first:
+            env[i] = _filled(spec, 0.0, real) if spec.varies else leaves[i]
     state = []
     for i, (op, args, params) in enumerate(program.lines, len(program.leaves)):
         spec = program.specs[i]
         if isinstance(op, Recurrence):
             state.append(op.init([env[a] for a in args], params))
+        if i not in program.taken_first:
+            continue
         if isinstance(spec, tuple):
             known = i in program.needed_first and not any(s.varies for s in spec)
             zeros = () if known else tuple(_filled(s, 0.0, real) for s in spec)
