@@ -193,16 +193,18 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
     batch = batch_of(graph.arrays, arrays, graph.batched)
     key = (graph.program, count, DGen.sample_rate, where)
     more = _more(graph, arrays, count, batch, graph.program.rated and not stream)
-    first, state = np.uint32(start % 2**32), at.state
+    first, state, numbers = np.uint32(start % 2**32), at.state, graph.numbers
     if stream:
         stream.takes(batch.size if batch else None)
         if state is None:
-            state = _compiled_state(*key, *more)(graph.numbers, arrays, first)
-        if at.where is not where:
-            state = jax.device_put(state, where)
+            state = _compiled_state(*key, *more)(numbers, arrays, first)
+        if at.where is where:
+            numbers = at.constants
+        else:
+            state, numbers = jax.device_put((state, numbers), where)
     if flush := DGen.flush_nan:
         name_what_is_not_finite(graph.arrays, arrays, start)
-    outputs, state = _compiled(*key, *more)(graph.numbers, arrays, first, state)
+    outputs, state = _compiled(*key, *more)(numbers, arrays, first, state)
     try:
         outputs = [np.array(y) for y in outputs]
     except jax.errors.TracerArrayConversionError:
@@ -215,7 +217,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
             state = flushed(state, lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first), batch is not None)
             restarts, state = (restarts, state) if state is ended else (restarts + 1, jax.device_put(state, where))
         size = batch.size if batch else None
-        stream.move(at, At(state, start + count, where, size, at.numbers, at.blocks + 1, restarts))
+        stream.move(at, At(state, start + count, where, size, at.numbers, at.blocks + 1, restarts, numbers))
     return outputs
 
 

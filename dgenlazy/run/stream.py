@@ -39,6 +39,7 @@ class At(NamedTuple):
     numbers: Mapping[Seed, int] = MappingProxyType({})
     blocks: int = 0
     restarts: int = 0
+    constants: Any = None  # the Python numbers of the graph, on that device
 
 
 @final
