@@ -159,3 +159,18 @@ def test_a_wildcard_import_brings_all_public_names_but_those_of_python():
 def test_completion_shows_what_users_may_use_and_nothing_else():
     shown = {name for name in dir(dgenlazy) if not name.startswith("_")}
     assert shown == {*dgenlazy.__all__, "abs", "compile", "max", "min", "pow", "round", "sum"}
+
+
+def test_what_takes_long_to_import_is_imported_where_it_is_used():
+    for name, tree in TREES.items():
+        imported = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+        imported += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom) and not node.level]
+        slow = {module.partition(".")[0] for module in imported} & {
+            "optax",
+            "scipy",
+            "matplotlib",
+            "soundfile",
+            "IPython",
+            "cma",
+        }
+        assert not slow, (name, slow)

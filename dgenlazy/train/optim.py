@@ -9,7 +9,6 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import SingleDeviceSharding
 
 from ..config import flag, real_number
@@ -54,6 +53,8 @@ class Optimizer:
             raise ArgumentError(f"{name}: tx={tx!r} is not an optax transformation")
         self.params: list[Lazy] = parameters(name, params)
         self._lr = lr
+        import optax  # takes as long as a third of JAX, and who trains nothing needs none of it
+
         self._tx = optax.GradientTransformation(tx.init, tx.update)  # which has a hash, whatever `tx` is
         self._leaves: list[Data] = [p.node for p in self.params]
         groups = _groups(len(self._leaves), lr is not None)
@@ -271,6 +272,8 @@ def update_of(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...
         kinds: Of each parameter shape, type and bounds.
     """
 
+    import optax
+
     @in_our_modes  # which optax takes for granted
     def update(values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
         after, states_after = list(values), []
@@ -317,13 +320,19 @@ def _groups(count: int, apart: bool) -> list[list[int]]:
 @ft.lru_cache
 def _sgd(momentum: float, weight_decay: float, nesterov: bool) -> Any:
     """One transformation for all optimizers that are equal, so that they share what is compiled."""
+    import optax
+
     parts = [optax.identity()]  # a chain of none is an error
     parts += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
     parts += [optax.trace(momentum, nesterov=nesterov)] if momentum else []
     return optax.chain(*parts)
 
 
-_adam = ft.lru_cache(optax.scale_by_adam)
+@ft.lru_cache
+def _adam(beta1: float, beta2: float, eps: float) -> Any:
+    import optax
+
+    return optax.scale_by_adam(beta1, beta2, eps)
 
 
 def _is_key(x: Any) -> bool:
@@ -342,6 +351,8 @@ def with_numbers(x: Any, numbers: Any) -> Any:
 
 
 def _is_masked(x: Any) -> bool:
+    import optax
+
     return isinstance(x, optax.MaskedNode)
 
 

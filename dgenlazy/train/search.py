@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Callable, Generator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ..extras import imported
 from ..run import kept
@@ -38,7 +38,7 @@ def stepped(points: Points, low: Any, high: Any, tx: Any, rates: Callable[[int],
 
 def quasi_newton(points: Points, low: Any, high: Any) -> Looks:
     """L-BFGS for each start: a step is taken if the loss falls as the slope promises, else a shorter one is tried."""
-    begin, update = _vectorised(_lbfgs)
+    begin, update = _vectorised(_lbfgs())
     state = begin(points)
     losses, slopes = yield points
     while True:
@@ -118,7 +118,11 @@ def _inside(ways: Any, points: Points, low: Any, high: Any) -> Any:
     return np.where(out, 0.0, ways)
 
 
-_lbfgs = optax.scale_by_lbfgs()
+@ft.cache
+def _lbfgs() -> Any:
+    import optax
+
+    return optax.scale_by_lbfgs()
 
 
 @kept
