@@ -840,3 +840,35 @@ def test_no_lanes_in_a_scan():
 def test_a_loop_in_blocks_runs_a_single_frame(frames):
     held = Signal.from_samples(numbers(4, 1))
     assert dg.feedback(lambda s: held + 0.5 * s.delay(16), plan="blocks").realize(frames).shape == (frames,)
+
+
+WAYS_BACK = {
+    "itself, and filtered": lambda s, p: s.delay([16.0, 19.25]) - 0.5 * (p * s.history()).delay(12),
+    "on a line far longer": lambda s, p: s.delay(9 + p, max_delay=300, min_delay=9),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_BACK)
+def test_lines_that_a_loop_in_blocks_lays_out_are_the_rings_of_single_frames(way):
+    """The last block is shorter than the others, and a stream goes on from it."""
+    x = Signal.from_samples(numbers((50, 2), 2))
+
+    def loop(gain, plan):
+        return dg.feedback(lambda s: x + gain * WAYS_BACK[way](s, gain), np.zeros(2), plan=plan)
+
+    found = []
+    for plan in ("blocks", "scan"):
+        gain = number(0.7)
+        y = loop(gain, plan)
+        found.append(((y * y).sum().backward(), gain.grad.value))
+    close(found[0], found[1], 1e-5, way)
+    stream = loop(Tensor(0.7), "blocks")
+    parts = [stream.realize(25, preserve_state=True) for _ in range(2)]
+    close(np.concatenate(parts), y.realize(), 1e-5, way)
+
+
+@pytest.mark.parametrize(("time", "blocks"), [(1499, 35), (1024, 44), ([1489.0, 1601.0], 35)])
+def test_blocks_are_about_as_long_as_the_delay_allows(time, blocks):
+    x = Signal.noise()
+    loop = dg.feedback(lambda s: x + 0.5 * s.delay(time), np.zeros(np.shape(time)))
+    assert loop.plan(44100).rows[0].depth == blocks

@@ -112,6 +112,8 @@ from .signal import (
     delta as delta,
     history as history,
     latch as latch,
+    rolled as rolled,
+    unrolled as unrolled,
 )
 from .slopes import (
     between as between,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -214,14 +215,26 @@ def delay_line(state, x, *time, size, least):
     return (ring, jnp.where(position + 1 == size, 0, position + 1)), between(near, far, part)
 
 
+def _between_taps(line, whole, part, size, frames):
+    """What each of so many frames, which come after the first `size` of a line, has before it."""
+    if (len(whole) == 1 and line[0].size <= _FEW_TAPS) or whole.size == 1:  # slices are faster than looking up each element
+        both = _tapped(line, whole[0] + 1, size, frames + 1)
+        return between(both[1:], both[:-1], part)
+    here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (line.ndim - 1))
+    at = jnp.broadcast_to(here - whole, (frames, *line.shape[1:]))
+    return between(*(jnp.take_along_axis(line, at - k, 0) for k in (0, 1)), part)
+
+
 def _tapped(line, whole, size, frames):
     """`frames` of a line from `size - whole` on; `whole` of one lane, or of each."""
-    lanes = line.reshape(len(line), -1)
     if whole.size == 1:
         return lax.dynamic_slice_in_dim(line, size - whole.reshape(()), frames, 0)
-    each = jnp.broadcast_to(whole, line.shape[1:]).reshape(-1)
-    taps = [lax.dynamic_slice(lanes, (size - each[i], jnp.int32(i)), (frames, 1)) for i in range(lanes.shape[1])]
-    return jnp.concatenate(taps, 1).reshape(frames, *line.shape[1:])
+    lanes, each = line.reshape(len(line), -1), jnp.broadcast_to(whole, line.shape[1:]).reshape(-1)
+    if len(line) > size + 1 and len(each) <= _FEW_SLICES:
+        taps = [lax.dynamic_slice(lanes, (size - each[i], jnp.int32(i)), (frames, 1)) for i in range(len(each))]
+        return jnp.concatenate(taps, 1).reshape(frames, *line.shape[1:])
+    taps = jax.vmap(lambda lane, w: lax.dynamic_slice_in_dim(lane, size - w, frames), (1, 0), 1)(lanes, each)
+    return taps.reshape(frames, *line.shape[1:])
 
 
 def _looked_up(ring, x, position, whole):
@@ -236,24 +249,32 @@ def _looked_up(ring, x, position, whole):
 @delay_line.parallel(when=lambda parallel, *specs: True)
 def _(state, x, *time, size, least, frames):
     ring, position = state
-    shape = (frames, *ring.shape[1:])
-    (whole, part), x = _parted(time, size), jnp.broadcast_to(x, shape)
+    (whole, part), x = _parted(time, size), jnp.broadcast_to(x, (frames, *ring.shape[1:]))
+    if position is None:  # `unrolled`, and no time is shorter than the block
+        return (jnp.concatenate([ring[frames:], x]), None), _between_taps(ring, whole, part, size, frames)
     if 0 < frames * _SHORT_BLOCK <= size:
         near, far = (_looked_up(ring, x, position, whole + k) for k in (0, 1))
         at = (position + jnp.arange(frames, dtype=position.dtype)) % size
         after = ring.at[at].set(x, unique_indices=True), (position + frames) % size
         return after, between(near, far, part)
-    line = jnp.concatenate([jnp.roll(ring, -position, 0), x])
-    if (len(whole) == 1 and ring[0].size <= _FEW_TAPS) or whole.size == 1:  # slices are faster than looking up each element
-        near, far = (_tapped(line, whole[0] + k, size, frames) for k in (0, 1))
-    else:
-        here = size + jnp.arange(frames, dtype=jnp.int32).reshape(-1, *(1,) * (ring.ndim - 1))
-        near, far = (jnp.take_along_axis(line, jnp.broadcast_to(here - whole - k, shape), 0) for k in (0, 1))
-    after = (position + frames) % size
-    return (jnp.roll(line[frames:], after, 0), after), between(near, far, part)
+    line = jnp.concatenate([unrolled(state)[0], x])
+    return rolled((line[frames:], None), position + frames), _between_taps(line, whole, part, size, frames)
+
+
+def unrolled(state: Any) -> Any:
+    """The state of a delay line as it is while a loop runs in blocks: the oldest frame first, with no position."""
+    ring, position = state
+    return jnp.roll(ring, -position, 0), None
+
+
+def rolled(state: Any, position: Any) -> Any:
+    """The state whose ring, from `position` on, is that of one that was unrolled."""
+    position = position % len(state[0])
+    return jnp.roll(state[0], position, 0), position
 
 
 _FEW_TAPS = 16
+_FEW_SLICES = 4  # in loops none: their gradients take a pass over the line each
 _SHORT_BLOCK = 16  # blocks this much shorter than the line look their frames up, one by one
 _LONGEST = 2**27  # frames, 50 minutes at 44.1 kHz
 
@@ -299,20 +320,23 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[lis
     if not 0 <= shortest <= longest:
         raise ArgumentError(f"delay: min_delay={min_delay!r}, max_delay={max_delay!r}: they are 0 <= min_delay <= max_delay")
     least, now = int(shortest), _known(time)
+    fixed = isinstance(time, Number) or not isinstance(frames, (Value, Leaf))
     if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
         shortest_now = float(min(now.min(), longest))
-        if isinstance(time, Number) or isinstance(frames, (Value, Leaf)):  # these change: few programs for all of them
-            least = _next_power_of_two(shortest_now) // 2
-            least = least if isinstance(time, Number) else -least  # checked when it runs
-        else:
-            least = int(shortest_now) & -1 << max(int(shortest_now).bit_length() - 3, 0)
+        if fixed:
+            least = _few_bits(int(shortest_now))
+        else:  # it changes, and is checked when it runs
+            least = -(_next_power_of_two(shortest_now) // 2)
     if max_delay is not None:
         size = int(np.ceil(longest))
     elif isinstance(time, Number):
-        size = _next_power_of_two(max(time.number, shortest))
+        size = _few_bits(_frames(max(time.number, shortest)), up=True)
     elif now is not None and isinstance(time, Data):
-        most = max(32.0, shortest, float(np.max(now, initial=0.0))) * 2
-        size = _next_power_of_two(time.high if np.isfinite(time.high) else most)
+        most = max(shortest, float(np.max(now, initial=0.0)))
+        if fixed:
+            size = _few_bits(_frames(most), up=True)
+        else:
+            size = _next_power_of_two(time.high if np.isfinite(time.high) else max(32.0, most) * 2)
     else:
         raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
     if isinstance(time, Number) or not isinstance(frames, (Value, Node, Leaf)):
@@ -340,8 +364,19 @@ def _known(time: Node | Leaf) -> np.ndarray | None:
 
 def _next_power_of_two(time: float) -> int:
     """Bounds are rounded up, so that another time seldom means another program."""
+    return 1 << max(_frames(time) - 1, 0).bit_length()
+
+
+def _few_bits(frames: int, up: bool = False) -> int:
+    """The nearest number below, or above, that has three bits: few programs for all times."""
+    unit = 1 << max(frames.bit_length() - 3, 0)
+    return (frames + (unit - 1 if up else 0)) // unit * unit
+
+
+def _frames(time: float) -> int:
+    """As many as hold a time."""
     if not np.isfinite(time):
         raise ArgumentError(f"delay: frames={time} is not finite")
     if time > _LONGEST:
         raise ArgumentError(f"delay: frames={time:g} is more than {_LONGEST}")
-    return 1 << max(int(np.ceil(time)) - 1, 0).bit_length()
+    return int(np.ceil(time))

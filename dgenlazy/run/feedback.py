@@ -28,9 +28,9 @@ from ..graph import (
     toposort,
     varying,
 )
-from ..ops import delay_line
+from ..ops import delay_line, rolled, unrolled
 from ..recurrence import scan
-from .program import Program, flat, run_line
+from .program import Line, Program, flat, run_line
 from .stage import initial_state, number, step
 
 PLANS = ("auto", "scan", "blocks", "linear", "newton")
@@ -84,19 +84,20 @@ class Feedback(Recurrence):
     def whole(self, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         given: dict[str, Any] = dict(params)
         ctx = ctx._replace(sample_rate=ctx.sample_rate / given.get(EVERY, 1))  # the body's ops are not told themselves
-        frames, size = ctx.frames, min(self.reach.frames, ctx.frames)
+        frames = ctx.frames
+        size = _even(frames, min(self.reach.frames, frames))
         moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
 
         def blocks():
             body = ft.partial(self.block, ctx._replace(frames=size), inputs=inputs, specs=specs)
             cut = frames // size * size
             pieces = [x[:cut].reshape(frames // size, size, *x.shape[1:]) for x in moving]
-            end, y = lax.scan(body, state, pieces, length=frames // size)
+            end, y = lax.scan(body, self.reach.laid_out(state, size), pieces, length=frames // size)
             y = tuple(x.reshape(cut, *x.shape[2:]) for x in y)
-            if cut == frames:
-                return end, y
-            end, rest = self.block(ctx._replace(frames=frames - cut), end, [x[cut:] for x in moving], inputs, specs)
-            return end, tuple(jnp.concatenate(pair) for pair in zip(y, rest))
+            if cut < frames:
+                end, rest = self.block(ctx._replace(frames=frames - cut), end, [x[cut:] for x in moving], inputs, specs)
+                y = tuple(jnp.concatenate(pair) for pair in zip(y, rest))
+            return self.reach.taken_back(end, state, y), y
 
         def frame_by_frame():
             return scan(ft.partial(self.step, ctx._replace(frames=1), ()), state, inputs, specs, frames)
@@ -116,21 +117,23 @@ class Feedback(Recurrence):
         left = iter(moving)
         leaves = [next(left) if s.varies else x for x, s in zip(inputs, specs)][len(shapes) :]
         env: dict[int, Any] = dict(enumerate(leaves, len(shapes)))
-        env |= {i: jnp.zeros((ctx.frames, *s), p.dtype) for i, (s, p) in enumerate(zip(shapes, previous))}
         before, after = self.reach.states(inner), {}
         for i, line in self.reach.lines(_FREE, _CUT):
             known = [env.get(a, None) for a in line.args]
             if known[0] is None:  # a delay of what is not yet known, and does not matter within this block
-                known[0] = jnp.zeros((ctx.frames, *body.specs[line.args[0]].shape), previous[0].dtype)
+                known[0] = jnp.zeros((ctx.frames, *body.specs[line.args[0]].shape), before[i][0].dtype)
             after[i], env[i] = run_line(body, ctx, line, dict(zip(line.args, known)), before.get(i))
         y = tuple(_every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
-        env |= {i: jnp.concatenate([p[None], x[:-1]]) for i, (p, x) in enumerate(zip(previous, y))}
+        late = {i: jnp.concatenate([p[None], x[:-1]]) for i, (p, x) in enumerate(zip(previous, y)) if p is not None}
         for i, line in self.reach.lines(_WAITS, _CUT):
-            after[i], env[i] = run_line(body, ctx, line, env, before.get(i))
-        return (tuple(x[-1] for x in y), tuple(after[i] for i in before)), y
+            fed = dict(enumerate(y)) if self.reach.follows(line, before.get(i)) else late
+            after[i], env[i] = run_line(body, ctx, line, env | fed, before.get(i))
+        held = tuple(None if p is None else x[-1] for p, x in zip(previous, y))
+        return (held, tuple(after[i] for i in before)), y
 
 
 _FREE, _CUT, _WAITS = range(3)  # a line that does not depend on the loop, delays what does, depends on it at once
+_LONG_RING = 16  # blocks
 _LEAST_BLOCK = 8  # frames; shorter blocks are not worth their overhead
 
 
@@ -148,23 +151,59 @@ class _Reach:
         for i, line in enumerate(body.lines, len(body.leaves)):
             depends = [kinds[a] == _WAITS for a in line.args]
             kinds[i] = _WAITS if any(depends) else _FREE
-            shortest: Any = dict(line.params).get("least", 0) if line.op is delay_line else 0
+            given: dict[str, Any] = dict(line.params) if line.op is delay_line else {"least": 0, "size": 0}
+            shortest = given["least"]
             if shortest and depends[0] and not depends[1]:
                 kinds[i] = _CUT
-                least.append(abs(shortest))
+                least.append(min(abs(shortest), given["size"] - 1))  # the longest time is one frame less, and a part of 1
                 self.unsure += [line.args[1]] if shortest < 0 else []
         waits = any(kinds[i] == _WAITS for i in body.outputs)
         self.frames = 0 if waits or not least else min(least)
-        self.kinds, self.body = kinds, body
+        self.kinds, self.body, self.held = kinds, body, held
 
     def lines(self, *kinds: int) -> list[tuple[int, Any]]:
         """The lines of these kinds, each with its index."""
         return [(i, line) for i, line in enumerate(self.body.lines, len(self.body.leaves)) if self.kinds[i] in kinds]
 
+    def laid_out(self, state: Any, frames: int) -> Any:
+        """The state for blocks of so many frames: rings that are not far longer begin with their oldest frame.
+
+        One that delays `prev` itself holds it, too, as its last; a `prev` that nothing else asks for is left out.
+        """
+        previous, inner = state
+        states, asked = self.states(inner), set()
+        for i, line in self.lines(_WAITS, _CUT):
+            if self.kinds[i] == _CUT and dict(line.params)["size"] < _LONG_RING * frames:
+                ring, _ = states[i] = unrolled(states[i])
+                if line.args[0] < self.held:
+                    now = jnp.broadcast_to(previous[line.args[0]], ring.shape[1:])
+                    states[i] = jnp.concatenate([ring, now[None]]), None
+            asked |= set() if self.follows(line, states.get(i)) else {*line.args}
+        return tuple(p if i in asked else None for i, p in enumerate(previous)), tuple(states.values())
+
+    def follows(self, line: Line, state: Any) -> bool:
+        """Whether a line delays `prev` itself, and its state holds that already."""
+        return line.op is delay_line and line.args[0] < self.held and state[1] is None
+
+    def taken_back(self, end: Any, start: Any, outputs: tuple[Any, ...]) -> Any:
+        """The state at the end, from one that was laid out and that at the start."""
+        states, first = self.states(end[1]), self.states(start[1])
+        for i, line in self.lines(_CUT):
+            line_of, position = states[i]
+            if position is None:
+                states[i] = rolled((line_of[: dict(line.params)["size"]], None), first[i][1] + len(outputs[0]))
+        return tuple(x[-1] for x in outputs), tuple(states.values())
+
     def states(self, inner: Sequence[Any]) -> dict[int, Any]:
         """The state of each line that has one."""
         lines = enumerate(self.body.lines, len(self.body.leaves))
         return dict(zip([i for i, line in lines if isinstance(line.op, Recurrence)], inner))
+
+
+def _even(frames: int, most: int) -> int:
+    """Frames of a block: `most`, or a little less where the last block is then no shorter than the others."""
+    count = -(-frames // most)
+    return next((frames // k for k in range(count, count + count // 8 + 1) if frames % k == 0), most)
 
 
 def _every_frame(x: Any, spec: Spec, frames: int, shape: tuple[int, ...]) -> Any:

@@ -210,6 +210,31 @@ def naive_fdn(x, gain):
     return lax.scan(frame, (jnp.zeros((size, 4)), 0), x)[1]
 
 
+def rows_of(x, size):
+    """Blocks of so many frames, zeros behind the last."""
+    count = -(-len(x) // size)
+    return jnp.pad(x, (0, count * size - len(x))).reshape(count, size)
+
+
+def comb_in_blocks(x, gain, delay=1500):
+    def block(before, x):
+        y = x + gain * before
+        return y, y
+
+    return lax.scan(block, jnp.zeros(delay), rows_of(x, delay))[1].reshape(-1)[: len(x)]
+
+
+def fdn_in_blocks(x, gain):
+    size, longest = min(DELAYS), max(DELAYS)
+
+    def block(line, x):
+        late = jnp.stack([line[longest - d : longest - d + size, i] for i, d in enumerate(DELAYS)], 1)
+        y = x[:, None] + gain * (late @ HADAMARD.T)
+        return jnp.concatenate([line[size:], y]), y.sum(1)
+
+    return lax.scan(block, jnp.zeros((longest, 4)), rows_of(x, size))[1].reshape(-1)[: len(x)]
+
+
 def delays(frames: int) -> list[dict[str, Any]]:
     rows = []
     x = random.normal(size=frames).astype(np.float32)
@@ -222,12 +247,25 @@ def delays(frames: int) -> list[dict[str, Any]]:
         late = [d - 1.0 for d in DELAYS]
         return dg.feedback(lambda previous: s + gain * (Tensor(HADAMARD) @ previous.delay(late)), Tensor.zeros([4])).sum()
 
-    for name, ours, naive in (("comb of 1,500 frames", comb, naive_comb), ("FDN of 4 lines", network, naive_fdn)):
-        y = ours(Signal.from_samples(x))
-        mean = jax.value_and_grad(lambda gain, x, naive=naive: (naive(x, gain) ** 2).mean())
-        rows += compare(f"{name}, forward", {"dgenlazy": y.realize, "naive scan": jitted(naive, x, np.float32(0.7))}, 5)
-        graded = {"dgenlazy": gradients(y * y, [gain]), "naive scan + grad": jitted(mean, np.float32(0.7), x)}
-        rows += compare(f"{name}, gradient", graded, 5)
+    for name, ours, naive, blocks in (
+        ("comb of 1,500 frames", comb, naive_comb, comb_in_blocks),
+        ("FDN of 4 lines", network, naive_fdn, fdn_in_blocks),
+    ):
+        samples = Signal.from_samples(x)
+        y = ours(samples)
+        fn = dg.function(y, params=(gain,), inputs={"x": samples})
+        forms = {
+            "dgenlazy in a jit": lambda x, gain, fn=fn: fn.whole((gain,), {"x": x}),
+            "naive scan": naive,
+            "blocks by hand": blocks,
+        }
+        forwards = {form: jitted(of, x, np.float32(0.7)) for form, of in forms.items()}
+        rows += compare(f"{name}, forward", {"dgenlazy": y.realize, **forwards}, 9)
+        graded = {
+            form: jitted(jax.value_and_grad(lambda gain, x, of=of: (of(x, gain) ** 2).mean()), np.float32(0.7), x)
+            for form, of in forms.items()
+        }
+        rows += compare(f"{name}, gradient", {"dgenlazy": gradients(y * y, [gain]), **graded}, 9)
         for seconds in (1, 4, 16):
             held = memory(ours, gain, int(seconds * RATE))
             rows.append({"case": f"{name}, gradient memory", "seconds": seconds, "bytes per frame": held})
@@ -237,13 +275,9 @@ def delays(frames: int) -> list[dict[str, Any]]:
 
 def memory(build: Callable[..., Any], gain: Any, frames: int) -> float:
     """What the compiled gradient keeps beside its arguments and results, for each frame."""
-    from dgenlazy.run import runtime
-
-    y = build(Signal.from_samples(np.zeros(frames, np.float32)))
-    graph, where = runtime.staged([(y * y).node]), runtime.device()
-    arrays = runtime._collect(graph, frames, 0, None, where)
-    fn = runtime._compiled_gradient(graph.program, graph.learned, frames, RATE, where, False)
-    compiled = fn.lower([arrays[i] for i in graph.learned], graph.numbers, arrays).compile()
+    fn = dg.function(build(Signal.input(0)), params=(gain,), inputs={"x": Signal.input(0)})
+    loss = jax.jit(jax.grad(lambda gain, x: (fn.whole((gain,), {"x": x}) ** 2).mean()))
+    compiled = loss.lower(np.float32(0.7), np.zeros(frames, np.float32)).compile()
     return compiled.memory_analysis().temp_size_in_bytes / frames
 
 
