@@ -1,5 +1,6 @@
 """Oscillators at the edges: nothing, silence, half the sample rate, hours, and what they cost in accuracy."""
 
+import jax
 import numpy as np
 import pytest
 import sounds
@@ -75,6 +76,32 @@ def test_phases_do_not_drift_in_ten_minutes():
     for y, times in ((dg.harmonic(Tensor(freq), [0, 0, 0, 0, 1]), 5), (dg.oscillator_bank(Tensor([freq]), [1.0]), 1)):
         turns = np.arange(frames - 4, frames) * (np.float64(freq) * times) / RATE % 1
         assert abs(y.realize(frames)[-4:] - np.sin(2 * np.pi * turns)).max() < 2 * np.pi * 1e-6
+
+
+def test_the_gradient_of_a_bank_at_rest_is_that_of_float64_after_many_frames():
+    frames, freqs, amps = 20000, np.float32([55.1, 440.3, 9999.7]), np.float32([1.0, 0.5, 0.2])
+    weights = np.random.default_rng(0).uniform(-1, 1, frames).astype(np.float32)
+    learned = Tensor(freqs, requires_grad=True), Tensor(amps, requires_grad=True)
+    (dg.oscillator_bank(*learned) * Signal.from_samples(weights)).backward(reduction="sum")
+    n, f = np.arange(frames)[:, None], freqs.astype(np.float64)
+    phase = 2 * np.pi * (n * f / RATE % 1)
+    wanted = (
+        (weights[:, None] * amps * np.cos(phase) * (2 * np.pi / RATE) * n).sum(0),
+        (weights[:, None] * np.sin(phase)).sum(0),
+    )
+    for leaf, exact in zip(learned, wanted):
+        np.testing.assert_allclose(leaf.grad.value, exact, rtol=1e-4, atol=1e-5 * abs(exact).max())
+
+
+def test_what_a_frequency_at_rest_moves_by_is_not_computed_for_every_frame():
+    """That takes 40 roundings, and was most of the time that a bank took."""
+    freqs = Tensor([100.0, 200.0, 300.0])
+    fn = dg.function(dg.oscillator_bank(freqs, Tensor(np.ones(3)), sum=False), inputs={"freqs": freqs})
+    bank = jax.jit(lambda freqs: fn.whole(inputs={"freqs": freqs}, frames=777))
+    kernels = bank.lower(np.ones(3, np.float32)).compile().as_text().split("\n\n")
+    rounding = [kernel for kernel in kernels if " floor(" in kernel]
+    assert rounding
+    assert not any("[777" in kernel for kernel in rounding)
 
 
 def test_a_pitch_and_amplitudes_at_a_hop_are_those_of_each_frame():
