@@ -6,10 +6,12 @@ import contextlib
 import itertools
 import math
 import operator
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import jax
@@ -139,12 +141,6 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
         return "{" + ", ".join(f"{c}: {' x '.join(map(str, x.shape))} frames" for c, x in self.items()) + "}"
 
 
-def _backend(value: Any) -> str:
-    if not (isinstance(value, str) and value in BACKENDS):
-        raise ArgumentError(f"DGen.backend={value!r} is not one of {', '.join(BACKENDS)}")
-    return value
-
-
 def _sample_rate(value: Any) -> float:
     rate = real_number("DGen.sample_rate", value)
     if not rate > 0:
@@ -158,13 +154,29 @@ def _inputs(value: Any) -> Inputs:
     return Inputs(value)
 
 
+def _cache_dir(value: Any) -> str | None:
+    """The path of a folder, made if it is not there, that can be written to."""
+    if value is None:
+        return None
+    try:
+        if value == "":
+            raise ValueError("it is empty")
+        path = Path(value).expanduser().absolute()
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except (OSError, RuntimeError, TypeError, ValueError) as e:
+        raise ArgumentError(f"DGen.cache_dir={value!r} is not a folder that can be written to: {e}") from None
+    return str(path)
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "backend": _backend,
+    "backend": lambda value: one_of("DGen.backend", value, BACKENDS),
     "sample_rate": _sample_rate,
     "default_frame_count": lambda value: whole_number("DGen.default_frame_count", value, least=1),
     "seed": lambda value: seed_number("DGen.seed", value),
     "inputs": _inputs,
     "flush_nan": lambda value: flag("DGen.flush_nan", value),
+    "cache_dir": _cache_dir,
 }
 _assigning = threading.Lock()
 
@@ -209,6 +221,7 @@ class Settings(TypedDict, total=False):
     seed: int
     inputs: Mapping[int, Any]
     flush_nan: bool
+    cache_dir: str | Path | None
 
 
 class Config:
@@ -227,6 +240,10 @@ class Config:
         flush_nan: Whether a stream, or a player, recovers from a NaN or an infinity that got into it: after each block every
             recurrence whose state is not finite begins again, which `x.restarts` counts, and the log of this package names
             inputs that are not finite. False at first: a NaN that stays is right as mathematics, and wrong on a stage.
+        cache_dir: A folder, made if it is not there, where compiled programs are kept, so that another process need not compile
+            them again; None, which it is at first, keeps them in this process only. It counts when a program runs first, for
+            programs of this package. It is JAX's persistent cache: any number of processes may share it, and it grows until
+            somebody deletes it, which is safe at any time. Who can write there can run code as you.
 
     >>> with DGen.override(sample_rate=16000):
     ...     DGen.sample_rate
@@ -239,6 +256,7 @@ class Config:
     default_frame_count: int
     seed: int
     flush_nan: bool
+    cache_dir: str | Path | None
     if TYPE_CHECKING:  # what is assigned is wider than what is kept
 
         @property
@@ -259,7 +277,7 @@ class Config:
     def __init__(self) -> None:
         first = {"backend": "auto", "sample_rate": 44100.0, "default_frame_count": 1024, "seed": 0, "inputs": {}}
         vars(self).update(_session=_Layer(), _inside=ContextVar("overrides", default=()))
-        vars(self)[self._session.name] = _checked(first | {"flush_nan": False})
+        vars(self)[self._session.name] = _checked(first | {"flush_nan": False, "cache_dir": None})
 
     if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
 
@@ -321,7 +339,7 @@ class Config:
             self._inside.set(rest)
 
     def __repr__(self) -> str:
-        shown = [name for name in _CHECKS if name != "flush_nan" or self.flush_nan]
+        shown = [name for name in _CHECKS if name not in ("flush_nan", "cache_dir") or getattr(self, name)]
         return "DGen(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in shown) + ")"
 
 
@@ -342,3 +360,8 @@ for _name in _CHECKS:
     setattr(Config, _name, _Setting(_name))
 
 DGen: Config = Config()
+
+
+def cache_dir() -> str | Path | None:
+    """`DGen.cache_dir` of now, for what is compiled late."""
+    return DGen.cache_dir

@@ -2,6 +2,7 @@
 
 from . import backend as backend, leaves as leaves, length as length, memory as memory, runtime as runtime, samples as samples
 from .cache import kept as kept
+from .compiling import Compiled as Compiled, title as title
 from .data import assign as assign, assigning as assigning, on_device as on_device
 from .feedback import close as close
 from .objective import loss_of as loss_of

@@ -15,6 +15,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend, length, memory, samples
 from .cache import kept
+from .compiling import Compiled, title
 from .data import assign, assigning, given, name_what_is_not_finite
 from .latency import came
 from .objective import Objective, context as context, loss_of
@@ -144,7 +145,8 @@ def _compiled(
         return whole(program, outputs, frames), state
 
     fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
-    return memory.fitted(jax.jit(fn, in_shardings=SingleDeviceSharding(where)), program, frames, where, batch)
+    run_it = Compiled(fn, title(program, frames), in_shardings=SingleDeviceSharding(where))
+    return memory.fitted(run_it, program, frames, where, batch)
 
 
 @kept
@@ -157,14 +159,16 @@ def _compiled_state(
 
     fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
     place = SingleDeviceSharding(where)
-    return jax.jit(fn, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
+    what = title(program, frames, "the first state of ")
+    return Compiled(fn, what, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
 
 
 @kept
 def _compiled_gradient(program: Program, learned: tuple[int, ...], *settings: Any) -> Any:
     """`(parameters, numbers, arrays) -> (loss, gradients)`."""
     frames, _, where, _, batch, *_ = *settings, None
-    fn = jax.jit(jax.value_and_grad(loss_of(program, learned, *settings)), in_shardings=SingleDeviceSharding(where))
+    loss = jax.value_and_grad(loss_of(program, learned, *settings))
+    fn = Compiled(loss, title(program, frames, "the gradient of "), in_shardings=SingleDeviceSharding(where))
     return memory.fitted(fn, program, frames, where, batch)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..graph import FLOAT, Batch, Recurrence, Spec, in_our_modes
 from . import latency, samples
 from .cache import kept
+from .compiling import Compiled, title
 from .length import sized
 from .objective import context
 from .program import Program, run_line
@@ -83,7 +84,7 @@ def watched(
         (value, firsts), slopes = jax.value_and_grad(loss, (0, 1), has_aux=True)(parameters, probes, numbers, arrays)
         return value, *slopes, jnp.where(firsts == _NEVER, -1, firsts)
 
-    return jax.jit(watch)
+    return Compiled(watch, title(program, frames, "all gradients in "))
 
 
 def _first(out: Any) -> Any:

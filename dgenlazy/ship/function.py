@@ -16,7 +16,7 @@ from ..config import whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
-from ..run import Program, Staged, backend, initial_state, kept, length, memory, restage, run, runtime, samples
+from ..run import Compiled, Program, Staged, backend, initial_state, kept, length, memory, restage, run, runtime, samples, title
 from ..values import promoted
 from .signature import fitting
 
@@ -372,11 +372,10 @@ def _aligned(program: Program, own: tuple[bool, ...], settings: runtime.Settings
 
 
 @kept
-def _compiled(
-    make: Any, program: Program, own: tuple[bool, ...], of: runtime.Settings, batch: Batch | None, frames: int, shapes: Any
-) -> Any:
-    """What `make` makes, for arrays of these shapes."""
-    return memory.fitted(jax.jit(make(program, own, of, batch, frames)), program, frames, of.where, batch)
+def _compiled(make: Any, program: Program, own: Any, of: runtime.Settings, batch: Batch | None, frames: int, _: Any) -> Any:
+    """What `make` makes, for arrays of the shapes that come last."""
+    fn = Compiled(make(program, own, of, batch, frames), title(program, frames))
+    return memory.fitted(fn, program, frames, of.where, batch)
 
 
 def _restored(graph: Staged, outputs: Any, of: tuple[float, int], params: Any, sources: Any, own: list[Data]) -> Function:

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError
-from ..run import backend, flushed, kept, memory, runtime
+from ..run import Compiled, backend, flushed, kept, memory, runtime
 from . import artifact, inspection
 from .signature import Params, check, names_of, outside, taken, ticks
 
@@ -353,7 +353,7 @@ class _Program(NamedTuple):
 def _compiled(program: _Program, device: Any, shapes: Any) -> Any:
     """A program compiled, for inputs of these shapes."""
     place = SingleDeviceSharding(device)
-    return jax.jit(program.exported.call, in_shardings=place, out_shardings=place)
+    return Compiled(program.exported.call, "a program that was exported", in_shardings=place, out_shardings=place)
 
 
 def _recurrences(rows: Sequence[Mapping[str, Any]]) -> list[list[int]]:

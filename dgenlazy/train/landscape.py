@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import SingleDeviceSharding
 
-from ..run import kept, loss_of
+from ..run import Compiled, kept, loss_of, title
 from .source import Part
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -47,7 +47,8 @@ def _compiled(program: Any, learned: tuple[int, ...], settings: tuple[Any, ...])
     def loss(values, arrays):
         return loss_in(values, arrays[0], arrays[1:])
 
-    return jax.jit(jax.value_and_grad(loss), in_shardings=SingleDeviceSharding(settings[2]))
+    what = title(program, settings[0], "the gradient of ")
+    return Compiled(jax.value_and_grad(loss), what, in_shardings=SingleDeviceSharding(settings[2]))
 
 
 def _in_double() -> Any:

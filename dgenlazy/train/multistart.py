@@ -14,7 +14,7 @@ from ..config import flag, one_of, seed_number, whole_number
 from ..errors import ArgumentError
 from ..graph import Value, in_our_modes
 from ..lazy import Lazy
-from ..run import assign, backend, kept, loss_of, runtime
+from ..run import Compiled, assign, backend, kept, loss_of, runtime, title
 from . import search
 from .named import named, table
 from .optim import Params
@@ -250,4 +250,4 @@ def _compiled(kind: tuple[Any, ...], kinds: tuple[Any, ...]) -> Any:
     def look(points, origins, arrays):
         return jax.vmap(jax.value_and_grad(loss), (0, None, None))(points, origins, arrays)
 
-    return jax.jit(look)
+    return Compiled(look, title(kind[0], kind[2][0], "the gradients at all starts of "))

@@ -15,7 +15,7 @@ from ..config import flag, real_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Data, in_our_modes
 from ..lazy import Lazy
-from ..run import assign, backend, kept, on_device, runtime
+from ..run import Compiled, assign, backend, kept, on_device, runtime
 
 Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
@@ -259,7 +259,8 @@ class Adam(Optimizer):
 
 @kept
 def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...], where: Any) -> Any:
-    return jax.jit(update_of(name, tx, apart, kinds), in_shardings=SingleDeviceSharding(where))
+    what = f"an update of {len(kinds)} parameters by {name}"
+    return Compiled(update_of(name, tx, apart, kinds), what, in_shardings=SingleDeviceSharding(where))
 
 
 def update_of(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...]) -> Any:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..extras import imported
-from ..run import kept
+from ..run import Compiled, kept
 
 Points = Any  # (starts, size), float32
 Looks = Generator[Points, tuple[Any, Any], None]  # is sent what was found at the points that it gave: (losses, slopes)
@@ -128,5 +128,5 @@ def _lbfgs() -> Any:
 @kept
 def _vectorised(tx: Any) -> tuple[Any, Any]:
     """`init` and `update` of a transformation for each start by itself."""
-    begin, update = jax.jit(jax.vmap(tx.init)), jax.jit(jax.vmap(tx.update))
+    begin, update = (Compiled(jax.vmap(fn), "a search") for fn in (tx.init, tx.update))
     return lambda points: begin(jnp.asarray(points)), update

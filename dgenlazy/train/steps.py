@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from ..graph import in_our_modes
-from ..run import kept, loss_of, memory
+from ..run import Compiled, kept, loss_of, memory, title
 from .once import parted
 from .optim import update_of
 from .source import Part
@@ -97,4 +97,6 @@ def _compiled(
         return now, losses, ran
 
     frames, _, where, _, *more = kind[2]
-    return jax.jit(once), memory.fitted(jax.jit(run), kind[0], frames, where, more[0] if more else None), still
+    loop = Compiled(run, title(kind[0], frames, "training on "))
+    fixed = Compiled(once, title(kind[0], frames, "what stays the same in "))
+    return fixed, memory.fitted(loop, kind[0], frames, where, more[0] if more else None), still
