@@ -1,5 +1,6 @@
 """What is bounded: programs that are kept, memory that a run may take, streams of groups, and how long a NaN is heard."""
 
+import itertools
 import logging
 import os
 import subprocess
@@ -83,6 +84,39 @@ def test_programs_go_when_the_process_has_half_of_the_pieces_it_may_have(monkeyp
         most = max(most, len(cache._held))
     assert most in (10, 11)
     assert len(cache._held) >= 5
+
+
+def test_programs_go_when_they_take_more_bytes_than_they_may(monkeypatch):
+    taken = itertools.count(2**30, 5 * 2**20)
+    for name, value in {"_held": OrderedDict(), "MOST_BYTES": 50 * 2**20, "resident": lambda: next(taken)}.items():
+        monkeypatch.setattr(cache, name, value)
+    y, sizes = Signal.input(0) * 2, []
+    for frames in range(80, 111):  # of 5 MiB each
+        y.realize(inputs={0: np.ones(frames)})
+        sizes.append((len(cache._held), cache.held_bytes()))
+    assert sizes[8] == (9, 45 * 2**20)
+    assert max(sizes)[0] in (10, 11)
+    assert min(sizes[11:])[0] >= 7
+    with compilations() as compiled:
+        y.realize(inputs={0: np.ones(110)})
+    assert not compiled
+
+
+def test_a_program_takes_at_least_something_and_what_it_runs_on_does_not_count(monkeypatch):
+    monkeypatch.setattr(cache, "_held", OrderedDict())
+    y = Signal.input(0) * 3
+    for frames in (3, 2**22):  # whose samples are 16 MiB
+        y.realize(inputs={0: np.ones(frames, np.float32)})
+    assert 2 * 2**20 <= cache.held_bytes() < 14 * 2**20
+
+
+def test_where_nobody_counts_bytes_programs_are_bounded_all_the_same(monkeypatch):
+    for name, value in {"_held": OrderedDict(), "MOST_BYTES": 20 * 2**20, "resident": lambda: 0}.items():
+        monkeypatch.setattr(cache, name, value)
+    y = Signal.input(0) * 2
+    for frames in range(120, 132):
+        y.realize(inputs={0: np.ones(frames)})
+        assert len(cache._held) <= 6
 
 
 def test_functions_of_equal_graphs_share_their_programs():

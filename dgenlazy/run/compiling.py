@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from ..config import cache_dir
+from .cache import Size, new_size
 from .disk import kept_in
 from .program import Program
 
@@ -21,7 +22,7 @@ class Compiled:
     """A function as `jax.jit` makes it, that knows when it is compiled; `what` is said where that lasts."""
 
     def __init__(self, fn: Callable[..., Any], what: str, **placing: Any) -> None:
-        self._fn, self._what = jax.jit(fn, **placing), what
+        self._fn, self._what, self._size = jax.jit(fn, **placing), what, new_size()
         self._known: set[tuple[bool, ...]] = set()
         self.lower = self._fn.lower
 
@@ -30,7 +31,8 @@ class Compiled:
         if given in self._known:
             return self._fn(*args)
         folder = cache_dir()
-        with _told(f"{self._what}{'' if folder else '; DGen.cache_dir keeps it for other processes'}"), kept_in(folder):
+        hint = "" if folder else "; DGen.cache_dir keeps it for other processes"
+        with _watched(f"{self._what}{hint}", self._size), kept_in(folder):
             out = self._fn(*args)
         self._known.add(given)
         return out
@@ -44,32 +46,45 @@ def title(program: Program, frames: int, of: str = "") -> str:
     return f"{of}{names or 'a leaf'} (a graph of {len(program.lines)} ops, {frames} frames)"
 
 
-_thread = threading.local()  # `waits`: a list of one, whether the program that it compiles is ready
+class _Watch:
+    """One program that is compiled now, by a thread that JAX tells of its steps."""
+
+    def __init__(self, size: Size) -> None:
+        self.ready, self._size = False, size
+        size.begin()
+
+    def hear(self, event: str) -> None:
+        self.ready = event == _ENDS
+        if self.ready:
+            self._size.end()
+
+
+_thread = threading.local()  # `watch`: of what it compiles now
+_BEGINS, _ENDS = "/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration"
 
 
 def _listen(event: str, duration_secs: float, **kwargs: Any) -> None:
-    if (waits := getattr(_thread, "waits", None)) and event in (_BEGINS, _ENDS):
-        waits[0] = event == _ENDS
+    if event in (_BEGINS, _ENDS) and (watch := getattr(_thread, "watch", None)):
+        watch.hear(event)
 
 
-_BEGINS, _ENDS = "/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration"
 jax.monitoring.register_event_duration_secs_listener(_listen)
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _watched(what: str, size: Size) -> Iterator[None]:
     """Say on stderr what is compiled, if it is not ready after so many seconds."""
-    outer, ready = getattr(_thread, "waits", None), [False]
+    outer, watch = getattr(_thread, "watch", None), _Watch(size)
 
     def tell() -> None:
-        if not ready[0]:
+        if not watch.ready:
             print(f"dgenlazy: compiling for {SLOW:g} s so far: {what}", file=sys.stderr, flush=True)
 
     timer = threading.Timer(SLOW, tell)
-    timer.daemon, _thread.waits = True, ready
+    timer.daemon, _thread.watch = True, watch
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-        _thread.waits = outer
+        _thread.watch = outer
