@@ -56,8 +56,13 @@ def one_of(name: str, value: Any, known: tuple[str | None, ...]) -> Any:
     return value
 
 
+_MOST = 3e38  # a float32 holds more
+
+
 def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
+    if type(value) is float and abs(value) < _MOST:  # a knob that is turned while a stream runs
+        return np.array(value, np.float32)
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
     if _opts_out(value):  # lazy values in a list would be computed here, and cut off from their gradient

@@ -125,10 +125,10 @@ class Data(Leaf):
 
 def checked(name: str, array: np.ndarray, requires_grad: bool, low: float, high: float) -> np.ndarray:
     """Data of a leaf. What is learned must be finite and inside its bounds."""
-    if requires_grad and not np.isfinite(array).all():
+    if requires_grad and not (np.isfinite(array).all() if array.ndim else math.isfinite(array)):
         wrong = array[~np.isfinite(array)][0]
         raise ArgumentError(f"{name}: a value that is learned must be finite, this one is {wrong}")
-    if array.size and not (np.nanmin(array, initial=np.inf) >= low and np.nanmax(array, initial=-np.inf) <= high):
+    if (low > -np.inf and (array < low).any()) or (high < np.inf and (array > high).any()):
         raise ArgumentError(f"{name}: {array.min()} to {array.max()} is not inside [{low}, {high}]")
     return array
 
