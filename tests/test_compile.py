@@ -40,6 +40,15 @@ def test_a_graph_that_is_built_anew_has_the_very_program_of_the_one_before():
     assert other != first
 
 
+def test_a_setting_by_name_by_place_or_by_default_is_one_program():
+    x = Signal.input(0, shape=(2, 3))
+    assert x.sum().program() is x.sum(axis=None).program()
+    assert x.sum(axis=1).program() is x.sum(1).program()
+    assert x.sum(axis=1).program() is not x.sum(axis=0).program()
+    with pytest.raises(dg.ArgumentError, match="axes"):
+        x.sum(axes=1)
+
+
 def test_a_spec_that_was_pickled_is_equal_and_has_an_equal_hash():
     spec = Signal.input(0, shape=(2, 3)).node.spec
     copy = pickle.loads(pickle.dumps(spec))

@@ -63,7 +63,8 @@ class Op(metaclass=Abstract):
         if self.variadic:  # what follows *values can only be given by name
             own = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name in self.static else p for p in own]
         self.__signature__: inspect.Signature = inspect.Signature(own)
-        self._plain = len(own) if not self.static and not self.variadic else None
+        self._values = len(own) - len(self.static) if not self.variadic else None
+        self._defaults = [(p.name, p.default) for p in own if p.name in self.static]
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}>"
@@ -87,8 +88,10 @@ class Op(metaclass=Abstract):
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
         """Split a call into lazy values and static parameters."""
-        if not kwargs and len(args) == self._plain:
-            return args, ()
+        if len(args) == self._values and kwargs.keys() <= self.static:
+            given = [(name, kwargs.get(name, default)) for name, default in self._defaults]
+            if not any([value is inspect.Parameter.empty for _, value in given]):
+                return args, tuple([(name, self.frozen(name, value)) for name, value in given])
         try:
             bound = self.__signature__.bind(*args, **kwargs)
         except TypeError as e:
