@@ -865,10 +865,3 @@ def test_lines_that_a_loop_in_blocks_lays_out_are_the_rings_of_single_frames(way
     stream = loop(Tensor(0.7), "blocks")
     parts = [stream.realize(25, preserve_state=True) for _ in range(2)]
     close(np.concatenate(parts), y.realize(), 1e-5, way)
-
-
-@pytest.mark.parametrize(("time", "blocks"), [(1499, 35), (1024, 44), ([1489.0, 1601.0], 35)])
-def test_blocks_are_about_as_long_as_the_delay_allows(time, blocks):
-    x = Signal.noise()
-    loop = dg.feedback(lambda s: x + 0.5 * s.delay(time), np.zeros(np.shape(time)))
-    assert loop.plan(44100).rows[0].depth == blocks

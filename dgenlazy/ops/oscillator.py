@@ -122,12 +122,11 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
 
 
 def _made_once(*words):
-    """Whole numbers that rest, and take long to make: XLA makes what rests again for every frame that reads it.
+    """Whole numbers that rest, and take long to make.
 
-    On a GPU it does not across a barrier. On a CPU barriers are taken out before; there it does not across a division of whole
-    numbers, which it takes for too dear: here by a 1 that it does not see through.
+    XLA makes what rests again for every frame that reads it, unless it ends in a division of whole numbers, which it takes
+    for too dear: here by a 1 that it does not see through. It takes barriers out on a CPU, and old JAX has no vmap of them.
     """
-    words = lax.optimization_barrier(words)
     one = (words[0] >> 16 >> 16) + 1
     return [lax.div(word, one) for word in words]
 

@@ -320,23 +320,20 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[lis
     if not 0 <= shortest <= longest:
         raise ArgumentError(f"delay: min_delay={min_delay!r}, max_delay={max_delay!r}: they are 0 <= min_delay <= max_delay")
     least, now = int(shortest), _known(time)
-    fixed = isinstance(time, Number) or not isinstance(frames, (Value, Leaf))
     if now is not None and now.size and _LONGEST > min(now.min(), longest) >= max(1, 2 * least):
         shortest_now = float(min(now.min(), longest))
-        if fixed:
-            least = _few_bits(int(shortest_now))
-        else:  # it changes, and is checked when it runs
-            least = -(_next_power_of_two(shortest_now) // 2)
+        if isinstance(time, Number) or isinstance(frames, (Value, Leaf)):  # these change: few programs for all of them
+            least = _next_power_of_two(shortest_now) // 2
+            least = least if isinstance(time, Number) else -least  # checked when it runs
+        else:
+            least = int(shortest_now) & -1 << max(int(shortest_now).bit_length() - 3, 0)
     if max_delay is not None:
         size = int(np.ceil(longest))
     elif isinstance(time, Number):
-        size = _few_bits(_frames(max(time.number, shortest)), up=True)
+        size = _next_power_of_two(max(time.number, shortest))
     elif now is not None and isinstance(time, Data):
-        most = max(shortest, float(np.max(now, initial=0.0)))
-        if fixed:
-            size = _few_bits(_frames(most), up=True)
-        else:
-            size = _next_power_of_two(time.high if np.isfinite(time.high) else max(32.0, most) * 2)
+        most = max(32.0, shortest, float(np.max(now, initial=0.0))) * (2 if isinstance(frames, (Value, Leaf)) else 1)
+        size = _next_power_of_two(time.high if np.isfinite(time.high) else most)
     else:
         raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
     if isinstance(time, Number) or not isinstance(frames, (Value, Node, Leaf)):
@@ -364,19 +361,8 @@ def _known(time: Node | Leaf) -> np.ndarray | None:
 
 def _next_power_of_two(time: float) -> int:
     """Bounds are rounded up, so that another time seldom means another program."""
-    return 1 << max(_frames(time) - 1, 0).bit_length()
-
-
-def _few_bits(frames: int, up: bool = False) -> int:
-    """The nearest number below, or above, that has three bits: few programs for all times."""
-    unit = 1 << max(frames.bit_length() - 3, 0)
-    return (frames + (unit - 1 if up else 0)) // unit * unit
-
-
-def _frames(time: float) -> int:
-    """As many as hold a time."""
     if not np.isfinite(time):
         raise ArgumentError(f"delay: frames={time} is not finite")
     if time > _LONGEST:
         raise ArgumentError(f"delay: frames={time:g} is more than {_LONGEST}")
-    return int(np.ceil(time))
+    return 1 << max(int(np.ceil(time)) - 1, 0).bit_length()
