@@ -37,8 +37,10 @@ def raise_limit() -> None:
 
 
 def limit() -> int:
-    """How many bytes an iteration of a small loop may touch, as XLA_FLAGS says."""
-    found = re.search(rf"{_OPTION}=(\d+)", os.environ.get("XLA_FLAGS", "")) if _has_limit() else None
+    """How many bytes an iteration of a small loop may touch, as XLA_FLAGS says; without a limit wide loops are faster, too."""
+    if not _has_limit():
+        return RAISED
+    found = re.search(rf"{_OPTION}=(\d+)", os.environ.get("XLA_FLAGS", ""))
     return int(found[1]) if found else BY_DEFAULT
 
 
