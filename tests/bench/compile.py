@@ -63,11 +63,16 @@ def measured(case, gradient):
     x = {0: np.random.default_rng(1).standard_normal(FRAMES).astype(np.float32)}
     jax.monitoring.register_event_duration_secs_listener(listen)
     begun = time.perf_counter()
-    result = (y * y).mean().backward(inputs=x) if gradient else y.realize(inputs=x)
+    result = (y * y).mean().backward(FRAMES, inputs=x) if gradient else y.realize(FRAMES, inputs=x)
     total = time.perf_counter() - begun
     assert np.isfinite(result).all()
     fn = dg.function((y * y).mean() if gradient else y)
-    of = jax.value_and_grad(lambda params: fn.whole(params, x).mean()) if gradient else lambda params: fn.whole(params, x)
+    given = x if fn.sources else None
+
+    def value(params):
+        return fn.whole(params, given, FRAMES).mean()
+
+    of = jax.value_and_grad(value) if gradient else value
     times = [f"{seconds:.2f}" for seconds in (*spent.values(), total)]
     print("\t".join([*times, str(equations(jax.make_jaxpr(of)(fn.params).jaxpr))]))
 
