@@ -56,12 +56,9 @@ def one_of(name: str, value: Any, known: tuple[str | None, ...]) -> Any:
     return value
 
 
-_MOST = 3e38  # a float32 holds more
-
-
 def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
-    if type(value) is float and abs(value) < _MOST:  # a knob that is turned while a stream runs
+    if type(value) is float and abs(value) < 3e38:  # a knob that is turned while a stream runs, well inside of a float32
         return np.array(value, np.float32)
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
@@ -102,8 +99,7 @@ def _opts_out(value: Any) -> bool:
     """Whether `value` is, or a list of any depth holds, what NumPy is told to leave alone."""
     if not isinstance(value, (list, tuple)):
         return getattr(type(value), "__array_ufunc__", ...) is None
-    lists = {list, tuple}
-    kinds = set(map(type, value))
+    lists, kinds = {list, tuple}, set(map(type, value))
     if any(getattr(kind, "__array_ufunc__", ...) is None for kind in kinds):
         return True
     return not kinds.isdisjoint(lists) and any(_opts_out(v) for v in value if type(v) in lists)

@@ -21,7 +21,7 @@ assigning = threading.RLock()  # held to change a leaf's data or gradient by wha
 def on_device(leaf: Data, where: Any) -> Any:
     """The array of a leaf, moved to `where` once and kept there."""
     array = leaf.array
-    if not isinstance(array, np.ndarray) and array.devices() == {where}:
+    if not isinstance(array, (np.ndarray, np.generic)) and array.devices() == {where}:
         return array
     moved = backend.concrete(jax.device_put(array, where))
     with assigning:

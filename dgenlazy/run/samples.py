@@ -109,12 +109,17 @@ def block(leaf: Input, frames: int, start: int, call: Channels | None, session: 
 
 def unpack(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any]) -> list[Any]:
     """The leaves of `program` in order. Samples longer than the block are cut to it."""
-    out = [lax.squeeze(x, (0,)) for x in lax.split(numbers, [1] * program.numbers)] if program.numbers else []
+    out = list(numbers) if isinstance(numbers, (list, tuple)) else _split(numbers) if program.numbers else []
     for spec, array in zip(program.leaves[program.numbers :], arrays):
         if spec.varies:
             array = _of_block(spec, ctx, array)
         out.append(array)
     return out
+
+
+def _split(numbers: Any) -> list[Any]:
+    """All at once: to index them one by one is most of what tracing a graph with many takes."""
+    return [lax.squeeze(x, (0,)) for x in lax.split(numbers, [1] * len(numbers))]
 
 
 def _of_block(spec: Spec, ctx: Context, array: Any) -> Any:
