@@ -474,4 +474,6 @@ def test_wrong_uses_of_a_player_are_errors(path):
     close(player.process(both), 0.5 * X[:4] + Y[:4])
     with pytest.raises(InputError, match="give frames"):
         exported(path, Signal.noise()).process()
+    with pytest.raises(InputError, match=r"takes no inputs; give the number of frames, as process\(frames=64\)"):
+        exported(path, Signal.noise()).process(64)
     assert exported(path, x()).process([]).shape == (0,)

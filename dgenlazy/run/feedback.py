@@ -229,7 +229,8 @@ def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any
         holes = [Hole(Spec(shape, True, hop)) for shape in shapes]
         outputs, given = jax.tree.flatten(fn(structure.unflatten([wrap(hole) for hole in holes])))
         if given != structure:
-            raise ArgumentError(f"feedback: the body returns {given}, init is {structure}; the two must be alike")
+            nothing = "nothing, None: " if given == jax.tree.structure(None) else ""
+            raise ArgumentError(f"feedback: the body returns {nothing}{given}, init is {structure}; the two must be alike")
         nodes = [lift(y, "feedback: the body's output") for y in outputs]
         try:
             wider = [np.broadcast_shapes(shape, node.spec.shape) for shape, node in zip(shapes, nodes)]

@@ -16,7 +16,9 @@ from . import memory
 def number(name: str, value: Any) -> float:
     array = real_array(name, value)
     if array.shape:
-        raise ShapeError(f"{name}: takes one number, got shape {array.shape}; use Signal.from_samples for one per frame")
+        raise ShapeError(
+            f"{name}: takes one number, got shape {array.shape}; use Signal.from_samples for one per frame, Tensor for an array"
+        )
     return float(array)
 
 

@@ -137,6 +137,8 @@ def taken(manifest: Mapping[str, Any], block: Any, frames: Any, start: int = 0) 
     counts = _COUNTS in manifest["inputs"]
     rows = [row for row in manifest["inputs"] if row != _COUNTS]
     if block is not None and not isinstance(block, Mapping):
+        if not rows:
+            raise InputError("process: takes no inputs; give the number of frames, as process(frames=64)")
         if len(rows) != 1:
             raise InputError(f"process: takes {len(rows)} inputs by name: {', '.join(row['name'] for row in rows)}")
         block = {rows[0]["name"]: block}

@@ -50,7 +50,10 @@ class Checkpoint:
         if kind != self._kind or any(
             a is None or a.shape != np.shape(b if isinstance(b, int) else numbers_of(b)) for a, b in zip(arrays, leaves)
         ):
-            raise ArgumentError(f"{name}: is of another loss, or of other settings; remove it to begin anew")
+            raise ArgumentError(
+                f"{name}: is of another loss, or of other settings; remove it to begin anew, or give the parameters, rates, "
+                "optimizer, clip and keep_best that it was written with"
+            )
         return structure.unflatten([_like(a, b) for a, b in zip(arrays, leaves)]), held
 
     def write(self, now: Now, **others: Any) -> None:

@@ -366,7 +366,8 @@ def parameters(name: str, params: Any) -> list[Lazy]:
         raise ArgumentError(f"{name}: params={params!r} is not a list of parameters") from None
     for i, p in enumerate(out):
         if not isinstance(p, Lazy):
-            raise ArgumentError(f"{name}: params[{i}]={p!r} is not a Tensor or Signal")
+            fix = "; of a mapping give the values, list(params.values())" if isinstance(params, Mapping) else ""
+            raise ArgumentError(f"{name}: params[{i}]={p!r} is not a Tensor or Signal{fix}")
         if not isinstance(p.node, Data):
             raise ArgumentError(f"{name}: params[{i}] is computed or an input, not a parameter: {p!r}")
         if not p.node.requires_grad:

@@ -28,6 +28,8 @@ class Rates:
     def __init__(self, name: str, params: list[Lazy], lr: Any, optimizer: Any, schedule: Any, groups: Any, steps: int):
         if schedule is not None and not callable(schedule):
             raise ArgumentError(f"{name}: schedule={schedule!r} is not a function of the number of a step")
+        if isinstance(lr, Mapping):
+            raise ArgumentError(f"{name}: lr={lr!r:.80} is not a number; a parameter has a rate of its own in groups=")
         rate = None if lr is None else _at_least_zero(f"{name}: lr", lr)
         self.opt: Optimizer = _optimizer(name, params, rate, optimizer)
         own = self.opt._lr
