@@ -35,7 +35,7 @@ def export(
     target: str | None = None,
 ) -> str:
     """Write a graph to a file, to be run without it. The suffix chooses: `.c` is C, `.wasm` and `.html` are for browsers,
-    `.lv2` and `.clap` are plug-ins, all else is for `dg.load`.
+    `.lv2` and `.clap` are plug-ins, all else is for `dg.load`; endings of something else, like `.htm` or `.wav`, are refused.
 
     Settings are those of now, and so is data that is no argument. A file that is there already is replaced whole, or on an
     error not touched. What is for `dg.load` is run by plain `jax.export` too, without this package; it takes the extra
@@ -119,6 +119,10 @@ def export(
     stem, suffix = os.path.splitext(os.path.basename(os.path.normpath(file)))
     asked = {"uri": uri, "id": id, "title": title, "target": target}
     loaded = {"platforms": platforms, "gradient": gradient or None, "allow": tuple(allow) or None}
+    if suffix.lower() in _MISTAKEN or (suffix not in native.OPTIONS and suffix.lower() in native.OPTIONS):
+        raise ArgumentError(
+            f"export: {suffix!r} is not one of .dgen, {', '.join(native.OPTIONS)}; the suffix chooses what is written"
+        )
     if suffix in native.OPTIONS:
         other = {option: x for option, x in asked.items() if option not in native.OPTIONS[suffix]}
         _refuse(suffix, inputs=inputs, frames=frames, **loaded, **other)
@@ -136,6 +140,26 @@ def export(
         raise ArgumentError(f"export: {len(data)} bytes are more than {artifact.LARGEST}; make constants inputs or params")
     files.replace("export", file, data)
     return hashlib.sha256(data).hexdigest()
+
+
+# Of files that are something else; whatever is not known otherwise holds a program for `dg.load`.
+_MISTAKEN = {
+    ".htm",
+    ".xhtml",
+    ".js",
+    ".h",
+    ".cc",
+    ".cpp",
+    ".so",
+    ".dll",
+    ".dylib",
+    ".vst",
+    ".vst3",
+    ".component",
+    ".wav",
+    ".mp3",
+    ".flac",
+}
 
 
 def _refuse(suffix: str, **given: Any) -> None:
