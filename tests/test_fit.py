@@ -257,10 +257,12 @@ def test_the_parameters_after_the_last_step_are_tried_too():
     assert (w.value[0], done.best_loss, done.best_step) == (0.5, 0.25, 1)
 
 
-def test_a_loss_that_is_not_finite_ends_it_with_the_best():
+def test_a_loss_that_is_not_finite_ends_it_with_the_best_and_is_told(caplog):
     x = Tensor([4.0], requires_grad=True)
     done = quiet((x - 1.0).log().sum() + x.sum(), steps=20, lr=1.0, optimizer=SGD)
     assert done.stopped == "not finite"
+    said = f"fit: the loss of step {len(done.history)} is {done.history[-1]}; dg.health tells where that began"
+    assert [record.getMessage() for record in caplog.records if record.name == "dgenlazy"] == [said]
     assert not np.isfinite(done.history[-1])
     assert len(done.history) < 20
     assert np.isfinite(x.value).all()

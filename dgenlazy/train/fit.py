@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
@@ -24,6 +25,7 @@ from .steps import Now, advanced
 
 _SECONDS = 0.25  # a call to the device takes about as long: as often an interrupt or a line of progress comes through
 _WRITTEN = 1.0  # seconds between two checkpoints, at least
+_log = logging.getLogger("dgenlazy")
 
 
 @final
@@ -37,7 +39,8 @@ class Fit:
         best_loss: That loss; infinite where no step was made.
         best_step: At which step it was; `len(history)` for the parameters after the last one.
         seconds: How long it took, with what went before a checkpoint.
-        stopped: Why it ended: "steps", "callback", "interrupt", or "not finite" after a loss that is NaN or infinite.
+        stopped: Why it ended: "steps", "callback", "interrupt", or "not finite" after a loss that is NaN or infinite, which
+            the log of this package tells, too.
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> done = dg.fit((w * w).sum(), steps=2, lr=0.25, optimizer=SGD, progress=False)
@@ -167,6 +170,7 @@ def fit(
             bar.moved(run.now.step, loss=float(run.history[-1]), best=float(run.now.best_loss))
             if not fine:
                 done.stopped = "not finite"
+                _log.warning("fit: the loss of step %d is %s; dg.health tells where that began", run.now.step, run.history[-1])
             elif callbacks and (run.now.step % every == 0 or run.now.step == count):
                 told = run.now.step
                 done.stopped = "callback" if call() else "steps"
