@@ -7,7 +7,7 @@ import math
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 
@@ -21,7 +21,8 @@ Lists = Annotated[Any, "numbers in lists, too"]  # the type of an argument: a va
 class Abstract(abc.ABCMeta):
     """Of abstract classes that nothing is registered with: `isinstance` is asked a hundred times a run, and ABCMeta is slow."""
 
-    __instancecheck__ = type.__instancecheck__
+    if not TYPE_CHECKING:
+        __instancecheck__ = type.__instancecheck__
 
 
 @dataclass(frozen=True, slots=True)
