@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from ..graph import Number, composite, derivative_of, lift, outputs_of, parts, pointwise, recurrence, zeros
+from ..graph import Number, composite, derivative_of, in_our_modes, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
 from .fixed import added, fraction, negative, running, times
 
@@ -137,12 +137,10 @@ def _drifted(k, moved):
     return k * moved
 
 
-@derivative_of(_drifted)
+@_drifted.defjvp  # without symbolic zeros, which shard_map of old JAX does not take
+@in_our_modes
 def _(primals, tangents):
-    (k, _), moved = primals, tangents[1]
-    y = _drifted(*primals)
-    if isinstance(moved, SymbolicZero):
-        return y, jnp.zeros_like(y)
+    (k, _), moved, y = primals, tangents[1], _drifted(*primals)
     rows = jnp.matmul(k.reshape(-1, 1), moved.reshape(1, -1), precision=lax.Precision.HIGHEST)
     return y, rows.reshape(y.shape)
 
