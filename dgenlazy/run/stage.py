@@ -25,7 +25,7 @@ def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
     return _known(number(roots, leaves, order, len(numbers))), leaves
 
 
-@ft.lru_cache(maxsize=1024)
+@ft.lru_cache(maxsize=64)  # a function of `from_jax` is held with its program, and whatever arrays it closes over
 def _known(program: Program) -> Program:
     """As it is run; one object for all that are equal, so that a graph built anew does not ask again what follows from it."""
     return latency.timed(program)
