@@ -142,24 +142,8 @@ def export(
     return hashlib.sha256(data).hexdigest()
 
 
-# Of files that are something else; whatever is not known otherwise holds a program for `dg.load`.
-_MISTAKEN = {
-    ".htm",
-    ".xhtml",
-    ".js",
-    ".h",
-    ".cc",
-    ".cpp",
-    ".so",
-    ".dll",
-    ".dylib",
-    ".vst",
-    ".vst3",
-    ".component",
-    ".wav",
-    ".mp3",
-    ".flac",
-}
+# Of pages and of code that other tools build; whatever is not known otherwise holds a program for `dg.load`.
+_MISTAKEN = {".htm", ".xhtml", ".js", ".h", ".cc", ".cpp", ".so", ".dll", ".dylib", ".vst", ".vst3", ".component"}
 
 
 def _refuse(suffix: str, **given: Any) -> None:
