@@ -2,12 +2,14 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, InputError, Signal, SignalTensor, Tensor, mse
+from dgenlazy.run.packed import packed
 
 FRAMES = 64
 RNG = np.random.default_rng(0)
@@ -473,3 +475,31 @@ def test_short_blocks_through_a_long_line_are_those_of_one_run(lanes):
         gradients.append((x.grad.value, times.grad.value))
     for a, b in zip(*gradients):
         np.testing.assert_allclose(a, b, atol=1e-7)
+
+
+def test_a_state_in_few_arrays_is_the_one_it_was_made_of():
+    tree = (
+        {"held": np.float32(3.0), "lost": ()},
+        [np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(100.0, dtype=np.float32)],
+    )
+    tree += (np.uint32([7, 8]), np.zeros((0, 4), np.float32), np.array(True))
+    for batched in (False, True):
+        held = jax.tree.map(lambda x: np.stack([x, x + x]), tree) if batched else tree
+        few = packed(held, batched, np)
+        assert len(few.arrays) == 4  # the large one, and one of each type
+        again = few.tree()
+        assert jax.tree.structure(again) == jax.tree.structure(held)
+        for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(held)):
+            np.testing.assert_array_equal(a, b, strict=True)
+    assert packed(()).tree() == ()
+
+
+def test_a_stream_hands_over_as_many_arrays_as_its_state_has_types():
+    y = Signal.phasor(440.0)
+    for cutoff in (100.0, 200.0, 300.0):
+        y = y.biquad(cutoff) + y.onepole(0.1)
+    y = y.delay(0.01)
+    whole = y.realize(30)
+    np.testing.assert_allclose(streamed(y, [10, 20]), whole, atol=1e-7)
+    (stream,) = y._streams.values()
+    assert len(jax.tree.leaves(stream.at.state)) <= 3

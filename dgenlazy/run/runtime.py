@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from .compiling import Compiled, title
 from .data import assign, assigning, given, name_what_is_not_finite
 from .latency import came
 from .objective import Objective, context as context, loss_of
+from .packed import packed
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, initial_state, run, staged
@@ -135,14 +137,17 @@ def _compiled(
     lengths: tuple[int, ...] = (),
     aligned: bool = False,
 ) -> Any:
-    """`(numbers, arrays, start, state) -> (outputs, state)`; a state of None starts afresh. In a batch all have its axis."""
+    """`(numbers, arrays, start, state) -> (outputs, state)`, the state `packed`; one of None starts afresh.
+
+    In a batch all have its axis.
+    """
 
     def fn(numbers, arrays, start, state):
         ctx = context(sample_rate, frames, start, where, batch, program.latency if aligned else None)
         leaves = samples.unpack(program, ctx, numbers, arrays)
-        state = initial_state(program, ctx, leaves) if state is None else state
+        state = initial_state(program, ctx, leaves) if state is None else state.tree()
         outputs, state = run(program, ctx, leaves, state)
-        return whole(program, outputs, frames), state
+        return whole(program, outputs, frames), packed(state)
 
     fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
     run_it = Compiled(fn, title(program, frames), in_shardings=SingleDeviceSharding(where))
@@ -155,7 +160,7 @@ def _compiled_state(
 ) -> Any:
     def fn(numbers, arrays, start):
         ctx = context(sample_rate, frames, start, where)
-        return initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays))
+        return packed(initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays)))
 
     fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
     place = SingleDeviceSharding(where)
@@ -216,10 +221,13 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
     if stream:
         if graph.program.rated:
             outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
-        restarts, ended = at.restarts, state
+        restarts = at.restarts
         if flush:
-            state = flushed(state, lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first), batch is not None)
-            restarts, state = (restarts, state) if state is ended else (restarts + 1, jax.device_put(state, where))
+            held = jax.tree.map(np.asarray, state).tree()
+            afresh = ft.partial(_compiled_state(*key, *more), graph.numbers, arrays, first)
+            again = flushed(held, lambda: jax.tree.map(np.asarray, afresh()).tree(), batch is not None)
+            if again is not held:
+                restarts, state = restarts + 1, jax.device_put(packed(again, batch is not None, np), where)
         size = batch.size if batch else None
         stream.move(at, At(state, start + count, where, size, at.numbers, at.blocks + 1, restarts, numbers))
     return outputs

@@ -15,6 +15,7 @@ import numpy as np
 from ..config import seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Context, Data, Input, Leaf, Recurrence, Seed
+from .packed import packed
 from .program import Program
 from .stage import Staged, initial_state
 
@@ -23,7 +24,7 @@ class At(NamedTuple):
     """Where a stream has got to, in one piece, so that an interrupt finds it before a block or after it.
 
     Attributes:
-        state: Of its recurrences; None before the first block.
+        state: Of its recurrences, packed; None before the first block.
         position: The number of the next frame.
         where: The device that the state is on, if it is on one.
         batch: How many examples the state is of; None outside of batches, where it has no batch axis.
@@ -94,7 +95,8 @@ class Stream:
     def saved(self) -> dict[str, np.ndarray]:
         """A copy of the state, by names that any file takes. Of one that has not begun there is none."""
         program, at = self.graph.program, self.at
-        arrays = {name: np.array(x) for name, x in zip(_names(program, at.state), jax.tree.leaves(at.state))}
+        state = None if at.state is None else jax.tree.map(np.array, at.state).tree()
+        arrays = {name: np.array(x) for name, x in zip(_names(program, state), jax.tree.leaves(state))}
         if at.batch is not None:
             arrays["batch"] = np.array(at.batch, np.int64)
         for name, leaf in _noises(self.graph).items():
@@ -166,7 +168,7 @@ def _restored(graph: Any, snapshot: Mapping[str, Any]) -> tuple[Any, int, int | 
     leaves, structure = jax.tree.flatten(first)
     examples = () if batch is None else (batch,)
     arrays = [_fitting(n, snapshot[n], (*examples, *x.shape), x.dtype) for n, x in zip(names, leaves)]
-    return structure.unflatten(arrays), position, batch, numbers
+    return packed(structure.unflatten(arrays), batch is not None, np), position, batch, numbers
 
 
 def _names(program: Program, state: Any) -> list[str]:

@@ -1,0 +1,70 @@
+"""The state of a stream in few arrays: JAX takes microseconds for each that it is handed, and for each that it gives back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+_SMALL = 64  # elements: to copy more takes longer than to hand them over
+
+
+class Layout(NamedTuple):
+    """Where the arrays of a tree are.
+
+    Attributes:
+        tree: What they are the leaves of.
+        places: Of each the number of the array that holds it, and there the first element and the shape; None for an array
+            that holds nothing else.
+    """
+
+    tree: Any
+    places: tuple[tuple[int, tuple[int, tuple[int, ...]] | None], ...]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A tree of arrays whose small ones are in one array of each type. Axes of a batch are before what is told here."""
+
+    arrays: tuple[Any, ...]
+    layout: Layout
+
+    def tree(self) -> Any:
+        """The tree, of parts of the arrays."""
+
+        def part(place):
+            held, within = self.arrays[place[0]], place[1]
+            if within is None:
+                return held
+            first, shape = within
+            return held[..., first : first + math.prod(shape)].reshape(held.shape[:-1] + shape)
+
+        return self.layout.tree.unflatten([part(place) for place in self.layout.places])
+
+
+jax.tree_util.register_dataclass(Packed, ["arrays"], ["layout"])
+
+
+def packed(tree: Any, batched: bool = False, xp: Any = jnp) -> Packed:
+    """`tree` in few arrays, those of `xp`; of a batch each of its arrays has an axis first."""
+    leaves, structure = jax.tree.flatten(tree)
+    arrays: list[Any] = []
+    places: list[Any] = []
+    small: dict[Any, list[Any]] = {}
+    for x in leaves:
+        shape = x.shape[batched:]
+        size = math.prod(shape)
+        if size > _SMALL:
+            places.append((len(arrays), None))
+            arrays.append(x)
+        else:
+            group = small.setdefault(x.dtype, [])
+            places.append((x.dtype, (sum(y.shape[-1] for y in group), shape)))
+            group.append(x.reshape((*x.shape[:batched], size)))
+    number = {dtype: len(arrays) + i for i, dtype in enumerate(small)}
+    arrays += [xp.concatenate(group, axis=-1) for group in small.values()]
+    found = tuple([place if place[1] is None else (number[place[0]], place[1]) for place in places])
+    return Packed(tuple(arrays), Layout(structure, found))
