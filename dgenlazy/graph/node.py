@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools as ft
 import math
 import numbers
 from collections.abc import Hashable, Iterable
@@ -258,6 +259,8 @@ def lift(x: Any, name: str = "value") -> Node | Leaf:
         return x.node
     if isinstance(x, (Node, Leaf)):
         return x
+    if type(x) is float:  # most are; an abstract class of numbers takes longer to ask than all of this
+        return Number(_SCALAR, x)
     if isinstance(x, numbers.Real):
         try:
             return Number(_SCALAR, float(x))
@@ -272,7 +275,7 @@ def lift(x: Any, name: str = "value") -> Node | Leaf:
 def parts(x: Any, name: str = "value") -> list[Node | Leaf]:
     """`x` as a sum of nodes of float32: a Python number, or an array that is none yet, as three that hold all of its bits."""
     if isinstance(x, Number):
-        return [Number(_SCALAR, float(part)) for part in _float32s(np.float64(x.number))]
+        return [Number(_SCALAR, part) for part in _three(x.number)]
     if isinstance(x, (Value, Node, Leaf)):
         return [lift(x, name)]
     first: Any = lift(x, name)
@@ -281,6 +284,12 @@ def parts(x: Any, name: str = "value") -> list[Node | Leaf]:
     wide = np.asarray(x)
     wide = wide if wide.dtype == np.float64 else np.asarray(first.array, np.float64)
     return [Data(first.spec, part) for part in _float32s(wide)]
+
+
+@ft.lru_cache(maxsize=1024)  # graphs that are built anew have the same numbers again
+def _three(number: float) -> tuple[float, ...]:
+    """A float64 as three float32 that add up to it."""
+    return tuple([float(part) for part in _float32s(np.float64(number))])
 
 
 def _float32s(number: Any) -> list[np.ndarray]:
@@ -308,10 +317,8 @@ def toposort(roots: Iterable[Node | Leaf], leaves: Iterable[Node | Leaf] = ()) -
         node = stack[-1]
         if node in seen:
             stack.pop()
-            continue
-        waiting = [i for i in node.inputs if i not in seen]
-        if waiting:
-            stack.extend(reversed(waiting))
+        elif waiting := [i for i in node.inputs if i not in seen]:
+            stack += waiting[::-1]
         else:
             seen.add(node)
             order.append(node)

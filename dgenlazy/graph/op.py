@@ -63,7 +63,7 @@ class Op(metaclass=Abstract):
         if self.variadic:  # what follows *values can only be given by name
             own = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name in self.static else p for p in own]
         self.__signature__: inspect.Signature = inspect.Signature(own)
-        self._values = len(own) - len(self.static) if not self.variadic else None
+        self._values = len(own) - len(self.static) - bool(self.variadic)
         self._defaults = [(p.name, p.default) for p in own if p.name in self.static]
 
     def __repr__(self) -> str:
@@ -88,7 +88,8 @@ class Op(metaclass=Abstract):
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
         """Split a call into lazy values and static parameters."""
-        if len(args) == self._values and kwargs.keys() <= self.static:
+        fits = len(args) == self._values or (self.variadic and len(args) > self._values)
+        if fits and kwargs.keys() <= self.static:
             given = [(name, kwargs.get(name, default)) for name, default in self._defaults]
             if not any([value is inspect.Parameter.empty for _, value in given]):
                 return args, tuple([(name, self.frozen(name, value)) for name, value in given])
@@ -123,8 +124,10 @@ class Op(metaclass=Abstract):
     def node(self, *inputs: Node | Leaf, params: Params = ()) -> Node:
         spec = infer(self, tuple([i.spec for i in inputs]), params)
         node = Node(self, inputs, params, spec, any([i.requires_grad for i in inputs]))
-        hops = {i.period for i in inputs} | {spec.every if isinstance(spec, Spec) else 1}
-        if hops != {1}:
+        hops = [i.period for i in inputs]
+        if isinstance(spec, Spec):
+            hops.append(spec.every)
+        if any([hop != 1 for hop in hops]):
             object.__setattr__(node, "period", common_period(self.__name__, hops))
         return node
 
