@@ -229,7 +229,7 @@ def main():
         return
     print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {args.seconds} s at {RATE:.0f} Hz, {SIZE}/{HOP}")
     with DGen.override(sample_rate=RATE):
-        rows = vocoder(args.seconds, args.rounds) + rates(min(args.seconds, 1.0), args.rounds)
+        rows = vocoder(args.seconds, args.rounds) + rates(args.seconds, args.rounds)
     if args.before:
         rows += unchanged(args.before)
     if args.json:
