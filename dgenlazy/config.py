@@ -60,6 +60,8 @@ def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     """`value` as a float32 array, or an ArgumentError that names `name` and says what is wrong."""
     if type(value) is float and abs(value) < 3e38:  # a knob that is turned while a stream runs, well inside of a float32
         return np.array(value, np.float32)
+    if type(value) is np.ndarray and value.dtype == np.float32:  # a block of a stream
+        return value.astype(np.float32)
     if isinstance(value, (str, bytes)) or value is None:
         raise ArgumentError(f"{name}: {value!r} is not a number or an array of numbers")
     if _opts_out(value):  # lazy values in a list would be computed here, and cut off from their gradient
@@ -128,6 +130,9 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
 
     def __contains__(self, channel: object) -> bool:
         return channel in self._samples
+
+    def get(self, channel: int, default: Any = None) -> Any:  # that of MutableMapping raises a KeyError inside, and catches it
+        return self._samples.get(channel, default)
 
     def __delitem__(self, channel: int) -> None:
         del self._samples[channel]
