@@ -84,8 +84,7 @@ def real_number(name: str, value: Any) -> float:
     array = None if isinstance(value, (bool, np.bool_)) else real_array(name, value)
     if array is None or array.shape:
         raise ArgumentError(f"{name}={value!r} is not a number")
-    number = float(value)
-    if not math.isfinite(number):
+    if not math.isfinite(number := float(value)):
         raise ArgumentError(f"{name}={value!r} is not finite")
     return number
 
@@ -131,9 +130,6 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
     def __contains__(self, channel: object) -> bool:
         return channel in self._samples
 
-    def get(self, channel: int, default: Any = None) -> Any:  # that of MutableMapping raises a KeyError inside, and catches it
-        return self._samples.get(channel, default)
-
     def __delitem__(self, channel: int) -> None:
         del self._samples[channel]
 
@@ -148,8 +144,7 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
 
 
 def _sample_rate(value: Any) -> float:
-    rate = real_number("DGen.sample_rate", value)
-    if not rate > 0:
+    if (rate := real_number("DGen.sample_rate", value)) <= 0:
         raise ArgumentError(f"DGen.sample_rate={value!r} is not above 0 Hz")
     return rate
 

@@ -10,6 +10,7 @@ from quick import THOROUGH
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import Context
+from dgenlazy.recurrence.rising import piece_of
 from dgenlazy.run import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
@@ -227,3 +228,12 @@ def test_a_rate_of_its_own_makes_no_difference():
     with DGen.override(sample_rate=8.0):
         y = Signal.constant(1.0).biquad(1e-5).realize(2**20)
     np.testing.assert_allclose(y, lowpass(1e-5, 2**20, 8.0), atol=1e-5)
+
+
+def test_a_run_is_cut_into_equal_pieces_where_they_can_be_found():
+    assert [piece_of(n) for n in (44_100, 48_000, 96_000, 16_000, 1024, 600)] == [588, 500, 500, 500, 512, 600]
+    for frames in range(3000):
+        size = piece_of(frames)
+        assert 384 <= size <= 640
+        assert size % 4 == 0
+        assert frames % size == 0 or size == 512

@@ -21,7 +21,7 @@ from jax import lax
 from .analysis import cheap, reads
 from .batch_rule import with_batch_rule
 from .limit import limit
-from .rising import PIECE, Rising, left
+from .rising import Rising, left, piece_of
 
 # What XLA counts for an iteration, fitted to where loops of 1 to 8 states became slow at a limit of 1024 bytes.
 _SMALL = 1000 / 1024  # of the limit
@@ -122,9 +122,10 @@ def _over_frames(
         away, outputs = run((away, held[1]), (fixed, base), start, count)
         return left(base, away), outputs
 
-    pieces, rest = divmod(frames, PIECE)
+    size = piece_of(frames)
+    pieces, rest = divmod(frames, size)
     if pieces:
-        held = lax.fori_loop(0, pieces, lambda k, held: piece(k * PIECE, PIECE, held), held)
+        held = lax.fori_loop(0, pieces, lambda k, held: piece(k * size, size, held), held)
     return piece(frames - rest, rest, held) if rest else held
 
 

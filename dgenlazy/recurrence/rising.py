@@ -20,8 +20,14 @@ from ..graph import renewed
 from .analysis import reads
 from .tangents import is_float
 
-PIECE = 512  # frames; half as many take longer where there is one lane, twice as many lose a bit more
-SLOW = 4 / PIECE  # of its way in a frame: a state that goes less is after a piece no less than a fiftieth of what it was
+PIECE = 512  # frames, or near it; half as many take longer where there is one lane, twice as many lose a bit more
+SLOW = 4 / PIECE  # of its way in a frame: a state that goes less is after a piece no less than a hundredth of what it was
+
+
+def piece_of(frames: int) -> int:
+    """How many frames a piece of a run is of. Where it divides the run, no second loop is compiled for what is left."""
+    near = [PIECE + 4 * n for k in range(33) for n in (k, -k)]  # of which several at a time can be run
+    return next((size for size in near if frames % size == 0), PIECE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +112,11 @@ def slow_at(rec: Any, inputs: tuple[Any, ...], reverse: bool) -> tuple[tuple[Any
     if not moves:
         return (), (pace <= SLOW,)
     frames = len(pace)
-    pieces = -(-frames // PIECE)
+    size = piece_of(frames)
+    pieces = -(-frames // size)
     quick = jnp.flip(~(pace <= SLOW), 0) if reverse else ~(pace <= SLOW)
-    quick = jnp.pad(quick, ((0, pieces * PIECE - frames), *((0, 0),) * (quick.ndim - 1)))
-    slow = jnp.repeat(~quick.reshape(pieces, PIECE, *quick.shape[1:]).any(1), PIECE, 0)[:frames]
+    quick = jnp.pad(quick, ((0, pieces * size - frames), *((0, 0),) * (quick.ndim - 1)))
+    slow = jnp.repeat(~quick.reshape(pieces, size, *quick.shape[1:]).any(1), size, 0)[:frames]
     return (jnp.flip(slow, 0) if reverse else slow,), ()
 
 

@@ -77,10 +77,10 @@ def found(leaf: Input, start: int, call: Channels | None, session: Channels) -> 
     """
     channel, shape = leaf.channel, leaf.spec.shape
     given = call is not None and channel in call
-    samples = call[channel] if call is not None and given else session.get(channel)
-    if samples is None:
+    if not given and channel not in session:  # `get` of a MutableMapping would raise a KeyError inside, and catch it
         fix = f"pass inputs={{{channel}: samples}}, or assign DGen.inputs[{channel}] = samples"
         raise InputError(f"Signal.input({channel}): there are no samples for channel {channel}; {fix}")
+    samples = call[channel] if call is not None and given else session[channel]
     axis = samples.ndim - len(shape) - 1
     if axis not in (0, 1) or samples.shape[axis + 1 :] != shape:
         raise ArgumentError(f"inputs[{channel}]: shape {samples.shape} is not {', nor '.join(layouts(shape))} for a batch")
