@@ -13,6 +13,7 @@ import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.ops import tanh_of
+from dgenlazy.ops.fixed import summed
 from dgenlazy.run import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
@@ -244,3 +245,11 @@ def test_a_spectral_loss_of_no_frames_is_that_of_silence_and_of_no_lanes_is_not_
     x = Signal.input(0)
     assert dg.spectral_loss(x, 1.0, window_size=[4, 16]).realize(0, inputs={0: np.zeros(0)}) == 0
     assert np.isnan(dg.spectral_loss(x * Tensor.zeros((0,)), 0.0, window_size=4).realize(inputs={0: np.ones(9)}))
+
+
+def test_words_are_added_up_modulo_two_words():
+    words = np.random.default_rng(0).integers(0, 2**32, (2, 1000, 3), np.uint32)
+    exact = [sum(int(h) << 32 | int(low) for h, low in zip(*words[:, :, lane])) % 2**64 for lane in range(3)]
+    high, low = (np.asarray(x) for x in summed(tuple(map(jnp.asarray, words))))
+    assert [int(h) << 32 | int(x) for h, x in zip(high, low)] == exact
+    assert high.dtype == low.dtype == np.uint32

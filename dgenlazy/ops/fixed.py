@@ -49,6 +49,14 @@ def times(a: Words, k: Any) -> Words:
     return high * k + low1 * k1 + (cross1 >> 16) + (cross0 >> 16) + (middle >> 16), low * k
 
 
+def summed(a: Words) -> Words:
+    """The sum of two words along the first axis, modulo 2**64, of up to 2**16 of them."""
+    high, low = a
+    low0, low1 = (jnp.sum(half, 0, dtype=jnp.uint32) for half in (low & 0xFFFF, low >> 16))
+    upper = low1 + (low0 >> 16)
+    return jnp.sum(high, 0, dtype=jnp.uint32) + (upper >> 16), (upper << 16) + (low0 & 0xFFFF)
+
+
 _ROW = 1 << 16  # frames whose halves of words add up to no more than a word holds
 
 

@@ -13,7 +13,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from ..graph import Number, composite, derivative_of, in_our_modes, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
-from .fixed import added, fraction, negative, running, times
+from .fixed import added, fraction, negative, running, summed, times
 
 # A phase is kept as a whole number of 2**-64 cycles in two words.
 
@@ -38,19 +38,36 @@ def turns(freq, *left, half, sample_rate):
     added up as integers.
     """
     pieces = _pieces(1 / Fraction(sample_rate), 12, 5 if left else 4)
-    none = jnp.zeros_like(freq, jnp.uint32)
+    total = (_turns_of_parts if left else _turns_of_one)(jnp.stack([x.astype(jnp.float32) for x in (freq, *left)]), pieces)
+    return total[half == "low"]
+
+
+def _turns_of_parts(parts, pieces):
+    """Of a sum along the first axis that rests: all products at once, which are traced and compiled sooner than one by one."""
+    bits = jnp.stack(_cut(jnp.abs(parts)))
+    words = _turns_of(bits * np.float32(pieces).reshape(-1, *(1,) * bits.ndim))
+    words = [jnp.where(parts < 0, b, t) for t, b in zip(words, negative(words))]
+    return summed(tuple([x.reshape(-1, *parts.shape[1:]) for x in words]))
+
+
+def _turns_of_one(parts, pieces):
+    """Of a single part, which may be another in each frame: one product after another, in one pass over the frames."""
+    bits, none = _cut(jnp.abs(parts[0])), jnp.zeros_like(parts[0], jnp.uint32)
     total = none, none
-    for part in (freq, *left):
-        size = jnp.abs(part.astype(jnp.float32))
-        top = lax.bitcast_convert_type(lax.bitcast_convert_type(size, jnp.uint32) & jnp.uint32(0xFFFFF000), jnp.float32)
-        own = none, none
-        for piece in pieces:
-            for bits in (top, size - top):
-                cycles = bits * jnp.float32(piece)
-                own = added(own, fraction(cycles - jnp.floor(cycles)))
-        total = added(total, tuple(jnp.where(part < 0, b, t) for t, b in zip(own, negative(own))))
-    high, low = total
-    return high if half == "high" else low
+    for piece in pieces:
+        for part in bits:
+            total = added(total, _turns_of(part * jnp.float32(piece)))
+    return [jnp.where(parts[0] < 0, b, t) for t, b in zip(total, negative(total))]
+
+
+def _cut(size):
+    """A float32 as the sum of two, the first of 12 bits."""
+    top = lax.bitcast_convert_type(lax.bitcast_convert_type(size, jnp.uint32) & jnp.uint32(0xFFFFF000), jnp.float32)
+    return top, size - top
+
+
+def _turns_of(cycles):
+    return fraction(cycles - jnp.floor(cycles))
 
 
 @pointwise
