@@ -314,7 +314,8 @@ class Signal(Lazy):
         """Samples, one per frame: `(frames,)` gives a Signal, `(frames, *shape)` a SignalTensor.
 
         With `batched` another axis, the first, is a batch: samples for each example.
-        They set the default length of a run; asking for more frames than there are is an InputError.
+        They set the default length of a run; asking for more frames than there are is an InputError. C files, pages and
+        plug-ins, which have no errors, go on with frames of 0, or at a hop with the last tick.
 
         >>> Signal.from_samples([1.0, 2.0, 3.0]).realize()
         array([1., 2., 3.], dtype=float32)

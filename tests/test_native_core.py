@@ -324,6 +324,37 @@ def ticking():
     yield "memory", x.downsample(8).history().upsample() + x.downsample(8).delay(2.5, max_delay=4).upsample()
 
 
+def made_of(frames, ticks):
+    x, slow = Signal.from_samples(frames), Signal.from_samples(ticks, hop=7)
+    return [x, x.biquad(4000.0), x.sum().stft(16).istft(), slow.upsample("hold"), slow.upsample(), slow.accum().upsample()]
+
+
+@pytest.mark.parametrize(("rows", "shape"), [(60, (2,)), (1, ()), (0, ())])
+def test_behind_the_end_of_its_samples_a_file_goes_on_in_silence_and_with_the_last_tick(rows, shape, tmp_path):
+    x, ticks = noise(rows, *shape), noise(rows, *shape, seed=1)
+    values = made_of(x, ticks)
+    made = native.source(values, None, "g")
+    latency, instance = made.step.program.latency, Instance(ctypes.CDLL(str(built(tmp_path, [made.file.text]))), made)
+    got = instance.run([], 600 + latency, (1, 59, 64, 65))[latency:]
+    last = ticks[-1:] if rows else np.zeros((1, *shape))
+    longer = made_of(np.concatenate([x, np.zeros((600, *shape))]), np.concatenate([ticks, np.repeat(last, 100, 0)]))
+    want = np.concatenate([y.reshape(600, -1) for y in dg.realize(*longer, frames=600)], axis=1)
+    assert np.isfinite(got).all()
+    assert distance(got, want) < 1e-5
+    alone = [y.reshape(rows, int(np.prod(y.shape[1:]))) for y in dg.realize(*values)]
+    assert distance(got[:rows], np.concatenate(alone, axis=1)) < 1e-5
+
+
+def test_hours_behind_the_end_of_its_samples_a_file_is_as_silent_as_at_once(tmp_path):
+    ticks = Signal.from_samples(np.float32([3, 5]), hop=7)
+    made = native.source([Signal.from_samples([1.0, 2.0]), ticks.upsample("hold")], None, "g")
+    instance = Instance(ctypes.CDLL(str(built(tmp_path, [made.file.text]))), made)
+    instance.process([], 8)
+    for frame in (2**31 - 3, 2**31 + 5, 2**32 - 20):
+        instance.memory["dg_frame"] = frame
+        np.testing.assert_array_equal(instance.process([], 16), [[0] * 16, [5] * 16])
+
+
 def test_what_ticks_is_the_same_in_blocks_of_any_length(tmp_path):
     found = list(ticking())
     made = [native.source(y, None, name) for name, y in found]

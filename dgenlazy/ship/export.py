@@ -46,7 +46,8 @@ def export(
     blocks of any length, `NAME_prepare` after fields of parameters were changed, `NAME_reset`; a table of the parameters;
     `NAME_inputs`, `NAME_outputs` and `NAME_latency`. Channels are planar: those of inputs in ascending order, those of outputs
     in the order given, lanes in C order. It takes `params`, `name`, `units`, `math` and `sample_rates`; the others are for
-    `dg.load`.
+    `dg.load`. Samples that are part of the graph (`Signal.from_samples`) play once: behind their end, where `realize` and
+    players raise an InputError, C, pages and plug-ins go on with frames of 0, and at a hop with the last tick.
 
     A `.wasm` file is that C through a compiler: zig (extra `native`; its first run can take a minute) or a clang that knows
     wasm32-wasi. It has no imports, and exports its memory, the four functions, and `_initialize`. The JSON in its custom

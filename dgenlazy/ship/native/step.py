@@ -215,8 +215,7 @@ class Step:
             elif leaf in names:
                 env.append(made.new(spec.shape, "float32", source=("param", names[leaf]), level=PREPARED))
             elif spec.varies:
-                table = made.constant(_beyond(np.asarray(leaf.array, spec.dtype), spec.every, self.program.latency))
-                self._tables[len(env)] = table, spec.every
+                self._tables[len(env)] = made.constant(_ended(np.asarray(leaf.array, spec.dtype), spec.every)), spec.every
                 env.append(None)
             else:
                 env.append(made.constant(np.asarray(leaf.array, spec.dtype)))
@@ -316,13 +315,13 @@ def _channels(graph: Staged) -> dict[int, tuple[tuple[int, ...], int]]:
     return out
 
 
-def _beyond(table: np.ndarray, every: int, latency: int) -> np.ndarray:
-    """Samples, and what stands for those past their end while the last of them are still to come out."""
-    ends = [(0, -(-latency // every) if axis == 0 else 0) for axis in range(table.ndim)]
-    return np.pad(table, ends, mode="edge") if every > 1 and len(table) else np.pad(table, ends)
+def _ended(table: np.ndarray, every: int) -> np.ndarray:
+    """Samples, and what is behind their end, where C has no error to raise: frames are 0 and ticks the last again."""
+    end = table[-1:] if every > 1 and len(table) else np.zeros((1, *table.shape[1:]), table.dtype)
+    return np.concatenate([table, end])
 
 
 def _row(frame: Any, table: Any, every: int) -> Any:
-    """The row of samples for a frame, NaN past their end, as in a pure function."""
+    """The row of samples for a frame."""
     at = (frame + np.uint32(every - 1)) // np.uint32(every) if every > 1 else frame
-    return table.at[at].get(mode="fill", fill_value=jnp.nan)
+    return table.at[jnp.minimum(at, np.uint32(len(table) - 1))].get(mode="clip")
