@@ -483,6 +483,49 @@ def test_the_gradient_of_silence_is_finite():
     assert np.isfinite(spectrum.grad.value).all()
 
 
+def framed_fft(x, size, hop):
+    """Spectra by definition: periodic Hann windows centred at every hop, zeros outside."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    padded = np.concatenate([np.zeros(size // 2), x, np.zeros(size)]).astype(np.float64)
+    return np.array([np.fft.rfft(padded[k : k + size] * window) for k in range(0, len(x), hop)]).reshape(-1, size // 2 + 1)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5, 61])
+def test_a_spectrum_realizes_as_complex_rows_of_bins(frames):
+    found = Signal.input(0).stft(16, 4).realize(inputs={0: X[:frames]})
+    assert found.dtype == np.complex64
+    assert found.shape == (-(-frames // 4), 9)
+    np.testing.assert_allclose(found, framed_fft(X[:frames], 16, 4), atol=2e-6)
+    np.testing.assert_allclose((2 * Signal.input(0).stft(16, 4)).realize(frames, inputs={0: X[:frames]}), 2 * found, atol=2e-6)
+
+
+def test_a_spectrum_of_lanes_and_of_a_batch_realizes_as_its_parts_do():
+    stereo = np.stack([X, 2 * X], axis=1)
+    found = Signal.from_samples(stereo).stft(16, 4).realize()
+    np.testing.assert_allclose(found, np.stack([framed_fft(x, 16, 4) for x in stereo.T], axis=1), atol=4e-6)
+    batch = Signal.input(0).stft(16, 4).realize(inputs={0: stereo.T})
+    np.testing.assert_allclose(batch, np.moveaxis(found, 1, 0), atol=4e-6)
+
+
+def test_a_part_of_a_spectrum_that_is_not_finite_leaves_the_other_alone():
+    s = Signal.input(0).stft(4, 2, align="start")
+    s = Spectrum(s.real * 0 + np.inf, s.imag * 0 + 1.0, s.size, s.hop, s.before)
+    np.testing.assert_array_equal(s.realize(inputs={0: np.ones(2)}), np.full((1, 3), complex(np.inf, 1.0)))
+
+
+def test_a_spectrum_streams_and_begins_again():
+    whole = Signal.from_samples(X).stft(16, 4, align="end").realize()
+    s = Signal.input(0).stft(16, 4, align="end")
+    for _ in range(2):
+        blocks = [s.realize(inputs={0: X[a:b]}, preserve_state=True) for a, b in ((0, 5), (5, 5), (5, 40), (40, len(X)))]
+        np.testing.assert_allclose(np.concatenate(blocks), whole, atol=2e-6)
+        s.reset()
+    with pytest.raises(InputError, match="no samples for channel 0"):
+        s.realize(4)
+    with pytest.raises(ArgumentError, match="frames=-1"):
+        s.realize(-1)
+
+
 # Losses at rates.
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools as ft
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import lax
 
 from ..config import whole_number
@@ -17,6 +19,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph import Value, composite, lift, needs_value, outputs_of, pointwise
 from .math import add, cos, mul, neg, sin, sub
 from .slopes import hypot
+from .tensor import stack
 from .window import Align, before, divisor, framed, hann, laid_together, windows_of
 
 
@@ -237,6 +240,33 @@ class Spectrum:
         """
         re, im = self._parts
         return self._wrap(add.node(mul.node(re, re), mul.node(im, im)))
+
+    def realize(
+        self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
+    ) -> npt.NDArray[np.complex64]:
+        """Compute it, both parts in one run; all as for `realize` of a Signal, also what is raised.
+
+        Returns:
+            complex64 array, `(ticks, *shape)`: a row of bins for each of `ceil(frames / hop)` ticks, time first.
+
+        >>> Signal.from_samples([0.0, 1.0, 0.0, 0.0]).stft(4, 2, align="start").realize()
+        array([[ 0.5+0.j ,  0. -0.5j, -0.5+0.j ],
+               [ 0. +0.j ,  0. +0.j ,  0. +0.j ]], dtype=complex64)
+        """
+        parts = self._pair.realize(frames, inputs=inputs, preserve_state=preserve_state)
+        return np.ascontiguousarray(parts).view(np.complex64)[..., 0]
+
+    def reset(self) -> None:
+        """Forget the stream of `realize(preserve_state=True)`: the next such call starts afresh.
+
+        >>> Signal.noise().stft(64).reset()
+        """
+        self._pair.reset()
+
+    @ft.cached_property
+    def _pair(self) -> Any:
+        """Both parts in one value, which has the stream."""
+        return stack([self.real, self.imag], axis=-1)
 
     @property
     def _parts(self) -> tuple[Any, Any]:
