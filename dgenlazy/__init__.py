@@ -53,7 +53,9 @@ from .errors import (
     DGenError as DGenError,
     FileError as FileError,
     InputError as InputError,
+    MissingFileError as MissingFileError,
     OutOfMemoryError as OutOfMemoryError,
+    ReadError as ReadError,
     ShapeError as ShapeError,
 )
 from .lazy import backward as backward, load_state as load_state, realize as realize, reset as reset, save_state as save_state
@@ -202,11 +204,13 @@ __all__ = [
     "GradCheck",
     "Health",
     "InputError",
+    "MissingFileError",
     "Multistart",
     "NativePlayer",
     "Optimizer",
     "OutOfMemoryError",
     "Player",
+    "ReadError",
     "ShapeError",
     "Signal",
     "SignalTensor",

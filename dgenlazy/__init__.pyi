@@ -15,7 +15,9 @@ from .errors import (
     DGenError as DGenError,
     FileError as FileError,
     InputError as InputError,
+    MissingFileError as MissingFileError,
     OutOfMemoryError as OutOfMemoryError,
+    ReadError as ReadError,
     ShapeError as ShapeError,
 )
 from .lazy import (
@@ -1220,11 +1222,13 @@ __all__ = [
     "GradCheck",
     "Health",
     "InputError",
+    "MissingFileError",
     "Multistart",
     "NativePlayer",
     "Optimizer",
     "OutOfMemoryError",
     "Player",
+    "ReadError",
     "ShapeError",
     "Signal",
     "SignalTensor",

@@ -61,7 +61,8 @@ def read(
         rate in Hz of these samples.
 
     Raises:
-        InputError: there is no such file, it may not be read, is empty, cut off, damaged or not audio, holds NaN, or ends
+        MissingFileError, also a FileNotFoundError: there is no such file. ReadError, an OSError: it may not be read.
+        InputError, which both are, too: it is empty, cut off, damaged or not audio, holds NaN, or ends
             before the range. A cut is not seen in a few old formats, where it is not looked for: PAF, PVF, IRCAM, AVR, MPC,
             SDS, XI.
         ArgumentError: a rate that is not above 0, or 100,000 times that of the file; a range that is not of whole numbers.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 
 class DGenError(Exception):
@@ -56,6 +58,21 @@ class InputError(DGenError, ValueError):
     """
 
 
+class ReadError(InputError, OSError):
+    """A file that the system does not let us read: a folder, a device, no permission."""
+
+
+class MissingFileError(ReadError, FileNotFoundError):
+    """A file to be read that is not there.
+
+    >>> try:
+    ...     dg.audio.read("missing.wav")
+    ... except FileNotFoundError as error:
+    ...     print(error)
+    audio.read: missing.wav: there is no such file
+    """
+
+
 class BackendError(DGenError, RuntimeError):
     """The backend asked for, or a package that a function takes, is not on this machine."""
 
@@ -83,3 +100,16 @@ class FileError(ArgumentError, OSError):
     Traceback (most recent call last):
     dgenlazy.errors.FileError: audio.write: ...
     """
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """What the system refuses, where a file is read, as a ReadError."""
+    try:
+        yield
+    except DGenError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFileError(f"{name}: there is no such file") from None
+    except OSError as e:
+        raise ReadError(f"{name}: the system does not let it be read: {e.strerror or e}") from None

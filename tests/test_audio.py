@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 import soundfile
 
+import dgenlazy as dg
 from dgenlazy import ArgumentError, BackendError, DGenError, InputError, OutOfMemoryError, ShapeError, audio
 
 
@@ -201,6 +202,30 @@ def test_a_file_that_cannot_be_used_is_an_input_error_that_names_it(tmp_path, fi
     files(tmp_path)
     with pytest.raises(InputError, match=rf"audio\.read: .*{file}: .*({says})"):
         audio.read(tmp_path / file)
+
+
+def test_what_the_system_does_not_let_be_read_is_also_its_own_error(tmp_path, monkeypatch):
+    files(tmp_path)
+    for read in (audio.read, audio.blocks):
+        for place in (tmp_path / "missing.wav", tmp_path / "good.flac" / "in a file.wav"):
+            for error in (FileNotFoundError, dg.MissingFileError, InputError, ValueError):
+                with pytest.raises(error, match=r"there is no such file$"):
+                    read(place)
+        for error in (OSError, dg.ReadError, InputError):
+            with pytest.raises(error, match=r"this is a folder, not a file$") as caught:
+                read(tmp_path / "folder.wav")
+            assert not isinstance(caught.value, FileNotFoundError)
+        for name in ("empty.wav", "text.wav", "cut.flac"):  # it was read, and is no audio
+            with pytest.raises(InputError) as caught:
+                read(tmp_path / name)
+            assert not isinstance(caught.value, OSError)
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.stat", denied)
+    with pytest.raises(dg.ReadError, match=r"the system does not let it be read: Permission denied$"):
+        audio.read(tmp_path / "good.flac")
 
 
 @pytest.mark.parametrize("span", [{"start": 1000}, {"start": 999, "frames": 2}, {"frames": 1001}])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ReadError, reading
 from ..extras import imported
 from . import container
 
@@ -69,19 +69,15 @@ def stretch(name: str, path: str, start: int, stop: int | None, size: int) -> It
 
 @contextlib.contextmanager
 def _opened(name: str, path: str) -> Iterator[Any]:
-    try:
+    with reading(name):
         about = os.stat(path)
         if stat.S_ISDIR(about.st_mode):
-            raise InputError(f"{name}: this is a folder, not a file")
+            raise ReadError(f"{name}: this is a folder, not a file")
         if not stat.S_ISREG(about.st_mode):
-            raise InputError(f"{name}: this is a device or a FIFO, not a file")
+            raise ReadError(f"{name}: this is a device or a FIFO, not a file")
         if not about.st_size:
             raise InputError(f"{name}: the file is empty")
         file = open(path, "rb")
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{name}: there is no such file") from None
-    except OSError as e:
-        raise InputError(f"{name}: the system does not let it be read: {e.strerror or e}") from None
     with file:
         yield file
 

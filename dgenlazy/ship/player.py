@@ -14,7 +14,7 @@ import jax.export
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError
+from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError, reading
 from ..run import Compiled, backend, flushed, kept, memory, runtime
 from . import artifact, inspection
 from .signature import Params, check, names_of, outside, taken, ticks
@@ -37,6 +37,7 @@ def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequ
 
     Raises:
         ArtifactError: the file is damaged, foreign, of another version, not for this platform, or holds what may not run.
+        MissingFileError: there is no such file.
         BackendError: the package flatbuffers is missing.
 
     >>> import tempfile
@@ -86,11 +87,13 @@ def _device(platforms: Sequence[str]) -> Any:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
-    about = os.stat(path)
-    if not stat.S_ISREG(about.st_mode) or about.st_size > artifact.LARGEST:
-        raise ArtifactError(f"load: {os.fspath(path)!r} is not a file of at most {artifact.LARGEST} bytes")
-    with open(path, "rb") as file:
-        return file.read(artifact.LARGEST + 1)
+    name = f"load: {os.fspath(path)!r}"
+    with reading(name):
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > artifact.LARGEST:
+            raise ArtifactError(f"{name} is not a file of at most {artifact.LARGEST} bytes")
+        with open(path, "rb") as file:
+            return file.read(artifact.LARGEST + 1)
 
 
 @final
