@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -132,8 +133,9 @@ def test_what_is_no_such_file_is_an_error(tmp_path, data):
     with pytest.raises(InputError, match="cannot be read as safetensors"):
         dg.load_params(tmp_path / "p", two())
     for place in (tmp_path / "not here", tmp_path / "not" / "here"):
-        with pytest.raises(InputError, match="there is no such file"):
-            dg.load_params(place, two())
+        for error in (InputError, dg.MissingFileError, FileNotFoundError):
+            with pytest.raises(error, match="there is no such file"):
+                dg.load_params(place, two())
     with pytest.raises(InputError, match="cannot be read"):
         dg.load_params(tmp_path, two())
 
@@ -188,3 +190,33 @@ def test_without_the_library_the_extra_is_named(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=os.environ)
     assert done.stdout.count("safetensors is not installed") == 2, done.stderr
     assert done.stdout.count('pip install "dgenlazy[train]"') == 2
+
+
+def test_names_that_only_one_of_both_has_may_be_allowed(tmp_path):
+    path = written(tmp_path / "p", {"a": good["a"], "z": np.float32(0), "c": np.float32([1, 2, 3])})
+    params = two()
+    missing, unexpected = dg.load_params(path, params, strict=False)
+    assert (missing, unexpected) == (["b"], ["c", "z"])
+    assert params["a"].value.tolist() == [3.0, 4.0]
+    assert params["b"].value == 0.5
+    assert dg.load_params(written(tmp_path / "q", good), params) == ([], [])
+    assert params["b"].value == 0.25
+    nothing = dg.load_params(written(tmp_path / "r", {"x": good["a"]}), params, strict=False)
+    assert nothing == (["a", "b"], ["x"])
+    assert params["b"].value == 0.25
+
+
+@pytest.mark.parametrize("name", ["shape", "axis", "NaN", "infinity", "bounds"])
+def test_what_does_not_fit_under_its_name_is_an_error_also_if_names_may_differ(tmp_path, name):
+    arrays, error, says = BAD[name]
+    params = two()
+    path = written(tmp_path / "p", arrays | {"more": np.float32(1)})
+    with pytest.raises(error, match=re.escape(says)):
+        dg.load_params(path, params | {"less": Signal.param(1.0)}, strict=False)
+    assert params["a"].value.tolist() == [1.0, 2.0]
+    assert params["b"].value == 0.5
+
+
+def test_strict_is_true_or_false(tmp_path):
+    with pytest.raises(ArgumentError, match="load_params: strict='no' is not True or False"):
+        dg.load_params(written(tmp_path / "p", good), two(), strict="no")

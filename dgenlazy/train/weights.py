@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import files
-from ..errors import ArgumentError, InputError, ShapeError
+from ..config import flag
+from ..errors import ArgumentError, InputError, MissingFileError, ReadError, ShapeError
 from ..extras import imported
 from ..graph import Data, checked
 from ..lazy import Lazy
@@ -35,6 +36,7 @@ def save_params(path: Any, params: Mapping[str, Lazy]) -> None:
     ...     dg.save_params(folder + "/filter.safetensors", {"cutoff": cutoff})
     ...     cutoff.value = 100.0
     ...     dg.load_params(folder + "/filter.safetensors", {"cutoff": cutoff})
+    Loaded(missing=[], unexpected=[])
     >>> cutoff.value
     array(800., dtype=float32)
     """
@@ -47,17 +49,33 @@ def save_params(path: Any, params: Mapping[str, Lazy]) -> None:
     files.replace("save_params", files.checked_path("save_params", path), library.save(arrays))
 
 
-def load_params(path: Any, params: Mapping[str, Lazy]) -> None:
+class Loaded(NamedTuple):
+    """What `load_params` found otherwise than it was asked for.
+
+    Attributes:
+        missing: Names of `params` that the file does not have; their leaves are as they were.
+        unexpected: Names of the file that `params` does not have.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+
+
+def load_params(path: Any, params: Mapping[str, Lazy], *, strict: bool = True) -> Loaded:
     """Give leaves the values of a file of `save_params`, or any of safetensors with float32 arrays; on an error, none of them.
 
     Their bounds stay as they are, and hold for what is read. An optimizer keeps its state; gradients stay.
 
     Args:
         path: Of the file.
-        params: Leaves by name, as many as the file has.
+        params: Leaves by name.
+        strict: Whether the file has to hold these names and no others. False takes those that both have, as PyTorch does.
+
+    Returns:
+        The names that only one of both has, `(missing, unexpected)`, each in order; none if `strict`.
 
     Raises:
-        InputError: there is no such file, or it is none of safetensors.
+        MissingFileError: there is no such file. InputError: it is none of safetensors.
         ArgumentError: a name is missing in the file, or one is there that is not in `params`; an array is not of float32, holds
             NaN or infinity, or is out of bounds. ShapeError: it has another shape than its leaf.
         BackendError: safetensors is not installed; it comes with the extra "train".
@@ -68,8 +86,13 @@ def load_params(path: Any, params: Mapping[str, Lazy]) -> None:
     ...     dg.save_params(folder + "/w.safetensors", {"w": w})
     ...     dg.load_params(folder + "/w.safetensors", {"weight": w})
     Traceback (most recent call last):
-    dgenlazy.errors.ArgumentError: load_params: ...w.safetensors: no array 'weight'; it has 'w'
+    dgenlazy.errors.ArgumentError: load_params: ...w.safetensors: no array 'weight'; it has 'w'; ...
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dg.save_params(folder + "/w.safetensors", {"w": w})
+    ...     dg.load_params(folder + "/w.safetensors", {"w": w, "gain": Signal.param(1.0)}, strict=False)
+    Loaded(missing=['gain'], unexpected=[])
     """
+    strict = flag("load_params: strict", strict)
     library = imported("safetensors", "load_params", "train")
     leaves = _leaves("load_params", params)
     twice = [name for name in leaves if sum(leaf is leaves[name] for leaf in leaves.values()) > 1]
@@ -79,19 +102,29 @@ def load_params(path: Any, params: Mapping[str, Lazy]) -> None:
     where = f"load_params: {files.shown(path)}"
     try:
         with library.safe_open(path, framework="numpy") as file:
-            found = list(file.keys())
-            if missing := sorted(leaves.keys() - set(found)):
-                raise ArgumentError(f"{where}: no array {_listed(missing)}; it has {_listed(sorted(found)) or 'none'}")
-            if extra := sorted(set(found) - leaves.keys()):
-                raise ArgumentError(f"{where}: it has {_listed(extra)} as well, which params does not name")
-            arrays = [_read(f"{where}: {name!r}", file, name, leaf) for name, leaf in leaves.items()]
+            found = set(file.keys())
+            loaded = Loaded(sorted(leaves.keys() - found), sorted(found - leaves.keys()))
+            if strict and loaded.missing:
+                raise ArgumentError(
+                    f"{where}: no array {_listed(loaded.missing)}; it has {_listed(sorted(found)) or 'none'}; {_BOTH}"
+                )
+            if strict and loaded.unexpected:
+                more = _listed(loaded.unexpected)
+                raise ArgumentError(f"{where}: it has {more} as well, which params does not name; {_BOTH}")
+            taken = {name: leaf for name, leaf in leaves.items() if name in found}
+            arrays = [_read(f"{where}: {name!r}", file, name, leaf) for name, leaf in taken.items()]
     except FileNotFoundError:
-        raise InputError(f"{where}: there is no such file") from None
-    except (library.SafetensorError, OSError) as e:
-        if isinstance(e, ArgumentError):  # a FileError is both
-            raise
+        raise MissingFileError(f"{where}: there is no such file") from None
+    except OSError as e:
+        raise ReadError(f"{where}: it cannot be read as safetensors: {e}") from None
+    except library.SafetensorError as e:
         raise InputError(f"{where}: it cannot be read as safetensors: {e}") from None
-    assign([*leaves.values()], "array", arrays)
+    if taken:
+        assign([*taken.values()], "array", arrays)
+    return loaded
+
+
+_BOTH = "strict=False takes what both have"
 
 
 def _read(where: str, file: Any, name: str, leaf: Data) -> np.ndarray:
