@@ -269,6 +269,25 @@ def test_a_loss_that_is_not_finite_ends_it_with_the_best_and_is_told(caplog):
     assert done.best_loss == np.nanmin(done.history)
 
 
+def test_parameters_that_end_as_nan_behind_a_finite_loss_are_told(caplog):
+    x, y = Tensor([0.0], requires_grad=True), Tensor([1.0], requires_grad=True)
+
+    def loss():  # its value at 0 is 0, its slope there 0 * inf
+        return (dg.from_jax(lambda x: (x * 0.0) ** 0.5)(x) + (y - 1.0) ** 2).sum()
+
+    done = quiet(loss(), [y, x], steps=1, lr=1.0, optimizer=SGD, keep_best=False)
+    assert done.stopped == "steps"
+    assert done.history.tolist() == [0.0]
+    assert np.isnan(x.value).all()
+    said = "fit: params[1] are not finite after 1 steps; dg.health tells where that began"
+    assert [record.getMessage() for record in caplog.records if record.name == "dgenlazy"] == [said]
+    caplog.clear()
+    x.value = [0.0]
+    done = quiet(loss(), [y, x], steps=1, lr=1.0, optimizer=SGD)  # and the best are finite
+    assert x.value == 0
+    assert not [record for record in caplog.records if record.name == "dgenlazy"]
+
+
 def test_no_step_changes_nothing():
     loss, params = problem()
     done = quiet(loss, params, steps=0)

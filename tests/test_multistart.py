@@ -108,6 +108,23 @@ def test_starts_whose_loss_is_not_finite_are_left_out():
     assert x.value == -0.5
 
 
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "dgenlazy"]
+
+
+def test_parameters_without_bounds_and_losses_that_are_never_finite_are_told(caplog):
+    loss, x = valleys()
+    search(loss, steps=2, polish=0)
+    assert told(caplog) == []
+    low, free = Signal.param(1.0, min=0.0), Tensor([1.0, 2.0], requires_grad=True)
+    found = search(loss + (low - 3.0) ** 2 + free.sum() ** 2, {"x": x, "low": low, "free": free}, steps=2, polish=0)
+    assert told(caplog) == ["multistart: without two bounds, low, free: starts are spread around the value of now"]
+    assert (found.starts[1] >= 0).all()
+    caplog.clear()
+    search(x * np.nan, steps=1, polish=0)
+    assert told(caplog) == ["multistart: no start has a finite loss, and the parameters are as they were; dg.health tells more"]
+
+
 def test_data_of_each_example_is_searched_as_well():
     gain = Signal.param([0.0, 0.0], batched=True)
     x = np.random.default_rng(0).normal(size=(2, 8)).astype(np.float32)

@@ -39,8 +39,8 @@ class Fit:
         best_loss: That loss; infinite where no step was made.
         best_step: At which step it was; `len(history)` for the parameters after the last one.
         seconds: How long it took, with what went before a checkpoint.
-        stopped: Why it ended: "steps", "callback", "interrupt", or "not finite" after a loss that is NaN or infinite, which
-            the log of this package tells, too.
+        stopped: Why it ended: "steps", "callback", "interrupt", or "not finite" after a loss that is NaN or infinite. The log
+            of this package warns of that, with the step, and where parameters end that are not finite (`keep_best=False`).
 
     >>> w = Tensor([1.0], requires_grad=True)
     >>> done = dg.fit((w * w).sum(), steps=2, lr=0.25, optimizer=SGD, progress=False)
@@ -188,6 +188,9 @@ def fit(
     if callbacks and told != run.now.step:
         call()
         settle(keep)
+    wrong = [i for i, p in enumerate(source.params) if not np.isfinite(p.value).all()]
+    if wrong:
+        _log.warning("fit: params%s are not finite after %d steps; dg.health tells where that began", wrong, run.now.step)
     return done
 
 

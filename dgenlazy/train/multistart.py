@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, final, get_args
@@ -25,6 +26,7 @@ from .starts import Coordinates, values_at
 Method = Literal["adam", "cma-es", "lbfgs", "newton"]
 METHODS = get_args(Method)
 _RATE = 0.02  # of the bounds, in a step
+_log = logging.getLogger("dgenlazy")
 
 
 @final
@@ -109,7 +111,8 @@ def multistart(
     All starts are one batch of one compiled program. It runs in shares of the bounds of each parameter, 0 to 1; where the upper
     bound is at least 10 times the lower one, and that is above 0, in shares of their ratio, so that a pitch is searched in
     octaves. Starts are a Latin hypercube: one in each 64th of each parameter's bounds; the first start is where the parameters
-    are. One without two bounds is drawn from a normal distribution around its value, as wide as its size (1 where it is 0).
+    are. One without two bounds, which the log of this package warns of, is drawn from a normal distribution around its value,
+    as wide as its size (1 where it is 0), and kept inside the bound that it has.
 
     The best is at least as good as where the parameters were. For pitch take `spectral_loss` or `multi_scale_spectral_loss`:
     squared errors of waveforms have a minimum at every wrong cycle.
@@ -159,6 +162,8 @@ def multistart(
     own = lr is None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update"))
     rates = Rates(name, source.params, _RATE if own else lr, optimizer, schedule, groups, looks)
     run = _Run(source, names, count, np.random.default_rng((seed, 1)))
+    if free := [what for what, kind in zip(names, run.coordinates.kinds) if not kind[3]]:
+        _log.warning("multistart: without two bounds, %s: starts are spread around the value of now", ", ".join(free))
     sizes, of_steps = [p.value.size for p in source.params], rates.of(0, max(looks, 1))
 
     def each(step: int) -> Any:
@@ -191,6 +196,8 @@ def multistart(
     finally:
         bar.close()
         run.settle(time.monotonic() - begun)
+    if not np.isfinite(done.best_loss):
+        _log.warning("multistart: no start has a finite loss, and the parameters are as they were; dg.health tells more")
     return done
 
 
