@@ -5,6 +5,7 @@ import copy
 import math
 import operator
 import pickle
+import re
 import threading
 
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ import references as ref
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, ShapeError, Signal, SignalTensor, Tensor
+from dgenlazy.graph.op import told_of
 from dgenlazy.run import runtime
 
 FRAMES = 6
@@ -259,6 +261,59 @@ def test_computed_values_have_no_gradient():
 
 
 # As a Python object.
+
+
+@pytest.fixture
+def told(caplog):
+    """What is logged, of lines that may have been told of before."""
+    told_of.clear()
+    return caplog
+
+
+def decay(count):
+    return np.exp(-np.linspace(0, 5, count))
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda s, a: s * a,
+        lambda s, a: a * s,
+        lambda s, a: (s + 1.0) - a,
+        lambda s, a: a > s,
+        lambda s, a: s.clamp(0.0, a),
+        lambda s, a: dg.max(s, a),
+        lambda s, a: dg.pow(s, y=a),
+        lambda s, a: s * jnp.asarray(a),
+        lambda s, a: Signal.constant(1.0) * a,
+    ],
+)
+def test_an_array_as_long_as_samples_beside_a_signal_is_told_to_be_lanes_with_the_line_of_the_user(mixed, told):
+    s = Signal.phasor(440.0)
+    assert mixed(s, decay(44100)).shape == (44100,)
+    says = r": \w+: an array of shape \(44100,\) beside a Signal is 44,100 lanes .*from_samples"
+    assert [re.match(re.escape(__file__) + r":\d+" + says, r.getMessage()) is not None for r in told.records] == [True]
+    assert mixed(s, decay(4095)).shape == (4095,)
+    assert len(told.records) == 1
+
+
+def test_lanes_that_are_meant_are_not_told_of(told):
+    s, lanes, rows = Signal.phasor(440.0), Signal.phasor(Tensor(np.ones(4096))), Tensor(np.ones((2, 4096)))
+    for value in (s * Tensor(decay(4096)), lanes * decay(4096), s * np.ones((4096, 2)), (s + rows) * decay(4096)):
+        assert 4096 in value.shape
+    assert (Tensor(decay(4096)) * decay(4096)).shape == (4096,)
+    assert (s * Signal.from_samples(decay(4096))).shape == ()
+    assert s.fir(decay(4096)).shape == ()
+    assert not told.records
+
+
+def test_lanes_are_told_of_once_for_each_line(told):
+    s = Signal.phasor(440.0)
+    for _ in range(3):
+        s * decay(4096)
+    s * decay(4096)
+    lines = [int(r.getMessage().split(":")[1]) for r in told.records]
+    assert lines == [lines[0], lines[0] + 1]
 
 
 def test_numpy_takes_a_value_by_computing_it():

@@ -9,7 +9,9 @@ from __future__ import annotations
 import abc
 import functools as ft
 import inspect
+import logging
 import math
+import sys
 import types
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -49,6 +51,7 @@ class Op(metaclass=Abstract):
     __name__: str
     __qualname__: str
     foreign = False  # whether `fn` is a user's, who wants to see what it raises
+    mixes = False  # whether it takes arrays as lanes beside signals, as arithmetic does
 
     def __init__(self, fn: Callable[..., Any], skip: int = 0):
         ft.update_wrapper(self, fn)
@@ -84,7 +87,10 @@ class Op(metaclass=Abstract):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values, params = self.bind(args, kwargs)
-        return wrapped(self.__name__, self.node(*[lift(v, self.__name__) for v in values], params=params), values)
+        node = self.node(*[lift(v, self.__name__) for v in values], params=params)
+        if self.mixes and type(node.spec) is Spec and node.spec.signal and max(node.spec.shape, default=0) >= _MANY:
+            _tell_of_lanes(self.__name__, values)
+        return wrapped(self.__name__, node, values)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Params]:
         """Split a call into lazy values and static parameters."""
@@ -221,6 +227,8 @@ def infer(op: Op, inputs: tuple[Spec, ...], params: Params) -> Any:
 class Pointwise(Op):
     """The same function at every frame; no memory."""
 
+    mixes = True
+
     def kind(self, inputs: Sequence[Spec]) -> tuple[bool, int | None]:
         counts = "frame" in self.injected
         return any(i.signal for i in inputs) or counts, varying(inputs) or (1 if counts else None)
@@ -248,6 +256,33 @@ class Elementwise(Pointwise):
     def broadcasts(self, specs: Sequence[Spec]) -> bool:
         ranks = {len(s.shape) for s in specs if s.varies}
         return not ranks or (len(ranks) == 1 and max(len(s.shape) for s in specs) in ranks)
+
+
+_MANY = 4096  # lanes, from which on an array beside a Signal is more likely meant as samples
+
+
+def _tell_of_lanes(name: str, values: Sequence[Any]) -> None:
+    """Say in the log, once for each line of the user, where a Signal gets its lanes from an array as long as samples are."""
+    shapes = [np.shape(v) for v in values if not isinstance(v, Value)]
+    lazy = [v.shape for v in values if isinstance(v, Value)]
+    if not lazy or any(lazy) or not any(len(s) == 1 and s[0] >= _MANY for s in shapes):
+        return
+    frame = sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        frame = frame.f_back
+    line = frame.f_code.co_filename, frame.f_lineno
+    if line not in told_of:
+        told_of.add(line)
+        count = max(s[0] for s in shapes if s)
+        _log.warning(
+            "%s:%d: %s: an array of shape (%d,) beside a Signal is %s lanes in every frame, not samples; for samples use "
+            "Signal.from_samples(array), or for so many lanes Tensor(array)",
+            *(*line, name, count, f"{count:,}"),
+        )
+
+
+told_of: set[tuple[str, int]] = set()  # lines of users
+_log = logging.getLogger("dgenlazy")
 
 
 class Pick(Pointwise):
