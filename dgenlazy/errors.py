@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import functools as ft
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 
 class DGenError(Exception):
@@ -113,3 +117,25 @@ def reading(name: str) -> Iterator[None]:
         raise MissingFileError(f"{name}: there is no such file") from None
     except OSError as e:
         raise ReadError(f"{name}: the system does not let it be read: {e.strerror or e}") from None
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MEANT = {"seconds": "frames", "duration": "frames", "epochs": "steps", "iterations": "steps", "learning_rate": "lr"}
+
+
+def spelled(fn: F) -> F:
+    """Decorator of a function of many keywords: what Python says of a call that does not fit, with the names that do."""
+
+    @ft.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return fn(*args, **kwargs)
+        except TypeError as e:
+            if e.__traceback__ is None or e.__traceback__.tb_next is not None:  # it comes from within the function
+                raise
+            names = [name for name in inspect.signature(fn).parameters if name != "self"]
+            near = [m for x in kwargs if x not in names for m in [_MEANT.get(x), *difflib.get_close_matches(x, names, 1)]]
+            meant = next((f"did you mean {m}? It" for m in near if m in names), "it")
+            raise ArgumentError(f"{fn.__name__}: {e}; {meant} takes {', '.join(names)}") from None
+
+    return call  # pyright: ignore[reportReturnType]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import display
 from .arrays import AsArray
 from .config import Numbers, flag, real_array
-from .errors import ArgumentError, ShapeError
+from .errors import ArgumentError, ShapeError, spelled
 from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
 from .methods import Methods
 from .run import Plans, Program, Stream, assigning, runtime
@@ -85,6 +85,7 @@ def load_state(*values: Value, snapshot: Mapping[str, Any]) -> None:
     stream.load(snapshot)
 
 
+@spelled
 def backward(
     loss: Value,
     frames: int | None = None,
@@ -227,6 +228,7 @@ class Lazy(Methods, AsArray):
 
     # Running.
 
+    @spelled
     def realize(
         self, frames: int | None = None, *, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
     ) -> npt.NDArray[np.float32]:
@@ -292,6 +294,7 @@ class Lazy(Methods, AsArray):
         """
         load_state(self, snapshot=snapshot)
 
+    @spelled
     def plot(
         self, kind: display.Kind = "waveform", frames: int | None = None, *, inputs: Any = None, ax: Any = None, **style: Any
     ) -> Any:
@@ -302,6 +305,7 @@ class Lazy(Methods, AsArray):
         """
         return display.plot(self._alone("plot", frames, inputs), runtime.sample_rate(), kind, ax, **style)
 
+    @spelled
     def play(self, frames: int | None = None, *, inputs: Any = None) -> Any:
         """Run it and give a player for a notebook; see `display.player`.
 
@@ -321,6 +325,7 @@ class Lazy(Methods, AsArray):
         return samples
 
 
+@spelled
 def realize(
     *values: Value, frames: int | None = None, inputs: Mapping[int, Any] | None = None, preserve_state: bool = False
 ) -> tuple[npt.NDArray[np.float32], ...]:

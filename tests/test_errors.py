@@ -356,6 +356,38 @@ CALLS = [
     ("s.realize(4, 4)", TypeError, "positional arguments"),
     ("s.realize(frame=4)", TypeError, "unexpected keyword argument 'frame'"),
     ("SGD([p])", TypeError, "missing 1 required positional argument: 'lr'"),
+    (
+        "s.realize(seconds=1.0)",
+        ArgumentError,
+        r"realize: .*argument 'seconds'; did you mean frames\? It takes frames",
+    ),
+    ("s.realize(frame=4)", ArgumentError, r"realize: .*unexpected keyword argument 'frame'; did you mean frames\?"),
+    ("s.realize(wait=True)", ArgumentError, "realize: .*'wait'; it takes frames, inputs, preserve_state"),
+    ("dg.realize(s, frame=4)", ArgumentError, r"realize: .*'frame'; did you mean frames\?"),
+    (
+        "(s * g).backward(input={})",
+        ArgumentError,
+        r"backward: .*'input'; did you mean inputs\? It takes loss, frames",
+    ),
+    (
+        "dg.fit(p.sum(), step=3)",
+        ArgumentError,
+        r"fit: .*argument 'step'; did you mean steps\? It takes loss, params",
+    ),
+    ("dg.fit(p.sum(), epochs=3)", ArgumentError, r"fit: .*'epochs'; did you mean steps\?"),
+    ("dg.fit(p.sum())", ArgumentError, "fit: .*missing 1 required keyword-only argument: 'steps'; it takes loss"),
+    ("dg.multistart(g, start=3)", ArgumentError, r"multistart: .*'start'; did you mean starts\?"),
+    ("dg.export(s, 'x.c', param={})", ArgumentError, r"export: .*'param'; did you mean params\?"),
+    ("dg.export(s)", ArgumentError, "export: .*missing 1 required positional argument: 'path'"),
+    ("dg.function(s, input={})", ArgumentError, r"function: .*'input'; did you mean inputs\?"),
+    ("dg.compile(s, sample_rate=8000)", ArgumentError, r"compile: .*'sample_rate'; did you mean sample_rates\?"),
+    ("dg.load('x', sha='')", ArgumentError, "load: .*'sha'; "),
+    ("dg.load_params('x', {}, stric=False)", ArgumentError, r"load_params: .*'stric'; did you mean strict\?"),
+    ("dg.check_grads(g, frame=3)", ArgumentError, r"check_grads: .*'frame'; did you mean frames\?"),
+    ("dg.health(g, frame=3)", ArgumentError, r"health: .*'frame'; did you mean frames\?"),
+    ("dg.display.graph(s, expanded=True)", ArgumentError, r"graph: .*'expanded'; did you mean expand\?"),
+    ("dg.display.player(np.zeros(3), 44100, loop=True)", ArgumentError, "player: .*'loop'; it takes samples, sample_rate"),
+    ("dg.display.compare(s, s, frame=3)", ArgumentError, r"compare: .*'frame'; did you mean frames\?"),
     # Running.
     ("s.realize(-1)", ArgumentError, "frames=-1 is less than 0"),
     ("s.realize(1.5)", ArgumentError, "frames=1.5 is not a whole number"),
@@ -565,6 +597,15 @@ def test_a_failing_backward_adds_nothing_to_a_gradient():
     with pytest.raises(ShapeError):
         (loss * t2).backward()
     np.testing.assert_array_equal(gain.grad.value, before)
+
+
+def test_what_a_function_of_the_user_raises_is_theirs():
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        dg.fit(lambda: 1 + None, steps=1, progress=False)
+    assert type(caught.value) is TypeError
+    with pytest.raises(TypeError, match=r"<lambda>\(\) missing 1 required positional argument: 'x'$") as caught:
+        dg.fit(lambda x: x, steps=1, progress=False)
+    assert type(caught.value) is TypeError
 
 
 def test_an_optimizer_goes_on_after_an_error():

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..config import real_array
 from ..dsp import recordings
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, spelled
 from ..extras import imported
 from ..graph import Value
 from ..run import runtime
@@ -89,6 +89,7 @@ def _level(x: np.ndarray) -> float:
     return float(np.sqrt(np.mean(x**2)))
 
 
+@spelled
 def compare(
     target: Any,
     result: Any,

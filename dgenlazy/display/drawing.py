@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import spelled
 from ..graph import Input, Leaf, Node, Number, Recurrence, Spec, needs_value, toposort
 
 _MOST = 60  # boxes
@@ -70,6 +71,7 @@ class Drawing:
         return f'<div style="overflow: auto; max-height: 80vh">{image}<map name="{name}">{areas}</map></div>'
 
 
+@spelled
 def graph(*values: Any, expand: bool = False) -> Drawing:
     """Draw a graph. Nothing is run.
 

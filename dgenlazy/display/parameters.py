@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, spelled
 from ..graph import Data, needs_value, toposort
 
 _COLUMNS = ("name", "shape", "value", "min", "max", "gradient")
@@ -77,6 +77,7 @@ class Parameters(tuple[Row, ...]):
         return f"<table><thead>{rows[0]}</thead><tbody>{''.join(rows[1:])}</tbody></table>"
 
 
+@spelled
 def parameters(*values: Any) -> Parameters:
     """Tabulate what is learned: value, bounds, and the gradient that the last `backward` left. Nothing is run.
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..config import real_array
 from ..dsp import recordings
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, spelled
 from ..extras import imported
 
 
+@spelled
 def player(samples: Any, sample_rate: float) -> Any:
     """A player of samples for a notebook.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import real_array
 from ..dsp import hz_to_mel, mel_to_hz, recordings
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, spelled
 from ..ops import hann
 from . import spectra
 from .figures import one
@@ -18,6 +18,7 @@ PLOTS = get_args(Kind)
 _OVER_TIME = ("spectrogram", "mel", "cqt")  # and so of one lane
 
 
+@spelled
 def plot(samples: Any, sample_rate: float, kind: Kind = "waveform", ax: Any = None, **style: Any) -> Any:
     """Draw samples: a waveform over time, a spectrum over frequency, or a spectrogram over both, also in mel or in notes.
 
@@ -118,6 +119,7 @@ def _bar(ax: Any, drawn: Any) -> None:
     ax.figure.colorbar(drawn, ax=ax, label="level (dB)")
 
 
+@spelled
 def training(fit: Any, ax: Any = None) -> Any:
     """Draw how a loss fell: the loss at each step, on a logarithmic scale where it is positive, and where it was least.
 

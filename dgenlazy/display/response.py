@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, spelled
 from ..graph import Data, Input, Node, needs_value, toposort
 from ..run import initial_state, runtime, step
 from .figures import colours, subplots
@@ -47,6 +47,7 @@ class Response:
         return f"<Response: at most {level + 0.0:.1f} dB, at {self.frequency[largest[0]]:.0f} Hz{roots}>"
 
 
+@spelled
 def filter_response(x: Any, ax: Any = None) -> Response:
     """Draw what a graph does to each frequency: magnitude, phase, group delay, and poles and zeros where it has them.
 

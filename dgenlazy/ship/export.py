@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from .. import files
 from ..config import flag, whole_number
-from ..errors import ArgumentError
+from ..errors import ArgumentError, spelled
 from ..run import runtime
 from . import artifact, native
 from .programs import Programs
 
 
+@spelled
 def export(
     outputs: Any,
     path: str | os.PathLike[str],

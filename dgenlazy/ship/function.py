@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..config import whole_number
-from ..errors import ArgumentError, InputError, ShapeError
+from ..errors import ArgumentError, InputError, ShapeError, spelled
 from ..graph import Batch, Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
 from ..run import Compiled, Program, Staged, backend, initial_state, kept, length, memory, restage, run, runtime, samples, title
@@ -234,6 +234,7 @@ class Function:
         return count
 
 
+@spelled
 def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
     """Make a pure function of a graph, for use with plain JAX: `fn(params, inputs, state) -> (outputs, state)`.
 

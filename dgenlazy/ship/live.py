@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import whole_number
-from ..errors import BackendError
+from ..errors import BackendError, spelled
 from ..extras import imported
 from . import native
 
 
+@spelled
 def live(
     outputs: Any,
     params: Mapping[str, Any] | None = None,

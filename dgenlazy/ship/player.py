@@ -14,12 +14,13 @@ import jax.export
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError, reading
+from ..errors import ArgumentError, ArtifactError, DGenError, InputError, ShapeError, reading, spelled
 from ..run import Compiled, backend, flushed, kept, memory, runtime
 from . import artifact, inspection
 from .signature import Params, check, names_of, outside, taken, ticks
 
 
+@spelled
 def load(path: str | os.PathLike[str], *, sha256: str | None = None, allow: Sequence[str] = ()) -> Player:
     """Load what `dg.export` wrote, for the present backend.
 

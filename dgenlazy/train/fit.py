@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .. import display
 from ..config import flag, whole_number
+from ..errors import spelled
 from ..graph import Value
 from ..lazy import Lazy
 from ..run import assign, on_device, runtime
@@ -74,6 +75,7 @@ class Fit:
         return display.training(self, ax)
 
 
+@spelled
 def fit(
     loss: Value | Callable[[], Value],
     params: Params | None = None,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from ..config import seed_number, whole_number
+from ..errors import spelled
 from ..graph import Data, Value
 from ..lazy import Lazy
 from .landscape import Floats, Landscape
@@ -78,6 +79,7 @@ class GradCheck:
     __repr__ = __str__
 
 
+@spelled
 def check_grads(
     loss: Value | Callable[[], Value],
     params: Params | Mapping[str, Lazy] | None = None,

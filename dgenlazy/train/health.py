@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from ..config import whole_number
+from ..errors import spelled
 from ..graph import Data, Input, Value
 from ..lazy import Lazy
 from ..run import edges, watched
@@ -95,6 +96,7 @@ class Health:
     __repr__ = __str__
 
 
+@spelled
 def health(
     loss: Value | Callable[[], Value],
     params: Params | Mapping[str, Lazy] | None = None,

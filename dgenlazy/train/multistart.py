@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..config import flag, one_of, seed_number, whole_number
-from ..errors import ArgumentError
+from ..errors import ArgumentError, spelled
 from ..graph import Value, in_our_modes
 from ..lazy import Lazy
 from ..run import Compiled, assign, backend, kept, loss_of, runtime, title
@@ -86,6 +86,7 @@ def _number(x: Any) -> str:
     return f"{float(x):.5g}" if np.ndim(x) == 0 else " x ".join(map(str, np.shape(x)))
 
 
+@spelled
 def multistart(
     loss: Value | Callable[[], Value],
     params: Params | Mapping[str, Lazy] | None = None,

@@ -9,13 +9,14 @@ import numpy as np
 
 from .. import files
 from ..config import flag
-from ..errors import ArgumentError, InputError, MissingFileError, ReadError, ShapeError
+from ..errors import ArgumentError, InputError, MissingFileError, ReadError, ShapeError, spelled
 from ..extras import imported
 from ..graph import Data, checked
 from ..lazy import Lazy
 from ..run import assign
 
 
+@spelled
 def save_params(path: Any, params: Mapping[str, Lazy]) -> None:
     """Write the values of leaves as one safetensors file, whole or not at all.
 
@@ -61,6 +62,7 @@ class Loaded(NamedTuple):
     unexpected: list[str]
 
 
+@spelled
 def load_params(path: Any, params: Mapping[str, Lazy], *, strict: bool = True) -> Loaded:
     """Give leaves the values of a file of `save_params`, or any of safetensors with float32 arrays; on an error, none of them.
 

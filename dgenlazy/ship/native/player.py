@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ...errors import ArgumentError, InputError, ShapeError
+from ...errors import ArgumentError, InputError, ShapeError, spelled
 from ...graph import Recurrence
 from ...run import flushed, runtime
 from ..signature import Params, names_of, taken
@@ -18,6 +18,7 @@ from .build import built
 from .source import Source, layout, named, source
 
 
+@spelled
 def compile(
     outputs: Any, *, params: Mapping[str, Any] | None = None, sample_rates: Sequence[float] | None = None
 ) -> NativePlayer:
