@@ -16,7 +16,7 @@ from .config import Numbers, flag, real_array
 from .errors import ArgumentError, ShapeError, spelled
 from .graph import Data, Leaf, Node, Number, Value, checked, needs_value
 from .methods import Methods
-from .run import Plans, Program, Stream, assigning, runtime
+from .run import Plans, Program, Stream, assigning, name_what_is_too_long, runtime
 
 
 def reset(x: Value) -> None:
@@ -179,6 +179,7 @@ class Lazy(Methods, AsArray):
             except ValueError:
                 raise ShapeError(f"value: shape {array.shape} does not fit into {leaf.array.shape}") from None
         array = checked("value", array, leaf.requires_grad, leaf.low, leaf.high)
+        name_what_is_too_long(leaf, array)
         with assigning:
             leaf.array = array
 

@@ -2202,8 +2202,8 @@ class Methods(Value):
             frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
                 Numbers are taken as the float64 that they are: 100000.1 keeps its fraction, a Tensor rounds it to 100000.1015625.
             max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
-                own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
-                to 64), or to its `max`.
+                own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to its `max`, or without one to twice its
+                value of now (at least to 64). Beyond, it is clamped, which the log warns of where `value` is assigned.
             min_delay: Shortest time in frames; shorter ones are clamped to it. A feedback loop through a time that moves
                 is far faster with one.
 

@@ -397,6 +397,47 @@ def test_a_constant_time_is_finite_and_not_negative(effect, bad, bounds):
         getattr(S, effect)(bad, **bounds)
 
 
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "dgenlazy"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "make"),
+    [
+        ("delay", Signal.param),
+        ("delay", lambda x: Tensor.param([x, 3.0], min=0.0)),
+        ("comb", Tensor),
+        ("allpass", Signal.constant),
+    ],
+)
+def test_a_time_beyond_what_a_delay_holds_is_told_where_it_is_assigned(effect, make, caplog):
+    time = make(40.0)
+    delayed = getattr(Signal.from_samples(np.cos(np.arange(200))), effect)(time)
+    time.value = 128.0
+    assert told(caplog) == []
+    held = delayed.realize()
+    time.value = 129.0
+    (said,) = told(caplog)
+    assert said.startswith("value: 129 is more than the 128 frames that a delay made with it holds, and counts as these; give")
+    np.testing.assert_array_equal(delayed.realize(), held)
+    caplog.clear()
+    time.value = 1.0
+    assert told(caplog) == []
+
+
+def test_a_time_that_was_told_how_long_it_may_become_is_not_told_again(caplog):
+    bounded, free = Signal.param(4.0, max=1000.0), Signal.param(4.0)
+    S.delay(bounded)
+    S.delay(free, max_delay=300)
+    bounded.value, free.value = 1000.0, 400.0
+    other = Signal.param(4.0)
+    S.delay(other + 1.0, max_delay=9)
+    other.value = 500.0
+    assert told(caplog) == []
+    late = Signal.from_samples(np.eye(1, 1200)[0]).delay(bounded)
+    assert late.realize().argmax() == 1000
+
+
 def test_the_times_of_a_network_are_finite_and_not_negative():
     with pytest.raises(ArgumentError, match=r"^fdn: frames=-1 is negative"):
         S.fdn([3, -1], TURN)

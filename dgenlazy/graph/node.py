@@ -107,13 +107,15 @@ class Data(Leaf):
     """An array: a constant or a parameter, or with `spec.hop` set the samples of a signal, `(frames, *shape)`.
 
     One that is batched has an axis more, the first, of one such array per example; `spec` is that of an example.
-    `low` and `high` are the bounds a parameter is kept inside; `grad` is what `backward` has added up so far.
+    `low` and `high` are the bounds a parameter is kept inside; `grad` is what `backward` has added up so far. `longest` is the
+    most that delays hold which were made of it as a time, in frames, where nothing else said how long it may become.
     """
 
     array: Any  # of NumPy, or of JAX once it has been placed on a device
     low: float = -np.inf
     high: float = np.inf
     grad: Any = None
+    longest: float = np.inf
 
     @property
     def batched(self) -> bool:

@@ -288,8 +288,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
         frames: The delay time in frames, from 0, fractions allowed. A time that moves or is learned counts as 0 below 0.
             Numbers are taken as the float64 that they are: 100000.1 keeps its fraction, a Tensor rounds it to 100000.1015625.
         max_delay: Longest time in frames; longer ones are clamped to it. A constant time needs none: a number is its
-            own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to twice its value of now (at least
-            to 64), or to its `max`.
+            own bound, and a Tensor, `Signal.constant` or `Signal.param` may grow to its `max`, or without one to twice its
+            value of now (at least to 64). Beyond, it is clamped, which the log warns of where `value` is assigned.
         min_delay: Shortest time in frames; shorter ones are clamped to it. A feedback loop through a time that moves
             is far faster with one.
 
@@ -334,6 +334,7 @@ def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[lis
     elif now is not None and isinstance(time, Data):
         most = max(32.0, shortest, float(np.max(now, initial=0.0))) * (2 if isinstance(frames, (Value, Leaf)) else 1)
         size = _next_power_of_two(time.high if np.isfinite(time.high) else most)
+        time.longest = min(time.longest, size)
     else:
         raise ArgumentError("delay: the time varies or is computed; give max_delay, the longest time in frames")
     if isinstance(time, Number) or not isinstance(frames, (Value, Node, Leaf)):

@@ -3,7 +3,12 @@
 from . import backend as backend, leaves as leaves, length as length, memory as memory, runtime as runtime, samples as samples
 from .cache import kept as kept
 from .compiling import Compiled as Compiled, title as title
-from .data import assign as assign, assigning as assigning, on_device as on_device
+from .data import (
+    assign as assign,
+    assigning as assigning,
+    name_what_is_too_long as name_what_is_too_long,
+    on_device as on_device,
+)
 from .feedback import close as close
 from .objective import loss_of as loss_of
 from .plan import Plans as Plans, plans as plans

@@ -55,4 +55,15 @@ def name_what_is_not_finite(leaves: Sequence[Leaf], arrays: Sequence[Any], start
             _log.warning("Signal.input(%d): %s at frame %d", leaf.channel, x[tuple(at)], start + at[-1])
 
 
+def name_what_is_too_long(leaf: Data, array: np.ndarray) -> None:
+    """Say in the log that delays made of a leaf do not hold the time that it is given."""
+    if leaf.longest < np.inf and (array > leaf.longest).any():
+        _log.warning(
+            "value: %g is more than the %d frames that a delay made with it holds, and counts as these; "
+            "give the delay max_delay, or the parameter max",
+            array.max(),
+            leaf.longest,
+        )
+
+
 _log = logging.getLogger("dgenlazy")
