@@ -63,7 +63,14 @@ class InputError(DGenError, ValueError):
 
 
 class ReadError(InputError, OSError):
-    """A file that the system does not let us read: a folder, a device, no permission."""
+    """A file that the system does not let us read: a folder, a device, no permission.
+
+    >>> try:
+    ...     dg.load_params("/", {"gain": Signal.param(1.0)})
+    ... except OSError as error:
+    ...     print(type(error).__name__)
+    ReadError
+    """
 
 
 class MissingFileError(ReadError, FileNotFoundError):
