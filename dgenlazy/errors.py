@@ -143,6 +143,7 @@ def spelled(fn: F) -> F:
             names = [name for name in inspect.signature(fn).parameters if name != "self"]
             near = [m for x in kwargs if x not in names for m in [_MEANT.get(x), *difflib.get_close_matches(x, names, 1)]]
             meant = next((f"did you mean {m}? It" for m in near if m in names), "it")
-            raise ArgumentError(f"{fn.__name__}: {e}; {meant} takes {', '.join(names)}") from None
+            fact = str(e).partition(". Did you mean")[0]  # which Python 3.13 asks as well
+            raise ArgumentError(f"{fn.__name__}: {fact}; {meant} takes {', '.join(names)}") from None
 
     return call  # pyright: ignore[reportReturnType]
