@@ -66,10 +66,10 @@ class ReadError(InputError, OSError):
     """A file that the system does not let us read: a folder, a device, no permission.
 
     >>> try:
-    ...     dg.load_params("/", {"gain": Signal.param(1.0)})
+    ...     dg.audio.read(".")
     ... except OSError as error:
-    ...     print(type(error).__name__)
-    ReadError
+    ...     print(error)
+    audio.read: .: this is a folder, not a file
     """
 
 

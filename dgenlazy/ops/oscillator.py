@@ -38,8 +38,9 @@ def turns(freq, *left, half, sample_rate):
     added up as integers.
     """
     pieces = _pieces(1 / Fraction(sample_rate), 12, 5 if left else 4)
-    total = (_turns_of_parts if left else _turns_of_one)(jnp.stack([x.astype(jnp.float32) for x in (freq, *left)]), pieces)
-    return total[half == "low"]
+    parts = [x.astype(jnp.float32) for x in (freq, *left)]
+    high, low = _turns_of_parts(jnp.stack(parts), pieces) if left else _turns_of_one(parts[0], pieces)
+    return high if half == "high" else low
 
 
 def _turns_of_parts(parts, pieces):
@@ -50,14 +51,14 @@ def _turns_of_parts(parts, pieces):
     return summed(tuple([x.reshape(-1, *parts.shape[1:]) for x in words]))
 
 
-def _turns_of_one(parts, pieces):
-    """Of a single part, which may be another in each frame: one product after another, in one pass over the frames."""
-    bits, none = _cut(jnp.abs(parts[0])), jnp.zeros_like(parts[0], jnp.uint32)
+def _turns_of_one(part, pieces):
+    """Of what may be another in each frame: one product after another, in one pass over the frames."""
+    none = jnp.zeros_like(part, jnp.uint32)
     total = none, none
     for piece in pieces:
-        for part in bits:
-            total = added(total, _turns_of(part * jnp.float32(piece)))
-    return [jnp.where(parts[0] < 0, b, t) for t, b in zip(total, negative(total))]
+        for bits in _cut(jnp.abs(part)):
+            total = added(total, _turns_of(bits * jnp.float32(piece)))
+    return [jnp.where(part < 0, b, t) for t, b in zip(total, negative(total))]
 
 
 def _cut(size):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 _SMALL = 64  # elements: to copy more takes longer than to hand them over
 
@@ -44,6 +45,10 @@ class Packed:
 
         return self.layout.tree.unflatten([part(place) for place in self.layout.places])
 
+    def on_host(self) -> Any:
+        """The tree, of arrays of NumPy."""
+        return jax.tree.map(np.asarray, self).tree()
+
 
 jax.tree_util.register_dataclass(Packed, ["arrays"], ["layout"])
 
@@ -54,6 +59,7 @@ def packed(tree: Any, batched: bool = False, xp: Any = jnp) -> Packed:
     arrays: list[Any] = []
     places: list[Any] = []
     small: dict[Any, list[Any]] = {}
+    filled: dict[Any, int] = {}
     for x in leaves:
         shape = x.shape[batched:]
         size = math.prod(shape)
@@ -61,9 +67,10 @@ def packed(tree: Any, batched: bool = False, xp: Any = jnp) -> Packed:
             places.append((len(arrays), None))
             arrays.append(x)
         else:
-            group = small.setdefault(x.dtype, [])
-            places.append((x.dtype, (sum(y.shape[-1] for y in group), shape)))
-            group.append(x.reshape((*x.shape[:batched], size)))
+            first = filled.get(x.dtype, 0)
+            places.append((x.dtype, (first, shape)))
+            filled[x.dtype] = first + size
+            small.setdefault(x.dtype, []).append(x.reshape((*x.shape[:batched], size)))
     number = {dtype: len(arrays) + i for i, dtype in enumerate(small)}
     arrays += [xp.concatenate(group, axis=-1) for group in small.values()]
     found = tuple([place if place[1] is None else (number[place[0]], place[1]) for place in places])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools as ft
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -223,9 +222,8 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
             outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
         restarts = at.restarts
         if flush:
-            held = jax.tree.map(np.asarray, state).tree()
-            afresh = ft.partial(_compiled_state(*key, *more), graph.numbers, arrays, first)
-            again = flushed(held, lambda: jax.tree.map(np.asarray, afresh()).tree(), batch is not None)
+            held, fresh = state.on_host(), lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first).on_host()
+            again = flushed(held, fresh, batch is not None)
             if again is not held:
                 restarts, state = restarts + 1, jax.device_put(packed(again, batch is not None, np), where)
         size = batch.size if batch else None

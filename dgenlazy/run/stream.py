@@ -95,7 +95,7 @@ class Stream:
     def saved(self) -> dict[str, np.ndarray]:
         """A copy of the state, by names that any file takes. Of one that has not begun there is none."""
         program, at = self.graph.program, self.at
-        state = None if at.state is None else jax.tree.map(np.array, at.state).tree()
+        state = None if at.state is None else at.state.on_host()
         arrays = {name: np.array(x) for name, x in zip(_names(program, state), jax.tree.leaves(state))}
         if at.batch is not None:
             arrays["batch"] = np.array(at.batch, np.int64)
