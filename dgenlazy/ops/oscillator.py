@@ -131,8 +131,10 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
     restart = jnp.broadcast_to(reset > 0, shape)
     sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
     if not resets and isinstance(frames, int):  # not symbolic
-        sums = (*running(tuple(sums[:2])), jnp.cumsum(sums[2], 0))
-        return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
+        high, low = running(tuple(sums[:2]))
+        # Sums are not cut, so that their gradient does not sum what was padded: XLA makes a window as long as the run of that
+        drift = jnp.cumsum(sums[2][:-1], 0)
+        return (high[-1], low[-1], jnp.sum(sums[2], 0)), _read((high[:-1], low[:-1], drift), words)
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
     _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
