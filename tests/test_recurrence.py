@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 import dgenlazy as dg
 from dgenlazy import Signal, Tensor
 from dgenlazy.graph import Context, Data, Number, recurrence as recurrence_op
-from dgenlazy.recurrence import loops, newton
+from dgenlazy.recurrence import linear, loops, newton
 from dgenlazy.recurrence.solve import Recursion
 from dgenlazy.run import initial_state, run, stage
 
@@ -595,6 +595,22 @@ def test_gradients_of_numbers_that_stand_still_are_one_sum():
     first = {k: v.astype(np.float32) for k, v in pure.first().items()}
     text = str(jax.make_jaxpr(jax.grad(pure.loss))(first))
     assert len(re.findall(r"f32\[5\] = reduce_sum\[axes=\((?:np\.int64\()?1\b", text)) == 1  # five coefficients, over frames
+
+
+@pytest.mark.parametrize("room", [0, 4])
+def test_slopes_of_lanes_are_summed_up_by_the_loop_or_after_pieces_of_it(monkeypatch, room):
+    x, cutoff = learned((27, 5)), Tensor(np.linspace(0.2, 0.9, 5), requires_grad=True)
+    asked = []
+    monkeypatch.setattr(linear, "room", lambda *_: asked.append(room) or room)
+    monkeypatch.setattr(linear, "piece_of", lambda *_: 8)
+    with double_precision():
+        pure = Pure([x.onepole(cutoff)], 27, False)
+        first = pure.first()
+        v = direction(first, 3)
+        loss = jax.jit(pure.loss)
+        numeric = (loss(along(first, v, 1e-6)) - loss(along(first, v, -1e-6))) / 2e-6
+        closer(dot(jax.jit(jax.grad(pure.loss))(first), v), numeric, 1e-6, "finite differences")
+    assert asked
 
 
 def test_what_is_the_next_state_is_not_computed_again_for_the_gradient(monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -36,6 +37,19 @@ def with_batch_rule(fn: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
         return jax.tree.structure(shape).unflatten(out)
 
     return call
+
+
+def one_by_one(fn: Any) -> Any:
+    """`fn`, which under `vmap` runs for one example after another."""
+
+    def rule(size, batched, *args):
+        def example(i):
+            own = jax.tree.map(lambda x, b: lax.dynamic_index_in_dim(x, i, keepdims=False) if b else x, args, batched)
+            return one_by_one(fn)(*own)
+
+        return lax.map(example, jnp.arange(size))
+
+    return with_batch_rule(fn, rule)
 
 
 _call = Primitive("batched_by_rule")

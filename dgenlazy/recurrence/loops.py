@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from .analysis import cheap, reads
-from .batch_rule import with_batch_rule
+from .batch_rule import one_by_one, with_batch_rule
 from .limit import limit
-from .rising import Rising, left, piece_of
+from .rising import Rising, piece_of
+from .summing import Summing
 
 # What XLA counts for an iteration, fitted to where loops of 1 to 8 states became slow at a limit of 1024 bytes.
 _SMALL = 1000 / 1024  # of the limit
@@ -29,6 +30,7 @@ _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
+_PIECED = Rising, Summing  # bodies of loops that run in pieces
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -72,7 +74,7 @@ def _together(
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
         at_once = _unroll(body, first, moving, same) if lanewise and frames else 1
-    if not isinstance(body, Rising):
+    if not isinstance(body, _PIECED):
         return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
     made = jax.eval_shape(body, first, now, same)[1]
@@ -84,21 +86,25 @@ def _together(
     def put(all_, x, n):
         return lax.dynamic_update_index_in_dim(all_, x, n, 0)
 
-    return _over_frames(body, body.enter, (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
+    return _over_frames(body, _ends(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
 
 
 def _inside(body: Any, carry: Any, fixed: Any) -> tuple[Any, Any]:
     """What the body itself takes as its carry and as what is fixed."""
-    return (carry["held"], (fixed, carry["held"])) if isinstance(body, Rising) else (carry, fixed)
+    return body.inside(carry, fixed) if isinstance(body, _PIECED) else (carry, fixed)
+
+
+def _ends(body: Any) -> tuple[Any, Any] | None:
+    return (body.enter, body.leave) if isinstance(body, _PIECED) else None
 
 
 def _over_frames(
-    body: Any, enter: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
+    body: Any, ends: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
 ) -> tuple[Any, Any]:
     """`held`, a carry and the outputs, after all frames.
 
     Args:
-        enter: That of a `Rising`, else None.
+        ends: What a body that runs in pieces does where one begins and where it ends, else None.
         at_frame: Of a frame's number; what moves.
         put: `(outputs, output, number)`.
     """
@@ -114,13 +120,13 @@ def _over_frames(
 
         return lax.fori_loop(0, count, frame, held, unroll=unroll if count % unroll == 0 else 1)
 
-    if not enter:
+    if not ends:
         return run(held, fixed, 0, frames)
 
     def piece(start, count, held):
-        base, away = enter(held[0], at_frame(number(start)), fixed)
+        base, away = ends[0](held[0], at_frame(number(start)), fixed)
         away, outputs = run((away, held[1]), (fixed, base), start, count)
-        return left(base, away), outputs
+        return ends[1](base, away), outputs
 
     size = piece_of(frames)
     pieces, rest = divmod(frames, size)
@@ -149,6 +155,15 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
     return tile if tile < lanes <= most else 0
 
 
+def room(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
+    """How many frames of all lanes fit in an iteration, of a loop or of its few tiles; 0 where one is too many."""
+    first, same = _inside(body, carry, fixed)
+    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
+    wide = [math.prod(x.shape) > 1 for x in jax.tree.leaves(now)]
+    frames = _fitting(body, first, now, same, wide) // jax.tree.leaves(first)[0].size
+    return frames or int(_tile(body, first, moving, same) > 0)
+
+
 def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> int:
     """How many lanes an iteration may be of: a power of two, which fills vectors; 0 where one is too many."""
     needs, states = reads(body, carry, now, fixed), len(jax.tree.leaves(carry))
@@ -163,8 +178,9 @@ def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> i
 
 def _bases(body: Any, carry: Any, now: Any, fixed: Any) -> set[int]:
     """Which of what a body takes, in order, is where its states are counted from."""
-    count = len(jax.tree.leaves((carry, now, fixed)))
-    return set(range(count - len(jax.tree.leaves(carry)), count)) if isinstance(body, Rising) else set()
+    count, states = len(jax.tree.leaves((carry, now, fixed))), carry[0] if isinstance(body, Summing) else carry
+    rises = isinstance(body, Rising) or (isinstance(body, Summing) and body.rises)
+    return set(range(count - len(jax.tree.leaves(states)), count)) if rises else set()
 
 
 def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
@@ -241,8 +257,7 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
         def put(all_, x, n):
             return lax.dynamic_update_slice(all_, x[None], (n, lane))
 
-        enter = body.enter if isinstance(body, Rising) else None
-        last, outputs = _over_frames(body, enter, (first, outputs), at_frame, put, same, frames, reverse)
+        last, outputs = _over_frames(body, _ends(body), (first, outputs), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda all_, x: lax.dynamic_update_slice_in_dim(all_, x, lane, 0), ends, last), outputs
 
     ends, outputs = lax.fori_loop(0, -(-lanes // tile), group, (carry, outputs))
@@ -271,25 +286,12 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         if not lanes or (fits < min(size, _FILLED) and not states_kept and not cheap(body, one, now, same)):
             return jax.vmap(together, axes)(carry, moving, fixed)
         if not fits:
-            return jax.vmap(_one_by_one(together), axes)(carry, moving, fixed)
+            return jax.vmap(one_by_one(together), axes)(carry, moving, fixed)
         outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
         groups = ft.partial(_by_groups, body, frames, min(size, fits, _MOST_EXAMPLES), reverse, batched)
-        return _one_by_one(groups)(carry, moving, fixed, outputs)
+        return one_by_one(groups)(carry, moving, fixed, outputs)
 
     return with_batch_rule(together, rule)
-
-
-def _one_by_one(fn: Any) -> Any:
-    """`fn`, which under `vmap` runs for one example after another."""
-
-    def rule(size, batched, *args):
-        def example(i):
-            own = jax.tree.map(lambda x, b: lax.dynamic_index_in_dim(x, i, keepdims=False) if b else x, args, batched)
-            return _one_by_one(fn)(*own)
-
-        return lax.map(example, jnp.arange(size))
-
-    return with_batch_rule(fn, rule)
 
 
 def _axes(batched: Any) -> Any:
@@ -302,8 +304,10 @@ def _by_groups(
     """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
     size = jax.tree.leaves(carry)[0].shape[0]
     axes = (0, *_axes(batched[1:]))
-    enter = jax.vmap(body.enter, axes) if isinstance(body, Rising) else None
-    many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if enter else axes)
+    ends = _ends(body)
+    if ends:
+        ends = jax.vmap(ends[0], axes), ends[1]
+    many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if ends else axes)
 
     def part(x, at):
         return lax.dynamic_slice_in_dim(x, at, tile)
@@ -324,7 +328,7 @@ def _by_groups(
             return lax.dynamic_update_slice(all_, x[:, None], (at, n, *(0,) * (all_.ndim - 2)))
 
         first = jax.tree.map(lambda x: part(x, at), carry)
-        last, outputs = _over_frames(many, enter, (first, held[1]), at_frame, put, same, frames, reverse)
+        last, outputs = _over_frames(many, ends, (first, held[1]), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, x, at, 0), last, held[0]), outputs
 
     return lax.fori_loop(0, -(-size // tile), group, (carry, outputs))

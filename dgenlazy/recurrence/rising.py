@@ -24,10 +24,10 @@ PIECE = 512  # frames, or near it; half as many take longer where there is one l
 SLOW = 4 / PIECE  # of its way in a frame: a state that goes less is after a piece no less than a hundredth of what it was
 
 
-def piece_of(frames: int) -> int:
+def piece_of(frames: int, about: int = PIECE) -> int:
     """How many frames a piece of a run is of. Where it divides the run, no second loop is compiled for what is left."""
-    near = [PIECE + 4 * n for k in range(33) for n in (k, -k)]  # of which several at a time can be run
-    return next((size for size in near if frames % size == 0), PIECE)
+    near = [about + 4 * n for k in range(33) for n in (k, -k) if about + 4 * n > 0]  # of which several at a time can be run
+    return next((size for size in near if frames % size == 0), about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Rising:
         affine: Whether the rise is of the distance and of where the state stood apart: the second does not wait for the frame
             before. Of many lanes it would be more to compute.
         renews: `(moving, fixed)` -> where the state goes all of its way, which no slow one does: it is 0 before.
-        before: Whether the output is the state before.
+        before: Of the state before the output, if it is that.
 
     What moves and what is fixed are pairs, of what `rise` takes and of whether the state is slow, which is in one of the two.
     """
@@ -47,7 +47,7 @@ class Rising:
     rise: Callable[[Any, Any, Any], tuple[Any, Any]]
     affine: bool
     renews: Callable[[Any, Any], Any] | None = None
-    before: bool = False
+    before: Callable[[Any], Any] | None = None
 
     def __call__(self, away: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:
         (own, _), base = fixed
@@ -60,14 +60,22 @@ class Rising:
             stood, change = jax.jvp(lambda s: self.rise(s, moving[0], own)[0], (base,), (away,))
             rise = jax.tree.map(jnp.add, stood, change)
         away = _sum(away, rise)
-        if self.before:
-            return away, before
+        if self.before is not None:
+            return away, self.before(before)
         return away, jax.tree.leaves(_sum(base, away))[0] if y is None else y
+
+    def inside(self, state: Any, fixed: Any) -> tuple[Any, Any]:
+        """What is carried within a piece, and what is fixed in it."""
+        return state["held"], (fixed, state["held"])
 
     def enter(self, state: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:
         """Where a piece counts from, and how far from there it starts."""
         (slow,) = (*moving[1], *fixed[1])
         return entered(state, slow)
+
+    def leave(self, base: Any, away: Any) -> dict[str, Any]:
+        """The state at the end of a piece."""
+        return left(base, away)
 
 
 def entered(state: Any, slow: Any) -> tuple[Any, Any]:

@@ -14,26 +14,23 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from ..errors import ArgumentError
-from ..graph import Context, Params, Recurrence, Spec, carrying, derivative_of
-from . import adjoint, newton
-from .analysis import AFFINE, NONLINEAR, Facts, analyse
+from ..graph import Context, Params, Recurrence, Spec, carrying, derivative_of, in_our_modes
+from . import linear, newton, system
+from .analysis import AFFINE, Facts, analyse
 from .fusion import Fused
 from .loops import loop
 from .rising import Rising, slow_at
 from .tangents import (
     batched_alike,
     floats_of,
-    is_float,
     is_zero,
     joined,
     kept,
     live,
     live_of,
-    mark,
     spread,
     tangents_of,
     tied,
@@ -152,6 +149,9 @@ class Recursion:
 
         def by_states(state, inputs, each):
             end, states = trajectory(state, inputs, each)
+            return outputs_of(state, inputs, each, end, states)
+
+        def outputs_of(state, inputs, each, end, states):
             values, axes = self.replaced(inputs, each)
             made, output = jax.tree.flatten(jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *axes))(states, *values))
             after = jax.tree.map(lambda x, e: jnp.concatenate([x[1:], e[None]]), jax.tree.leaves(states), jax.tree.leaves(end))
@@ -160,12 +160,37 @@ class Recursion:
 
         @jax.custom_jvp
         def trajectory(state, inputs, each):
-            found = self.scanned(state, inputs) if self.plan.name == "scan" else newton.states(self, state, inputs)
+            if self.plan.name == "scan":
+                end, held = self.scanned(state, inputs)
+                found = end, held if self.rise is None else carrying(held)
+            else:
+                found = newton.states(self, state, inputs)
             return batched_alike(found, (state, inputs, each))
+
+        def observed(state, inputs, seen):
+            """The end, and the arrays `seen` of the states before every frame."""
+
+            @jax.custom_jvp
+            def some(state, inputs):
+                return batched_alike(self.scanned(state, inputs, seen), (state, inputs))
+
+            @some.defjvp
+            @in_our_modes
+            def _(primals, tangents):
+                def of_all(state, inputs):
+                    end, states = trajectory(state, inputs, [None] * len(inputs))
+                    return end, seen(states if self.rise is None else states["held"])
+
+                return batched_alike(jax.jvp(of_all, primals, tangents), primals)
+
+            return some(state, inputs)
 
         @derivative_of(whole)
         def _(primals, tangents):
             state, inputs = primals
+            if linear.fits(self, state, inputs, tangents[1]):
+                solved = linear.derivative(self, ft.partial(observed, state, inputs), outputs_of, primals, tangents)
+                return batched_alike(solved, primals)
             each, each_moved = spread(inputs, tangents[1], self.varies, self.ctx.frames)
             others = [inputs[i] if e is None else None for i, e in enumerate(each)]
             leaves, rebuild = jax.tree.flatten((state, others))
@@ -195,7 +220,7 @@ class Recursion:
             if some:
                 force = jax.jvp(lambda some: after(floats, merge(some)), (some,), (moved,))[1]
             first, force = tied(first, force)
-            last, moved = batched_alike(self.linear(floats, rest, inputs, first, force), primals)
+            last, moved = batched_alike(system.solved(self, floats, rest, inputs, first, force), primals)
             return (end, states), (tangents_of(end, last), tangents_of(states, moved))
 
         return whole(state, inputs)
@@ -251,7 +276,7 @@ class Recursion:
         )
 
     def climb(
-        self, rise: Any, state: Any, inputs: tuple[Any, ...], more: Any = (), reverse: bool = False, before: bool = False
+        self, rise: Any, state: Any, inputs: tuple[Any, ...], more: Any = (), reverse: bool = False, before: Any = None
     ) -> tuple[Any, Any]:
         """`loop` of a `rise(held, *inputs, *more) -> (rise, output)`; the state is also of what its sums have lost."""
         moving_slow, fixed_slow = slow_at(self, inputs, reverse)
@@ -266,59 +291,10 @@ class Recursion:
         lanewise = self.lanewise and not self.ctx.parallel
         return loop(body, state, moving, fixed, self.ctx.frames, lanewise, reverse, lanewise and self.ctx.one_device)
 
-    def scanned(self, state: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
-        """The state after the last frame, and the states before every frame, one frame after another."""
+    def scanned(self, state: Any, inputs: tuple[Any, ...], seen: Any = None) -> tuple[Any, Any]:
+        """The state after the last frame, and the states before every frame, or what is `seen` of them, one after another."""
+        seen = seen or (lambda held: held)
         if self.rise is None:
-            body = lambda s, *xs: (self.step(s, *xs)[0], s)  # noqa: E731
+            body = lambda s, *xs: (self.step(s, *xs)[0], seen(s))  # noqa: E731
             return self.loop(body, state, *self.parted(inputs))
-        end, held = self.climb(self.rise, state, inputs, before=True)
-        return end, carrying(held)
-
-    # The linear recurrence of the derivative.
-
-    def linear(self, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any, force: Any) -> tuple[Any, Any]:
-        """Solve `t[0] = first`, `t[n + 1] = J[n] t[n] + force[n]`, J the step's Jacobian: `(last t, t of every frame)`."""
-        count, parallel = len(self.varies), self.plan.name != "scan"
-        costly = self.lanewise and not parallel and self.plan.facts is not None and self.plan.facts.order == NONLINEAR
-
-        def push(t, *frame):
-            """`J t` at one frame, less `t` where J is of the rise."""
-            inputs, (s, r) = frame[:count], frame[count:]
-            return jax.jvp(lambda s: self.next(s, r, *inputs), (s,), (t,))[1]
-
-        def pull(t, *frame):
-            """`J^T t` at one frame."""
-            inputs, (s, r) = frame[:count], frame[count:]
-            return jax.vjp(lambda s: self.next(s, r, *inputs), s)[1](t)[0]
-
-        def run(body, start, force, reverse):
-            def one_frame(t, *frame):
-                return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
-
-            if not parallel and self.rise is not None:
-                end, t = self.climb(one_frame, carrying(start), inputs, (states, rest, force), reverse)
-                return end["held"], t
-            if not parallel:
-                moving = (*self.moving(inputs), states, rest, force)
-                return self.loop(one_frame, start, moving, self.fixed(inputs), reverse)
-            return newton.linear(self, push, (*inputs, states, rest), start, force, one_frame, reverse)
-
-        # JAX fails where nothing but `run` depends on what is differentiated: so the system seems to, too.
-        one = jnp.where(np.False_, mark(x for x in (*inputs, *states) if is_float(x)), 1)
-
-        def residual(unknown):
-            end, t = unknown
-            pushed = jax.jvp(lambda s: jax.vmap(self.next, (0, 0, *self.axes))(s, rest, *inputs), (states,), (t,))[1]
-            pushed = jax.tree.map(jnp.add, t, pushed) if self.rise else pushed
-            after = jax.tree.map(lambda t, e: jnp.concatenate([t[1:], e[None]]), t, end)
-            left = tied([x[0] for x in t], jax.tree.map(jnp.subtract, after, pushed))
-            return jax.tree.map(lambda x: x * one.astype(x.dtype), left)
-
-        def transposed(_, given):
-            early = adjoint.backwards(self, states, rest, inputs, *given) if costly else None
-            return early or run(pull, given[0], given[1], True)
-
-        solved = lax.custom_linear_solve(
-            residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
-        )
-        return tied(*solved)
+        return self.climb(self.rise, state, inputs, before=seen)
