@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import references
 import scipy.signal
 
 import dgenlazy as dg
@@ -180,3 +181,13 @@ def test_next_to_half_the_rate_they_are_as_exact_as_their_texts_say(op, mode, q,
     assert np.abs(y.realize() - exact).max() < value * np.abs(exact).max()
     dg.mse(y, 0.0).backward()
     np.testing.assert_allclose(p.grad.value, (powers[0] - powers[1]) / (2 * step), rtol=gradient)
+
+
+@pytest.mark.parametrize(("share", "tol"), [(0.47, 5e-6), (0.49, 1e-5)])
+def test_a_svf_that_moves_next_to_half_the_rate_loses_no_more_than_its_angle_does(share, tol):
+    random = np.random.default_rng(0)
+    x, cutoff = random.uniform(-1, 1, 3000), share * 44100 * random.uniform(0.99, 1.01, 3000)
+    x, cutoff = x.astype(np.float32), cutoff.astype(np.float32)
+    exact = references.svf(np.float64(x), np.float64(cutoff), np.full(3000, 1.5), "lowpass", 44100)
+    y = Signal.from_samples(x).svf(Signal.from_samples(cutoff), 1.5).realize()
+    np.testing.assert_allclose(y, exact, atol=tol, rtol=0)

@@ -91,16 +91,39 @@ def _(angle, moved):
     return (sin, cos), (cos * moved[0], -sin * moved[0])
 
 
+@jax.custom_jvp
+def _tan(angle):
+    sin, cos = _sin_cos(angle)
+    return sin / cos
+
+
+@_tan.defjvp
+@in_our_modes
+def _(angle, moved):
+    tan = _tan(*angle)  # its slope is of itself, so that a gradient keeps no sine and no cosine for every frame
+    return tan, (1 + tan * tan) * moved[0]
+
+
 def above(x: Any, least: Any) -> Any:
     """`x`, or `least` where it is below; NaN stays."""
     return jnp.where(x < least, least, x)
 
 
-def half_angle(cutoff: Any, sample_rate: Any) -> Any:
-    """Sine and cosine of half the angle that a frequency turns by in a frame; the frequency is kept inside (0, rate / 2)."""
+def _half(cutoff: Any, sample_rate: Any) -> Any:
+    """Half the angle that a frequency turns by in a frame; the frequency is kept inside (0, rate / 2)."""
     highest = 0.499 * sample_rate
     cutoff = above(cutoff, 1e-7 * sample_rate)
-    return _sin_cos(jnp.where(cutoff > highest, highest, cutoff) * (np.pi / sample_rate))
+    return jnp.where(cutoff > highest, highest, cutoff) * (np.pi / sample_rate)
+
+
+def half_angle(cutoff: Any, sample_rate: Any) -> Any:
+    """Sine and cosine of half the angle that a frequency turns by in a frame, kept inside (0, rate / 2)."""
+    return _sin_cos(_half(cutoff, sample_rate))
+
+
+def half_tangent(cutoff: Any, sample_rate: Any) -> Any:
+    """The tangent of the same."""
+    return _tan(_half(cutoff, sample_rate))
 
 
 @pointwise

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import ArgumentError
 from ..graph import composite, lift, outputs_of, pointwise, recurrence, zeros
-from .filter import LEAST_Q, above, half_angle
+from .filter import LEAST_Q, above, half_angle, half_tangent
 from .math import tanh_of
 from .slopes import within
 
@@ -16,20 +16,22 @@ MODES = get_args(Mode)
 
 @pointwise
 def svf_coefficients(cutoff, q, *, sample_rate):
-    sin, cos = half_angle(cutoff, sample_rate)
-    g, k = sin / cos, 1 / above(q, LEAST_Q)
-    return g, k, g / (1 + g * (g + k))
+    g, k = half_tangent(cutoff, sample_rate), 1 / above(q, LEAST_Q)
+    b = 1 / (1 + g * (g + k))
+    return g, k, g * b, b
 
 
-@recurrence(init=lambda *values, mode: (zeros(*values),) * 2, rises=lambda x, g, k, a, *, mode: 2 * g * (1 + k))
-def state_variable(state, x, g, k, a, *, mode):
-    """Two trapezoidal integrators in a loop that is solved within the frame; `a` is `g / (1 + g (g + k))`.
+@recurrence(init=lambda *values, mode: (zeros(*values),) * 2, rises=lambda x, g, k, a, b, *, mode: 2 * g * (1 + k))
+def state_variable(state, x, g, k, a, b, *, mode):
+    """Two trapezoidal integrators in a loop that is solved within the frame; `b` is `1 / (1 + g (g + k))`, `a` is `g b`.
 
-    States and outputs are written as steps from the states before, which float32 holds also where the steps are small.
+    States are written as steps from the states before, which float32 holds also where the steps are small. The band is
+    not: towards Nyquist it is the small difference of a state and its step, and what that loses, `g` makes large.
     """
     first, second = state
-    rise = a * (x - second - (g + k) * first)
-    band = first + rise
+    push = a * (x - second)
+    rise = push - a * (g + k) * first
+    band = push + b * first
     low = second + g * band
     if mode == "lowpass":
         y = low
