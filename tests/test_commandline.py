@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 import subprocess
 import sys
 import types
@@ -75,6 +76,19 @@ def test_a_script_is_exported_with_the_parameters_that_its_variables_name(place,
     assert fields == params
     assert ("for 8000 Hz" in text) == ("--rate" in options)
     assert ('"Hz"}' in text) == ("--unit" in options)
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+@pytest.mark.parametrize(("suffix", "option", "name"), [("lv2", "--uri", "urn:us:voice"), ("clap", "--id", "org.us.voice")])
+def test_a_script_is_exported_as_a_plugin_that_is_named(suffix, option, name, script, shell):
+    code, said = shell("export", "voice_of_tests:sound", f"voice.{suffix}", option, name)
+    assert code == 0, said
+    files = [f for f in (script / f"voice.{suffix}").rglob("*") if f.is_file()] or [script / f"voice.{suffix}"]
+    assert f"voice.{suffix}: {sum(f.stat().st_size for f in files)} bytes, params freq, level" in said
+    assert any(name.encode() in f.read_bytes() for f in files)
+    code, said = shell("export", "voice_of_tests:sound", f"voice.{suffix}")
+    assert code == 1
+    assert f"takes {option[2:]}=" in said
 
 
 @pytest.mark.parametrize(

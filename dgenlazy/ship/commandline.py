@@ -165,7 +165,8 @@ def written(
     if rate is not None:
         given["sample_rates"] = [rate]
     digest = export(outputs, path, params=chosen, **given)
-    return f"{path}: {os.path.getsize(path)} bytes, params {', '.join(chosen) or 'none'}, SHA-256 {digest}"
+    files = [os.path.join(folder, file) for folder, _, files in os.walk(path) for file in files] or [path]  # .lv2 is a folder
+    return f"{path}: {sum(map(os.path.getsize, files))} bytes, params {', '.join(chosen) or 'none'}, SHA-256 {digest}"
 
 
 def _module(place: str) -> tuple[Any, str]:
