@@ -638,5 +638,13 @@ def test_runs_of_no_frame_and_of_one(name, frames):
     assert len(streamed(ALL[name](), [frames, 3])) >= 1 if value.hop == 1 else True
 
 
+@pytest.mark.parametrize(("size", "align"), [(1, "centre"), (2, "end"), (3, "start"), (4, 1)])
+def test_a_block_of_no_frame_may_come_between_windows_that_leave_frames_out(size, align):
+    value = rated.x().windows(size, 9, align)
+    wanted = whole(value, 40)
+    got = streamed(rated.x().windows(size, 9, align), [0, 3, 0, 7, 30 + value.latency])
+    np.testing.assert_array_equal(got[value.latency // 9 :][: len(wanted)], wanted)
+
+
 def test_a_late_value_is_the_value():
     np.testing.assert_array_equal(whole(late(rated.x(), 5)), X)

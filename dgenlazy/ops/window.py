@@ -127,7 +127,8 @@ class Windows(Rated):
         if latency:
             x = jnp.where(beside(clock.live(1, latency), x), x, jnp.zeros_like(x))
         slots, joined = clock.slots(hop), jnp.concatenate([state, x])
-        needed = (slots - 1) * hop + size
+        empty = isinstance(slots, int) and not slots
+        needed = 0 if empty else (slots - 1) * hop + size
         begin = clock.offset(hop, latency + self.lookahead((spec,), params))
         part = joined if hop == 1 else lax.dynamic_slice_in_dim(padded(joined, needed + hop - 1), begin, needed)
         return joined[clock.frames :], framed(part, size, hop, slots)
