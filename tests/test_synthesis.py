@@ -217,3 +217,16 @@ def test_waveforms_at_rest_and_far_below_hearing_are_finite():
         y = make(Tensor([0.0, 1e-6, 0.3])).realize(500)
         assert np.isfinite(y).all()
         assert abs(y).max() < 1.2
+
+
+@pytest.mark.parametrize("width", [0.0, 0.25, 0.5, 1.0])
+def test_the_slope_of_a_pulse_is_right_where_its_jumps_meet_frames(width):
+    weights = np.random.default_rng(0).standard_normal(800)
+    at = Signal.param(width)
+    (dg.pulse(441.0, at) * Signal.from_samples(weights)).backward()
+    # In closed form: both jumps are impulses of the partials below half the rate, of which the highest fades in.
+    t = 2 * np.pi * (np.arange(800) / 100 - width)
+    partials = 2 * np.cos(np.arange(1, 50)[:, None] * t).sum(0)
+    heard = min((RATE / 2 - 49 * 441) / min(441.0, RATE / 20), 1.0)
+    slope = 2 * (1 + partials - (1 - heard) * 2 * np.cos(49 * t))
+    assert float(at.grad.value) == pytest.approx(np.mean(slope * weights), rel=1e-3)

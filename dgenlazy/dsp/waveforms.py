@@ -110,9 +110,11 @@ def _(power, primals, tangents):
         return y, jnp.zeros_like(y)
     if power == 2:
         return y, -2 * np.pi * series(high, low, none, count, 1) * moved
-    below = 2 * sine(_half(high), none)
-    still, n = below == 0, count.astype(drift.dtype) + 0.5
-    kernel = jnp.where(still, n, sine(_halfway(high, low, count), none) / jnp.where(still, 1, below))
+    n, turn = count.astype(drift.dtype) + 0.5, 2 * np.pi * 2.0**-32
+    units = lax.bitcast_convert_type(high, jnp.int32).astype(drift.dtype) + low.astype(drift.dtype) * 2.0**-32
+    near = jnp.abs(units) < 1 << 16  # half a unit is much of a phase of few of them, which has its digits as a number
+    far = sine(_halfway(high, low, count), none) / jnp.where(near, 1, 2 * sine(_half(high), none))
+    kernel = jnp.where(near, n * jnp.sinc(n * units * (turn / np.pi)), far)
     return y, 2 * np.pi * (kernel - 0.5) * moved
 
 
