@@ -12,7 +12,7 @@ from jax import lax
 from ..config import real_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import composite, lift, pointwise, recurrence
-from ..ops import above, amplified, ballistics, share_per_frame, sooner, sub, within
+from ..ops import above, amplified, ballistics, seen, share_per_frame, sooner, sub, within
 from ..run import runtime
 from .ranges import kept
 
@@ -28,7 +28,7 @@ def _decibels(x: Any) -> Any:
 def expansion(x, threshold_db, ratio):
     """By how many dB an expander turns `x` down, at most 200."""
     under = jax.nn.relu(threshold_db - _decibels(x))
-    return within((ratio - 1) * under, 0.0, 200.0)
+    return within(seen(ratio - 1) * under, 0.0, 200.0)
 
 
 def _expanded(name: str, x: Any, threshold_db: Any, ratio: Any, attack_ms: Any, release_ms: Any) -> Any:

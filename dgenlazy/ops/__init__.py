@@ -38,6 +38,7 @@ from .dynamics import (
     amplified as amplified,
     ballistics as ballistics,
     compressor as compressor,
+    seen as seen,
     share_per_frame as share_per_frame,
     smooth as smooth,
 )

@@ -25,6 +25,11 @@ def share_per_frame(ms, *, left, sample_rate):
     return -jnp.expm1(math.log(left) * 1000 / (above(ms, _SHORTEST) * sample_rate))
 
 
+def seen(slope: Any) -> Any:
+    """A slope, or 1e-20 for 0: too little to be heard, but detectors tell attack from release by it, and so do gradients."""
+    return slope + jnp.where(slope == 0, 1e-20, 0.0)
+
+
 @pointwise
 def gain_reduction(x, threshold_db, ratio, knee_db):
     """By how many dB a static compressor turns `x` down: straight lines, and a parabola between them over the knee."""
@@ -32,7 +37,7 @@ def gain_reduction(x, threshold_db, ratio, knee_db):
     over = jnp.log(size) * (20 / math.log(10)) - threshold_db
     knee = above(knee_db, 1e-3)
     into, beyond = within(over + knee / 2, 0.0, knee), jax.nn.relu(over - knee / 2)  # one slope ends where the other begins
-    return (1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
+    return seen(1 - 1 / above(ratio, 1.0)) * (into * into / (2 * knee) + beyond)
 
 
 @recurrence(  # where both are at once: to ask whether the level is infinite takes half as long again
