@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from fractions import Fraction
 from typing import Any
 
@@ -101,7 +102,7 @@ def _read(phase: tuple[Any, ...], words: bool) -> Any:
 
 
 @recurrence(init=lambda *values, **_: _ramp_init(*values), every_frame=True)
-def ramp(state, high, low, cycles, reset, *, words=False, resets=True):
+def ramp(state, high, low, cycles, reset, *, words=False, resets=True, parallel=False):
     """Running sum of the increment `(high, low)`, modulo one cycle: in cycles, or as all of its state.
 
     Where `resets` is false, `reset` is 0.
@@ -115,9 +116,11 @@ def ramp(state, high, low, cycles, reset, *, words=False, resets=True):
 
 
 @ramp.parallel(when=lambda parallel, *specs: parallel or not any(s.varies for s in specs))
-def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
+def _(state, high, low, cycles, reset, *, frames, words=False, resets=True, parallel=False):
     moved = cycles - lax.stop_gradient(cycles)
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:
+        if isinstance(frames, int) and frames <= _BLOCK and state[0].size == 1 and not (words or resets or parallel):
+            return _walked(frames, state, (high[0], low[0]), moved[0])
         high, low = _made_once(high, low)
         restart = reset[0] > 0
         start = [jnp.where(restart, jnp.zeros_like(s), s) for s in state]
@@ -139,6 +142,31 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True):
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
     _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
     return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
+
+
+_BLOCK = 4096  # frames of one phase that a CPU steps through in less time than a product for each takes
+
+
+@ft.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _walked(frames, state, step, moved):
+    """`ramp` of a block, a sum in each frame; the words of the phase in one array, as a stream holds them."""
+    drift, by = state[2] + moved, jnp.stack(jnp.broadcast_arrays(*step))
+
+    def one_frame(phase, _):
+        return jnp.stack(added(tuple(phase), tuple(by))), _cycles(phase[0], drift)
+
+    several = 4 if frames % 4 == 0 and frames > 1024 else 1
+    phase, y = lax.scan(one_frame, jnp.stack(state[:2]), None, length=frames, unroll=several)
+    return (*phase, drift), y
+
+
+@_walked.defjvp  # without symbolic zeros, which shard_map of old JAX does not take
+@in_our_modes
+def _(frames, primals, tangents):
+    (end, y), (*words, drift), moved = _walked(frames, *primals), tangents[0], tangents[2]
+    k = jnp.arange(frames + 1, dtype=y.dtype)
+    moves = drift + jnp.matmul(k[:, None], moved.reshape(1, 1), precision=lax.Precision.HIGHEST).reshape(-1, *drift.shape)
+    return (end, y), ((*words, moves[-1]), moves[:-1])
 
 
 def _made_once(*words):

@@ -73,7 +73,7 @@ def _together(
     if tile and works(body, tile, first, moving, same):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
-        at_once = _unroll(body, first, moving, same) if lanewise and frames else 1
+        at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if lanewise and frames else 1
     if not isinstance(body, _PIECED):
         return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
