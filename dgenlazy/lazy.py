@@ -261,7 +261,10 @@ class Lazy(Methods, AsArray):
         >>> ramp.realize(frames=2, preserve_state=True)
         array([3., 4.], dtype=float32)
         """
-        return realize(self, frames=frames, inputs=inputs, preserve_state=preserve_state)[0]
+        nodes = (self.node,)
+        if not flag("realize: preserve_state", preserve_state):
+            return runtime.realize(nodes, frames, inputs, None)[0]
+        return runtime.realize(nodes, frames, inputs, self._streams.get(nodes) or _stream("realize", (self,))[1])[0]
 
     @property
     def restarts(self) -> int:

@@ -9,6 +9,7 @@ from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, DGen, InputError, Signal, SignalTensor, Tensor, mse
+from dgenlazy.run import runtime
 from dgenlazy.run.packed import packed
 
 FRAMES = 64
@@ -503,3 +504,38 @@ def test_a_stream_hands_over_as_many_arrays_as_its_state_has_types():
     np.testing.assert_allclose(streamed(y, [10, 20]), whole, atol=1e-7)
     (stream,) = y._streams.values()
     assert len(jax.tree.leaves(stream.at.state)) <= 3
+
+
+# Short blocks, whose program is another than that of a whole run.
+
+
+@pytest.mark.parametrize("frames", [64, 512])
+def test_xla_counts_too_little_in_a_short_block_to_hand_it_to_another_thread(frames):
+    y = Signal.phasor(440.0).biquad(Signal.param(1000.0), 0.7) * Signal.param(0.5)
+    y.realize(frames, preserve_state=True)
+    (stream,) = y._streams.values()
+    arguments = stream.at.settled, stream.at.arrays, np.uint32(frames), stream.at.state
+    compiled = runtime._compiled(*stream.ready.key).lower(*arguments).compile()
+    if jax.default_backend() == "cpu":
+        assert compiled.cost_analysis()["flops"] < 1000
+
+
+def test_blocks_computed_some_frames_at_a_time_are_one_run():
+    y = (Signal.phasor(440.0) * 6.283).sin() + Signal.noise(seed=1) * 0.1
+    y = ((y.biquad(Signal.param(1000.0)) * 3.0).tanh() + y.history()) * Tensor([1.0, 0.5])
+    whole = y.realize(224)
+    np.testing.assert_allclose(streamed(y, [64, 96, 64]), whole, atol=1e-6)
+
+
+def test_what_follows_from_numbers_alone_follows_the_sample_rate_and_a_snapshot():
+    def tone():
+        return Signal.phasor(440.0).biquad(1000.0, 0.7)
+
+    y, again = tone(), tone()
+    y.realize(32, preserve_state=True)
+    again.load_state(y.save_state())
+    with DGen.override(sample_rate=22050.0):
+        changed = y.realize(32, preserve_state=True)
+        np.testing.assert_array_equal(again.realize(32, preserve_state=True), changed)
+    back = y.realize(32, preserve_state=True)
+    np.testing.assert_array_equal(again.realize(32, preserve_state=True), back)

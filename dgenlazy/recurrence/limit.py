@@ -44,6 +44,9 @@ def limit() -> int:
     return int(found[1]) if found else BY_DEFAULT
 
 
+small_loop_bytes = limit  # outside of this package, whose attribute `limit` is the module
+
+
 def _has_limit() -> bool:
     return jax.__version_info__ >= (0, 7, 1)
 

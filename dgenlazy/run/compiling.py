@@ -23,18 +23,18 @@ class Compiled:
 
     def __init__(self, fn: Callable[..., Any], what: str, **placing: Any) -> None:
         self._fn, self._what, self._size = jax.jit(fn, **placing), what, new_size()
-        self._known: set[tuple[bool, ...]] = set()
+        self._known: set[bool] = set()
         self.lower = self._fn.lower
 
     def __call__(self, *args: Any) -> Any:
-        given = tuple([x is None for x in args])  # a run that begins afresh is another program than one that goes on
-        if given in self._known:
+        afresh = args[-1] is None  # another program than one that goes on
+        if afresh in self._known:
             return self._fn(*args)
         folder = cache_dir()
         hint = "" if folder else "; DGen.cache_dir keeps it for other processes"
         with _watched(f"{self._what}{hint}", self._size), kept_in(folder):
             out = self._fn(*args)
-        self._known.add(given)
+        self._known.add(afresh)
         return out
 
 

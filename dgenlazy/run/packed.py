@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, final
+from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +15,13 @@ import numpy as np
 _SMALL = 64  # elements: to copy more takes longer than to hand them over
 
 
-class Layout(NamedTuple):
-    """Where the arrays of a tree are.
+Places = tuple[tuple[int, tuple[int, tuple[int, ...]] | None], ...]
+
+
+@final
+@dataclass(eq=False)
+class Layout:
+    """Where the arrays of a tree are. There is one object for all that are equal: JAX compares them in each call.
 
     Attributes:
         tree: What they are the leaves of.
@@ -23,10 +30,20 @@ class Layout(NamedTuple):
     """
 
     tree: Any
-    places: tuple[tuple[int, tuple[int, tuple[int, ...]] | None], ...]
+    places: Places
 
 
-@dataclass(frozen=True)
+_layouts: WeakValueDictionary[tuple[Any, Places], Layout] = WeakValueDictionary()
+_making = threading.Lock()
+
+
+def _layout(tree: Any, places: Places) -> Layout:
+    with _making:
+        return _layouts.setdefault((tree, places), Layout(tree, places))
+
+
+@final
+@dataclass(eq=False)  # not frozen, which takes longer to make, in each block
 class Packed:
     """A tree of arrays whose small ones are in one array of each type. Axes of a batch are before what is told here."""
 
@@ -74,4 +91,4 @@ def packed(tree: Any, batched: bool = False, xp: Any = jnp) -> Packed:
     number = {dtype: len(arrays) + i for i, dtype in enumerate(small)}
     arrays += [xp.concatenate(group, axis=-1) for group in small.values()]
     found = tuple([place if place[1] is None else (number[place[0]], place[1]) for place in places])
-    return Packed(tuple(arrays), Layout(structure, found))
+    return Packed(tuple(arrays), _layout(structure, found))

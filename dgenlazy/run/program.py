@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..graph import FLOAT, RUN, Block, Context, Params, Rated, Recurrence, Spec, infer, pick
+from ..graph import FLOAT, RUN, Block, Context, Params, Pointwise, Rated, Recurrence, Spec, infer, pick
 from ..ops import clock, collected, laid_out
 from ..recurrence import fuse, solve
 
@@ -136,6 +136,22 @@ class Program:
         for i, (op, args, _) in enumerate(self.lines, len(self.leaves)):
             out.update(args if isinstance(op, Recurrence) or i in self.needed_first else ())
         return frozenset(out)
+
+    @ft.cached_property
+    def settled(self) -> frozenset[int]:
+        """The numbers, and the lines that follow from them alone: the same in every block of a stream."""
+        out = set(range(self.numbers))
+        for i, (op, args, _) in enumerate(self.lines, len(self.leaves)):
+            plain = isinstance(op, Pointwise) and not op.foreign and not any(s.varies for s in flat([self.specs[i]]))
+            if plain and not self.takes_length and out.issuperset(args):
+                out.add(i)
+        return frozenset(out)
+
+    @ft.cached_property
+    def given(self) -> tuple[int, ...]:
+        """Those of the `settled` that the rest is made of, in order."""
+        rest = [line.args for i, line in enumerate(self.lines, len(self.leaves)) if i not in self.settled]
+        return tuple(sorted(self.settled.intersection(self.outputs).union(*map(self.settled.intersection, rest))))
 
     def __str__(self) -> str:
         text = [f"%{i} = {'number' if i < self.numbers else _source(s)} {_shown(s)}" for i, s in enumerate(self.leaves)]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
@@ -14,6 +13,7 @@ from ..config import DGen, Inputs, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend, length, memory, samples
+from .block import begun, computed, whole as whole
 from .cache import kept
 from .compiling import Compiled, title
 from .data import assign, assigning, given, name_what_is_not_finite
@@ -22,8 +22,8 @@ from .objective import Objective, context as context, loss_of
 from .packed import packed
 from .plan import Plans, plans
 from .program import Program
-from .stage import Staged, initial_state, run, staged
-from .stream import At, Stream, flushed
+from .stage import Staged, staged
+from .stream import At, Ready, Stream, flushed
 from .terms import staged_terms
 
 
@@ -121,7 +121,7 @@ def audible(node: Node | Leaf, frames: Any, inputs: Any) -> int:
 def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None, aligned: bool = False) -> tuple[Any, ...]:
     """What the key of a compiled program has besides: a batch, lengths of samples if not the block's, and if `aligned`."""
     lengths = tuple([arrays[i].shape[axis] for i, axis, _ in graph.program.sampled])
-    if aligned or any(n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, graph.program.sampled)):
+    if aligned or any([n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, graph.program.sampled)]):
         return batch, lengths, *([True] if aligned else [])
     return (batch,) if batch else ()
 
@@ -138,15 +138,12 @@ def _compiled(
 ) -> Any:
     """`(numbers, arrays, start, state) -> (outputs, state)`, the state `packed`; one of None starts afresh.
 
-    In a batch all have its axis.
+    A stream gives what is `settled` in the place of the numbers. In a batch all else have its axis.
     """
 
     def fn(numbers, arrays, start, state):
         ctx = context(sample_rate, frames, start, where, batch, program.latency if aligned else None)
-        leaves = samples.unpack(program, ctx, numbers, arrays)
-        state = initial_state(program, ctx, leaves) if state is None else state.tree()
-        outputs, state = run(program, ctx, leaves, state)
-        return whole(program, outputs, frames), packed(state)
+        return computed(program, ctx, numbers, arrays, state)
 
     fn = jax.vmap(fn, (None, list(batch.axes), None, 0)) if batch else fn
     run_it = Compiled(fn, title(program, frames), in_shardings=SingleDeviceSharding(where))
@@ -157,11 +154,12 @@ def _compiled(
 def _compiled_state(
     program: Program, frames: int, sample_rate: float, where: Any, batch: Batch | None = None, lengths: tuple[int, ...] = ()
 ) -> Any:
-    def fn(numbers, arrays, start):
-        ctx = context(sample_rate, frames, start, where)
-        return packed(initial_state(program, ctx, samples.unpack(program, ctx, numbers, arrays)))
+    """`(numbers, arrays, start) -> (state, settled)`, for a stream to begin with: both packed."""
 
-    fn = jax.vmap(fn, (None, list(batch.axes), None)) if batch else fn
+    def fn(numbers, arrays, start):
+        return begun(program, context(sample_rate, frames, start, where), numbers, arrays)
+
+    fn = jax.vmap(fn, (None, list(batch.axes), None), (0, None)) if batch else fn
     place = SingleDeviceSharding(where)
     what = title(program, frames, "the first state of ")
     return Compiled(fn, what, in_shardings=place, out_shardings=place)  # a state may be made of no argument at all
@@ -190,27 +188,42 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
 _START = At()
 
 
+def _ready(graph: Staged, frames: Any, inputs: Mapping[int, Any] | None, stream: Stream | None) -> Ready:
+    """What a block is run with; `graph` is that of the stream, if there is one."""
+    place, before = (DGen.sample_rate, device()), stream.ready if stream else None
+    if before and before.place == place and type(frames) is int and before.frames == frames:
+        return before
+    count = frame_count(graph, frames, stream.position if stream else 0, inputs)
+    still = not graph.program.rated and all(isinstance(x, Data) and not (x.spec.varies or x.batched) for x in graph.arrays)
+    ready = Ready(count, place, (graph.program, count, *place), still and not graph.program.takes_length)
+    if stream and count == frames:
+        stream.ready = ready
+    return ready
+
+
 def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
     if stream and graph.program.sees_whole_run:
         name = graph.program.sees_whole_run
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
-    where, at = device(), stream.at if stream else _START
-    start, inputs = at.position, _inputs(inputs)
-    count = frame_count(graph, frames, start, inputs)
-    arrays = _collect(graph, count, at, inputs, where, stream is None)
-    batch = batch_of(graph.arrays, arrays, graph.batched)
-    key = (graph.program, count, DGen.sample_rate, where)
-    more = _more(graph, arrays, count, batch, graph.program.rated and not stream)
-    first, state, numbers = np.uint32(start % 2**32), at.state, graph.numbers
+    at, inputs = stream.at if stream else _START, _inputs(inputs)
+    count, place, key, still = _ready(graph, frames, inputs, stream)
+    start, where, goes_on = at.position, place[1], at.place == place
+    batch, more = None, ()
+    if still and goes_on:  # which is asked in each block, and short ones take little more than to be asked for
+        arrays = [x if leaf.array is x else given(leaf, where, start) for leaf, x in zip(graph.arrays, at.arrays)]
+    else:
+        arrays = _collect(graph, count, at, inputs, where, stream is None)
+        batch = batch_of(graph.arrays, arrays, graph.batched)
+        more = _more(graph, arrays, count, batch, graph.program.rated and not stream)
+    first, state, numbers, flush = np.uint32(start % 2**32), at.state, graph.numbers, DGen.flush_nan
     if stream:
         stream.takes(batch.size if batch else None)
-        if state is None:
-            state = _compiled_state(*key, *more)(numbers, arrays, first)
-        if at.where is where:
-            numbers = at.constants
+        if goes_on:
+            numbers = at.settled
         else:
-            state, numbers = jax.device_put((state, numbers), where)
-    if flush := DGen.flush_nan:
+            fresh, numbers = _compiled_state(*key, *more)(numbers, arrays, first)
+            state = fresh if state is None else jax.device_put(state, where)
+    if flush:
         name_what_is_not_finite(graph.arrays, arrays, start)
     outputs, state = _compiled(*key, *more)(numbers, arrays, first, state)
     try:
@@ -222,12 +235,12 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
             outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
         restarts = at.restarts
         if flush:
-            held, fresh = state.on_host(), lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first).on_host()
+            held, fresh = state.on_host(), lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first)[0].on_host()
             again = flushed(held, fresh, batch is not None)
             if again is not held:
                 restarts, state = restarts + 1, jax.device_put(packed(again, batch is not None, np), where)
         size = batch.size if batch else None
-        stream.move(at, At(state, start + count, where, size, at.numbers, at.blocks + 1, restarts, numbers))
+        stream.move(at, At(state, start + count, place, size, at.numbers, at.blocks + 1, restarts, numbers, arrays))
     return outputs
 
 
@@ -247,13 +260,6 @@ class Settings(NamedTuple):
 def settings() -> Settings:
     """Those of now."""
     return Settings(DGen.sample_rate, DGen.seed, device())
-
-
-def whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
-    """The outputs as users get them: a Signal has a value in every frame, also where it does not vary."""
-    specs = program.output_specs
-    broadcast = [s.signal and not s.varies for s in specs]
-    return [jnp.broadcast_to(y, (frames, *s.shape)) if b else y for y, s, b in zip(outputs, specs, broadcast)]
 
 
 def at_once(node: Node | Leaf) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from ..graph import FLOAT, Block, Context, Leaf, Node, Number, Recurrence, Spec,
 from . import latency
 from .length import sized
 from .program import Line, Program, run_line
+from .short import by_tiles, stretches
 
 
 def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
@@ -75,17 +76,53 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
 
 
 @in_our_modes
-def run(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> tuple[list[Any], Any]:
-    """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap."""
-    program = sized(program.fused if ctx.parallel else program, ctx.frames)
+def run(
+    program: Program, ctx: Context, leaves: Sequence[Any], state: Any, known: Mapping[int, Any] | None = None
+) -> tuple[list[Any], Any]:
+    """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap.
+
+    Where `known` is given, it is what `settled` gave.
+    """
+    program = sized(_form(program, ctx), ctx.frames)
     env, after, before = list(leaves), [], iter(state)
+    tiles = {} if known is None else stretches(program, ctx)
+    later = {i for stretch in tiles.values() for i in stretch.lines}
     for i, line in enumerate(program.lines, len(env)):
+        if known is not None and i in program.settled:
+            env.append(known.get(i))
+            continue
+        if i in later:
+            env.append(None)
+            for at, out in by_tiles(program, ctx, tiles[i], env).items() if i in tiles else ():
+                env[at] = out
+            continue
         held = next(before) if isinstance(line.op, Recurrence) else None
         end, out = latency.run_line(program, ctx, i, env, held) if program.rated else run_line(program, ctx, line, env, held)
         after += [end] if isinstance(line.op, Recurrence) else []
         env.append(out)
     outputs = [latency.given_out(program, ctx, i, env) if program.rated else env[i] for i in program.outputs]
     return outputs, tuple(after)
+
+
+def _form(program: Program, ctx: Context) -> Program:
+    """As it is run on a backend."""
+    return program.fused if ctx.parallel else program
+
+
+@in_our_modes
+def settled(program: Program, ctx: Context, numbers: Any) -> list[Any]:
+    """What follows from the numbers of a program alone, as far as the rest of it takes that."""
+    program = _form(program, ctx)
+    env: dict[int, Any] = dict(enumerate(numbers))
+    for i, line in enumerate(program.lines, len(program.leaves)):
+        if i in program.settled:
+            env[i] = run_line(program, ctx, line, env, None)[1]
+    return [env[i] for i in program.given]
+
+
+def known(program: Program, ctx: Context, values: Any) -> dict[int, Any]:
+    """What `settled` gave, by the place that it has in the program."""
+    return dict(zip(_form(program, ctx).given, values))
 
 
 @in_our_modes

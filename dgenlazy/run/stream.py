@@ -26,21 +26,40 @@ class At(NamedTuple):
     Attributes:
         state: Of its recurrences, packed; None before the first block.
         position: The number of the next frame.
-        where: The device that the state is on, if it is on one.
+        place: The sample rate and the device that the state and what is settled are for; None of what a snapshot brought.
         batch: How many examples the state is of; None outside of batches, where it has no batch axis.
         numbers: Of its unseeded noises, where a snapshot brought others than they were made with.
         blocks: How many were run since it began.
         restarts: After how many of them a state was not finite and began again, with `DGen.flush_nan`.
+        settled: What follows from the Python numbers of the graph alone, packed.
+        arrays: What the last block was computed of, beside these.
     """
 
     state: Any = None
     position: int = 0
-    where: Any = None
+    place: Any = None
     batch: int | None = None
     numbers: Mapping[Seed, int] = MappingProxyType({})
     blocks: int = 0
     restarts: int = 0
-    constants: Any = None  # the Python numbers of the graph, on that device
+    settled: Any = None
+    arrays: Sequence[Any] = ()
+
+
+class Ready(NamedTuple):
+    """What a block is run with, and so is the next one of as many frames in the same place.
+
+    Attributes:
+        frames: How many.
+        place: The sample rate and the device.
+        key: Of the compiled program.
+        still: Whether all that it is computed of, beside its state and its place in time, is in leaves that no frame moves.
+    """
+
+    frames: int
+    place: tuple[float, Any]
+    key: tuple[Any, ...]
+    still: bool
 
 
 @final
@@ -51,6 +70,7 @@ class Stream:
         graph: What `runtime.staged` made of them, kept because a host has little time for a block.
         at: Where it has got to.
         lock: Held during a block.
+        ready: What the last block was run with.
         members: Of a group, weak references to its values.
     """
 
@@ -59,6 +79,7 @@ class Stream:
         self.at = At()
         self.lock = threading.RLock()
         self.members: tuple[Any, ...] = ()
+        self.ready: Ready | None = None
 
     def reset(self) -> None:
         with self.lock:
