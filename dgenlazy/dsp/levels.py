@@ -15,14 +15,20 @@ from .mel import a_weighting
 from .recordings import over_windows, rate_of, window_sizes
 from .spectral_features import measured, windows_at
 
+TO_DB = float(10 / np.log(10))
 _QUIETEST = 1e-8  # of power, at -80 dB
 
 
 def weighted_level(xp: Any, m: Any, size: int, rate: float) -> Any:
     """Magnitudes `(..., bins)` -> the mean of their A-weighted power in dB, not under -80."""
+    return TO_DB * weighted_log(xp, m, size, rate)
+
+
+def weighted_log(xp: Any, m: Any, size: int, rate: float) -> Any:
+    """The same as a natural logarithm, `TO_DB` of which are the dB."""
     weights = 10 ** (a_weighting(np.arange(size // 2 + 1) * (rate / size)) / 10)
     power = xp.mean(m * m * weights.astype(m.dtype), axis=-1)
-    return 10 / np.log(10) * xp.log(xp.where(power > _QUIETEST, power, _QUIETEST))
+    return xp.log(xp.where(power > _QUIETEST, power, _QUIETEST))
 
 
 @pointwise

@@ -14,14 +14,13 @@ from ..config import flag, one_of, real_number, whole_number
 from ..errors import ArgumentError
 from ..graph import block, composite
 from ..ops import getitem, hann, magnitude, modulus, root, short_time
-from .levels import weighted_level
+from .levels import TO_DB, weighted_log
 from .losses import compared, lanes_of, magnitudes_of, used, weighted
 
 SafeLog = Literal["2019", "2020", "2022"]
 Norm = Literal["L1", "L2"]
 
 _LOUDNESS_WINDOW, _LOUDNESS_RATE = 2048, 250
-_TO_DB = float(10 / np.log(10))
 
 
 def tensorflow_hann(size: int) -> np.ndarray:
@@ -38,12 +37,12 @@ def safe_log(x: Any, version: str) -> Any:
 
 
 def loudness(x: Any, sample_rate: float, rate: float, size: int, fft: bool) -> Any:
-    """`(frames, lanes)` -> `(ticks, lanes)`: A-weighted power in dB, not under -80, as magenta/ddsp has it since 2.0."""
+    """`(frames, lanes)` -> `(ticks, lanes)`: A-weighted power as ddsp has it since 2.0, not under -80 dB; its logarithm."""
     hop = max(int(sample_rate // rate), 1)
     count = max(1 + (x.shape[0] + 2 * (size // 2) - size) // hop, 1)
     spectra = short_time(x, hann(size), hop, count, -(size // 2), fft)
     level = modulus(*spectra, *map(jnp.zeros_like, spectra), fft)
-    return weighted_level(jnp, level, size, sample_rate)
+    return weighted_log(jnp, level, size, sample_rate)
 
 
 @block
@@ -51,8 +50,9 @@ def multi_scale_distances(pred, target, *, fft_sizes, terms, loss_type, log, liv
     """Those of `terms`, summed over sizes: shape (terms,)."""
     pair = lanes_of(pred, target)
 
-    def apart(a, b):
-        return jnp.sum(magnitude(a - b) if loss_type == "L1" else (a - b) ** 2) / max(a.size, 1)
+    def apart(a, b, scale=1.0):
+        off = scale * (a - b)
+        return jnp.sum(magnitude(off) if loss_type == "L1" else off**2) / max(a.size, 1)
 
     total: dict[str, Any] = dict.fromkeys(terms, 0.0)
     for size in fft_sizes:
@@ -77,7 +77,8 @@ def multi_scale_distances(pred, target, *, fft_sizes, terms, loss_type, log, liv
             total[term] += found[term]()
     if "loudness_weight" in terms:
         levels = (loudness(x, sample_rate, _LOUDNESS_RATE, _LOUDNESS_WINDOW, fft) for x in pair)
-        total["loudness_weight"] = apart(*levels)
+        # In dB behind the difference: of two products one may be subtracted before it is rounded, and equal ones then differ.
+        total["loudness_weight"] = apart(*levels, scale=TO_DB)
     return jnp.stack([total[term] for term in terms])
 
 
@@ -158,7 +159,7 @@ def log_spectral(pred, target, *, fft_size, hop, eps, fft):
     count = max(-(-pair[0].shape[0] // hop), 1)
     x, t = (short_time(x, hann(fft_size), hop, count, -(fft_size // 2), fft) for x in pair)
     a, b = magnitudes_of(x, t, True, fft)
-    decibels = 2 * _TO_DB * (jnp.log(a + eps) - jnp.log(b + eps))
+    decibels = 2 * TO_DB * (jnp.log(a + eps) - jnp.log(b + eps))
     return jnp.mean(root(jnp.mean(decibels**2, axis=-1)))
 
 
