@@ -14,22 +14,23 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..graph import Leaf, Node, Recurrence, lift, pick, toposort
-from ..ops import index, math, tensor
+from ..ops import activation, index, math, spectrum, tensor
 from .program import flat
 from .stage import Staged, restage
 
 # Linear in all inputs together; in one, if the others do not vary; in some, if the others do not vary.
 _LINEAR = {
     *(math.add, math.sub, math.neg, tensor.sum, tensor.mean, tensor.cumsum),
-    *(tensor.reshape, tensor.transpose, tensor.concatenate, tensor.join, index.slices),
+    *(tensor.reshape, tensor.transpose, tensor.flip, tensor.concatenate, tensor.join, index.slices),
+    *(spectrum.spectrum_of, spectrum.signal_of, pick),
 }
-_PRODUCTS = {math.mul, tensor.matmul, tensor.conv1d, tensor.conv2d}
+_PRODUCTS = {math.mul, tensor.matmul, tensor.contract, tensor.conv1d, tensor.conv2d}
 _PARTLY = {math.div: (0,), index.gather: (0,), index.peek_row: (0,), index.where: (1, 2)}
 
 # What may hand on a sum as it is, beside recurrences and the functions of users.
 _CHOICES = {
-    *(math.abs, math.relu, math.clamp, math.mod, math.minimum, math.maximum, tensor.amin, tensor.amax),
-    *(index.where, index.peek_row, pick),
+    *(math.abs, math.relu, activation.leaky_relu, math.clamp, math.mod, math.minimum, math.maximum, tensor.amin, tensor.amax),
+    *(index.where, index.peek_row),
 }
 
 
