@@ -339,6 +339,21 @@ def test_a_whole_index_is_that_row_whatever_stands_beside_it(bad, mode):
     np.testing.assert_array_equal(Tensor(table.value).peek_row(1, mode=mode).realize(), [bad, 6.0])
 
 
+@pytest.mark.parametrize("bad", [INF, NAN])
+@pytest.mark.parametrize(
+    "reader",
+    [lambda t, s: dg.read(t, s), lambda t, s: dg.read(t, s, loop=False), lambda t, s: dg.wavetable(t, s * (44100 / 4))],
+    ids=["sampler", "sampler that ends", "wavetable"],
+)
+def test_a_reader_on_a_whole_row_gives_that_row_whatever_stands_beside_it(bad, reader):
+    table, speed = learned([[1.0, 5.0], [bad, 6.0], [3.0, 7.0], [4.0, 8.0]]), learned(2.0)
+    read = reader(table, speed)
+    np.testing.assert_array_equal(read.realize(2), [[1, 5], [3, 7]])
+    _, (to_table, to_speed) = slopes(lambda *x: reader(*x).sum(), table, speed, frames=2, reduction="sum")
+    np.testing.assert_array_equal(to_table, [[1, 1], [0, 0], [1, 1], [0, 0]])
+    assert np.isfinite(to_speed)
+
+
 FORMS = {  # what decides how a delay is computed
     "a number": lambda x, k: x.delay(k),
     "a learned time": lambda x, k: x.delay(Tensor(k, requires_grad=True)),

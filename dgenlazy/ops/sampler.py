@@ -11,6 +11,7 @@ from ..config import flag
 from ..errors import ArgumentError, ShapeError
 from ..graph import composite, lift, outputs_of, parts, pointwise, recurrence
 from .fixed import added, fraction, negative
+from .slopes import between
 
 # A position is kept as a whole number of rows and a fraction in units of 2**-64 rows. In a loop the rows are counted modulo
 # their number, in one word; else in two, so that it does not come back in a thousand years.
@@ -98,8 +99,7 @@ def rows_between(x, row, part, *, loop):
         inside = jnp.reshape((row >= 0) & (row < len(x)), part.shape)
         return jnp.where(inside, x[jnp.clip(row, 0, len(x) - 1)], jnp.zeros((), x.dtype))
 
-    near, far = at(row), at(row + 1)
-    return near + part * (far - near)
+    return between(at(row), at(row + 1), part)
 
 
 @composite
