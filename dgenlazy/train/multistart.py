@@ -123,13 +123,14 @@ def multistart(
         params: What is learned, or these by names for the table; by default all that the loss depends on.
         starts: How many; for `method="cma-es"` also how many individuals there are in a generation.
         method: "adam", or another optimizer that `optimizer` gives; "cma-es", which takes no gradient (the package `cma`, of
-            the extra "search"); "lbfgs"; "newton", for few parameters: it takes a look for each number of them in every step.
-        steps: How many steps of each start; generations of "cma-es".
+            the extra "search"); "lbfgs"; "newton", for few parameters.
+        steps: How many looks at the loss of all starts: each is a step of "adam" or a generation of "cma-es"; a step of "lbfgs"
+            takes one or more, one of "newton" one for each number to learn and one.
         lr: Rate of "adam" in shares of the bounds, 0.02 by default, falling to 0 as a cosine unless there is a `schedule`.
         frames, inputs, clip, schedule, groups, progress: As for `fit`, with gradients along shares of the bounds.
         optimizer: As for `fit`; it steps shares of the bounds.
         callbacks: Functions of the `Multistart` as far as it is, called every `every` looks. One that returns True ends it.
-        polish: Steps of L-BFGS after it, from the end of each start.
+        polish: Looks of L-BFGS after it, from the end of each start.
         seed: Of the starts: the same seed gives the same result.
 
     Returns:
