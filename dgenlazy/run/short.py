@@ -44,7 +44,7 @@ def is_short(program: Program, ctx: Context) -> bool:
 
 def in_one_piece(block: Callable[..., Any], program: Program, frames: int, state: Packed) -> tuple[Any, Any]:
     """`block(state)`, the outputs and the state after, in one piece where the state is small."""
-    words = [x for x in state.arrays if x.dtype.itemsize == 4]
+    words = [x for x in state.arrays if x.size and x.dtype.itemsize == 4]
     if not words or sum(x.size for x in state.arrays) > _MOST:
         return block(state)
     outputs = [jnp.zeros((frames,) * (s.signal or s.varies) + s.shape, s.dtype) for s in program.output_specs]
