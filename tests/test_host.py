@@ -251,7 +251,8 @@ def test_a_snapshot_carries_the_numbers_of_noise_so_that_another_graph_goes_on_t
     np.testing.assert_allclose(np.concatenate([first, rest[0]]), one.realize(40), atol=1e-5)
     np.testing.assert_array_equal(other.realize(20), own)  # what does not stream, and what begins again, is not touched
     other.reset()
-    np.testing.assert_array_equal(other.realize(20, preserve_state=True), own)
+    begun = other.realize(20, preserve_state=True)  # by a program for short blocks, which rounds in other places
+    np.testing.assert_allclose(begun, own, rtol=0, atol=1e-6)
 
 
 def test_a_snapshot_goes_on_in_another_process_that_has_made_other_noise():

@@ -128,7 +128,11 @@ class Stream:
         """Go to where `saved` was called, if that was for an equal program."""
         state, position, batch, numbers = _restored(self.graph, snapshot)
         with self.lock:
-            self.at = At(state, position, None, batch, numbers)
+            before, kept = self.at, {}
+            if state is not None and before.place:  # what is settled stays: the next block need not wait for it
+                state = jax.device_put(state, before.place[1])
+                kept = {"place": before.place, "settled": before.settled, "arrays": before.arrays}
+            self.at = At(state, position, batch=batch, numbers=numbers, **kept)
 
 
 def flushed(state: Sequence[Any], first: Callable[[], Sequence[Any]], batched: bool) -> Sequence[Any]:
