@@ -107,7 +107,8 @@ def test_an_interrupt_ends_it_and_what_it_runs(tmp_path):
         '    open(sys.path[0] + "/pids", "w").write(f"{os.getpid()} {inner.pid} ")\n    time.sleep(99)\n'
     )
     code = f"""
-import importlib.util, pathlib, sys
+import importlib.util, pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored below a shell that runs us in its background
 spec = importlib.util.spec_from_file_location("bench_all", {str(PATH)!r})
 bench = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bench)
