@@ -57,27 +57,30 @@ def summed(a: Words) -> Words:
     return jnp.sum(high, 0, dtype=jnp.uint32) + (upper >> 16), (upper << 16) + (low0 & 0xFFFF)
 
 
-_ROW = 1 << 16  # frames whose halves of words add up to no more than a word holds
+_ROW = (1 << 16) - 1  # frames whose halves of words, and what is carried into them, add up to no more than a word holds
 
 
-def running(a: Words) -> Words:
-    """Two words' sums of the first 1, 2, ... along the first axis, modulo 2**64: each half of a word is summed by itself.
+def running(a: Words, marks: Any) -> tuple[Words, Any]:
+    """Two words' sums of the first 1, 2, ... along the first axis, modulo 2**64, and 0 where none of these has a mark of 1.
 
-    For what runs in parallel: sums of single numbers, where sums of words take several times as many passes.
+    For what runs in parallel: each half of a word is summed by itself, since sums of words take several times as many passes.
+    Of the first half nothing is carried on, and marks are counted where that would be.
     """
     frames, shape = a[0].shape[0], a[0].shape[1:]
     rows = -(-frames // _ROW)
+    size = -(-frames // rows)
     if rows > 1:
-        padding = [(0, rows * _ROW - frames)] + [(0, 0)] * len(shape)
-        a = tuple(jnp.pad(x, padding).reshape(rows, _ROW, *shape) for x in a)
-    halves = jnp.stack([half for word in a[::-1] for half in (word & 0xFFFF, word >> 16)])
-    carry, out = jnp.zeros_like(a[0]), []
-    for half in jnp.cumsum(halves, 1 + (rows > 1), dtype=jnp.uint32):
-        out.append((half + carry) & 0xFFFF)
-        carry = (half + carry) >> 16
-    sums = out[3] << 16 | out[2], out[1] << 16 | out[0]
+        padding = [(0, rows * size - frames)] + [(0, 0)] * len(shape)
+        *a, marks = (jnp.pad(x, padding).reshape(rows, size, *shape) for x in (*a, marks))
+    high, low = a
+    halves = jnp.stack([low & 0xFFFF, low >> 16, high & 0xFFFF, (high & jnp.uint32(0xFFFF0000)) | marks])
+    sum0, sum1, sum2, sum3 = jnp.cumsum(halves, 1 + (rows > 1), dtype=jnp.uint32)
+    sum1 = sum1 + (sum0 >> 16)
+    sum2 = sum2 + (sum1 >> 16)
+    high, low, marks = (sum3 & jnp.uint32(0xFFFF0000)) + sum2, sum1 << 16 | (sum0 & 0xFFFF), sum3 & 0xFFFF
     if rows < 2:
-        return sums
-    before = running(tuple(x[:-1, -1] for x in sums))
-    before = tuple(jnp.pad(x, [(1, 0)] + [(0, 0)] * len(shape))[:, None] for x in before)
-    return tuple(x.reshape(-1, *shape)[:frames] for x in added(before, sums))
+        return (high, low), marks
+    before, marked = running((high[:-1, -1], low[:-1, -1]), jnp.minimum(marks[:-1, -1], 1))
+    *before, marked = (jnp.pad(x, [(1, 0)] + [(0, 0)] * len(shape))[:, None] for x in (*before, marked))
+    high, low, marks = (x.reshape(-1, *shape)[:frames] for x in (*added(tuple(before), (high, low)), marked + marks))
+    return (high, low), marks

@@ -131,17 +131,38 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True, para
         out = tuple(jnp.where(restart, jnp.zeros_like(s[:-1]), s[:-1]) for s in sums)
         return _last_ramp(restart, sums, (high, low, moved)), _read(out, words)
     shape = (frames, *state[0].shape)
-    restart = jnp.broadcast_to(reset > 0, shape)
-    sums = [jnp.concatenate([s[None], jnp.broadcast_to(x, shape)]) for s, x in zip(state, (high, low, moved))]
+    high, low, moved, restart = (jnp.broadcast_to(x, shape) for x in (high, low, moved, reset > 0))
     if not resets and isinstance(frames, int):  # not symbolic
-        high, low = running(tuple(sums[:2]))
-        # Sums are not cut, so that their gradient does not sum what was padded: XLA makes a window as long as the run of that
-        drift = jnp.cumsum(sums[2][:-1], 0)
-        return (high[-1], low[-1], jnp.sum(sums[2], 0)), _read((high[:-1], low[:-1], drift), words)
+        return _summed(state, (high, low), moved, words)
+    sums = [jnp.concatenate([s[None], x]) for s, x in zip(state, (high, low, moved))]
     restart = jnp.concatenate([restart, jnp.zeros_like(state[0], bool)[None]])
     sums = tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
     _, sums = restarting(lambda a, b: (*added(a[:2], b[:2]), a[2] + b[2]), restart, sums)
     return tuple(s[-1] for s in sums), _read(tuple(s[:-1] for s in sums), words)
+
+
+def _summed(state, step, moved, words):
+    """`ramp` of a step that may be another in each frame, all frames at once."""
+    bad = (moved != moved).astype(jnp.uint32)  # NaN, where a frequency is not finite
+    after, lost = running(step, bad)
+    after = added(state[:2], after)
+    before = added(after, negative(step))
+    drift_after, drift = _drifts(state[2], moved, lost[-1] > 0, lost > bad)
+    return (after[0][-1], after[1][-1], drift_after), _read((*before, drift), words)
+
+
+@jax.custom_jvp
+def _drifts(start, moved, lost_after, lost):
+    """What a phase drifts by, after the last frame and before each: where it starts, or NaN; its derivative is a sum."""
+    return tuple(jnp.where(x, jnp.full((), jnp.nan, start.dtype), start) for x in (lost_after, lost))
+
+
+@_drifts.defjvp  # without symbolic zeros, which shard_map of old JAX does not take
+@in_our_modes
+def _(primals, tangents):
+    start, moved = tangents[:2]
+    # The sum is not cut, so that its gradient does not sum what was padded: XLA makes a window as long as the run of that.
+    return _drifts(*primals), (start + jnp.sum(moved, 0), jnp.cumsum(jnp.concatenate([start[None], moved])[:-1], 0))
 
 
 _BLOCK = 4096  # frames of one phase that a CPU steps through in less time than a product for each takes
