@@ -291,6 +291,8 @@ SPELLINGS = {
     "broadcast": lambda moving, fixed: (moving * Tensor([0.25, 0.75]) + fixed * Tensor(0.5)).sum(),
     "broadcast fixed": lambda moving, fixed: (moving + fixed * Tensor([0.5, 1.5])).mean(),
     "where that does not vary": lambda moving, fixed: dg.where(Tensor(1.0), moving + fixed, 9.0),
+    "first power": lambda moving, fixed: ((moving + fixed) ** 1) ** np.float64(1.0),
+    "detach": lambda moving, fixed: moving + fixed + (moving + fixed).detach() - moving.detach() - fixed.detach(),
 }
 
 
@@ -310,6 +312,10 @@ UNSURE = {
     "abs of lanes": lambda moving, fixed: abs(dg.stack([moving, fixed])).sum(),
     "relu": lambda moving, fixed: dg.relu(moving + fixed),
     "leaky_relu": lambda moving, fixed: (moving + fixed).leaky_relu(),
+    "a power that may be the first": lambda moving, fixed: (moving + fixed) ** Tensor(1.0),
+    "round": lambda moving, fixed: moving + round(moving + fixed),
+    "floor and ceil": lambda moving, fixed: moving + dg.ceil(dg.floor(moving + fixed)),
+    "quotient by 1": lambda moving, fixed: moving + (moving + fixed) // 1,
     "clamp": lambda moving, fixed: (moving + fixed).clamp(0.0, 100.0),
     "mod": lambda moving, fixed: (moving + fixed) % 100.0,
     "max": lambda moving, fixed: (moving + fixed).max(0.0),
@@ -347,6 +353,7 @@ def test_what_mixes_a_static_and_a_moving_part_is_one_term_that_is_summed():
     for loss, weight in (
         (mse(pred, target) + 3 * b * b, 1),
         ((pred - target) * (pred - target) + 3 * b * b, 1),
+        ((pred - target) ** 2.0 + 3 * b * b, 1),
         ((abs(pred - target) ** 2).reshape([1]).sum() + 3 * b * b, 1),
         (3 * b * b + masked, mask),
     ):

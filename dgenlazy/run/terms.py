@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError
-from ..graph import Leaf, Node, Recurrence, lift, pick, toposort
-from ..ops import activation, index, math, spectrum, tensor
+from ..graph import Leaf, Node, Number, Recurrence, lift, pick, toposort
+from ..ops import activation, amplified, index, math, spectrum, tensor
 from .program import flat
 from .stage import Staged, restage
 
@@ -22,15 +22,15 @@ from .stage import Staged, restage
 _LINEAR = {
     *(math.add, math.sub, math.neg, tensor.sum, tensor.mean, tensor.cumsum),
     *(tensor.reshape, tensor.transpose, tensor.flip, tensor.concatenate, tensor.join, index.slices),
-    *(spectrum.spectrum_of, spectrum.signal_of, pick),
+    *(spectrum.spectrum_of, spectrum.signal_of, pick, index.detached),
 }
 _PRODUCTS = {math.mul, tensor.matmul, tensor.contract, tensor.conv1d, tensor.conv2d}
-_PARTLY = {math.div: (0,), index.gather: (0,), index.peek_row: (0,), index.where: (1, 2)}
+_PARTLY = {math.div: (0,), amplified: (0,), index.gather: (0,), index.peek_row: (0,), index.where: (1, 2)}
 
 # What may hand on a sum as it is, beside recurrences and the functions of users.
 _CHOICES = {
     *(math.abs, math.relu, activation.leaky_relu, math.clamp, math.mod, math.minimum, math.maximum, tensor.amin, tensor.amax),
-    *(index.where, index.peek_row),
+    *(math.power, math.floor, math.ceil, math.round, math.floor_divide, spectrum.magnitude, index.where, index.peek_row),
 }
 
 
@@ -92,7 +92,7 @@ def _parts(node: Any, hop: int, found: dict[Any, Parts]) -> Parts:
     if len(hops) > 1:
         return Parts({h: _of(node, added, [parts.terms.get(h) for parts in given]) for h in hops}, unsure)
     if not added and (unsure or any(len(p.terms) > 1 for p in given)):
-        if node.op in _CHOICES or node.op.foreign or isinstance(node.op, Recurrence):
+        if (node.op in _CHOICES and not _bends(node)) or node.op.foreign or isinstance(node.op, Recurrence):
             return Parts({hop: node}, unsure or node.op)
     return Parts({hop: node}, unsure if added else None)
 
@@ -104,8 +104,19 @@ def _added(node: Any) -> tuple[int, ...]:
     vary = tuple([k for k, i in enumerate(node.inputs) if any(s.varies for s in flat([i.spec]))])
     if node.op in _PRODUCTS:
         return vary if len(vary) == 1 else ()
-    linear = _PARTLY.get(node.op, ())
+    linear = (0,) if node.op is math.power and _exponent(node) == 1 else _PARTLY.get(node.op, ())
     return linear if set(vary) <= set(linear) else ()
+
+
+def _bends(node: Any) -> bool:
+    """Whether it is a power that is known not to be the first."""
+    return node.op is math.power and _exponent(node) not in (None, 1)
+
+
+def _exponent(node: Any) -> float | None:
+    """Of a power: what it is raised to, where that is a number for good."""
+    by = node.inputs[1]
+    return by.number if isinstance(by, Number) else None
 
 
 def _of(node: Any, added: tuple[int, ...], parts: list[Any]) -> Any:
