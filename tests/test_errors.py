@@ -18,6 +18,7 @@ from dgenlazy import SGD, Adam, ArgumentError, AxisError, DGen, DGenError, Input
 
 t2, t3, t23 = Tensor([1.0, 2.0]), Tensor([1.0, 2.0, 3.0]), Tensor(np.ones((2, 3)))
 s, held = Signal.phasor(440.0), Signal.from_samples([1.0, 2.0, 3.0])
+slow = Signal.from_samples(np.ones((3, 5)), hop=2)
 st = s * t3
 p, g = Tensor([1.0, 2.0], requires_grad=True), Signal.param(1.0)
 bounded = Signal.param(0.5, min=0.0, max=1.0)
@@ -275,6 +276,9 @@ CALLS = [
     ("s.delay('a')", ArgumentError, f"delay: frames: 'a' {NOT_A_VALUE}"),
     ("s.delay(s)", ArgumentError, "delay: the time varies or is computed; give max_delay, the longest time in frames"),
     ("s.delay(t3.sum())", ArgumentError, "delay: the time varies or is computed; give max_delay"),
+    ("s.delay(True)", ArgumentError, "delay: frames=True is not a number"),
+    ("s.comb([True, False])", ArgumentError, r"comb: frames=\[True, False\] is not a number"),
+    ("s.allpass(np.bool_(True), max_delay=4)", ArgumentError, "allpass: frames=.*True.* is not a number"),
     ("s.delay(s, max_delay=-1)", ArgumentError, "delay: .*max_delay=-1"),
     ("s.delay(s, max_delay='a')", ArgumentError, "delay: max_delay: 'a' is not a number"),
     ("s.delay(s, max_delay=np.nan)", ArgumentError, "delay: max_delay=nan is not finite"),
@@ -314,8 +318,18 @@ CALLS = [
     ("dg.feedback(lambda y: dg.stack([y, y]))", ShapeError, "feedback: the output grows each time it is fed back"),
     ("dg.feedback(lambda y: y > 0 and y)", ArgumentError, "bool: a lazy value is neither true nor false"),
     ("dg.feedback(lambda y: y + dg.spectral_loss(y, s))", ArgumentError, "feedback: spectral.* cannot be inside a loop"),
+    ("dg.feedback(lambda y: y + dg.si_sdr(y, s))", ArgumentError, "feedback: si_sdr sees the whole run and cannot be inside"),
+    ("dg.feedback(lambda y: s + y.limiter())", ArgumentError, "feedback: limiter changes the rate or looks ahead, and cannot"),
+    ("dg.feedback(lambda y: dg.limiter(s * y).delay(1))", ArgumentError, "feedback: limiter changes the rate or looks ahead"),
+    ("dg.feedback(lambda y: y.windows(4, 2).sum())", ArgumentError, "feedback: windows changes .* cannot be inside a loop$"),
+    ("dg.feedback(lambda y: s + y.stft(8).istft())", ArgumentError, "feedback: windows .* cannot be .*; it is part of stft"),
+    ("dg.feedback(lambda y: dg.Spectrum.polar(slow * y, 0.0).istft())", ArgumentError, "feedback: overlap_add .*part of istft"),
     ("dg.feedback(lambda y: y, start=0.0)", TypeError, "unexpected keyword argument 'start'"),
     ("escaped.realize(4)", ArgumentError, "feedback: the previous output was used outside of its loop"),
+    # Spectra.
+    ("dg.irfft(dg.stack([s]), dg.stack([s]))", ArgumentError, "irfft: 1 bin is not enough to tell the size, by default 2"),
+    ("dg.irfft(*dg.Tensor([1.0]).rfft())", ArgumentError, r"irfft: 1 bin .* the size, by default 2 \* \(bins - 1\); give size"),
+    ("dg.Spectrum.polar(slow[:1], 0.0)", ArgumentError, r"Spectrum.polar: 1 bin is not .*; give size, at least 2"),
     # Losses.
     ("dg.mse(t3, 'a')", ArgumentError, f"mse: 'a' {NOT_A_VALUE}"),
     ("dg.spectral_loss(s, None)", ArgumentError, f"spectral_loss: target: None {NOT_A_VALUE}"),

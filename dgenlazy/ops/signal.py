@@ -313,6 +313,8 @@ def delay(x: Any, frames: Any, max_delay: float | None = None, min_delay: float 
 def bounded(frames: Any, max_delay: float | None, min_delay: float) -> tuple[list[Any], int, int]:
     """A delay time kept inside its bounds, as one or two nodes, and `size` and `least` of its `delay_line`."""
     time: Any = lift(frames, "delay: frames")
+    if not isinstance(frames, (Value, Node, Leaf, float)) and np.asarray(frames).dtype.kind == "b":
+        raise ArgumentError(f"delay: frames={frames!r} is not a number")
     shortest = real_number("delay: min_delay", min_delay)
     longest = np.inf if max_delay is None else real_number("delay: max_delay", max_delay)
     if max_delay is not None and longest > _LONGEST:

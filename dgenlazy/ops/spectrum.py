@@ -122,6 +122,15 @@ def _last_axis(name: str, node: Any) -> int:
     return node.spec.shape[-1]
 
 
+def _size(name: str, bins: int, size: int | None, least: int) -> int:
+    """How many elements have a spectrum of so many bins, where that is not said."""
+    if size is None and bins == 1:
+        raise ArgumentError(
+            f"{name}: 1 bin is not enough to tell the size, by default 2 * (bins - 1); give size, at least {least}"
+        )
+    return whole_number(f"{name}: size", 2 * (bins - 1) if size is None else size, least=least)
+
+
 def rfft(x: Any, size: int | None = None) -> tuple[Any, Any]:
     """Real and imaginary part of the spectrum of the last axis, as `numpy.fft.rfft` has them, not normalised.
 
@@ -164,7 +173,7 @@ def irfft(re: Any, im: Any = 0.0, size: int | None = None) -> Any:
     """
     re, im = lift(re, "irfft: re"), lift(im, "irfft: im")
     bins = max(_last_axis("irfft", re), im.spec.shape[-1] if im.spec.shape else 1)
-    size = whole_number("irfft: size", 2 * (bins - 1) if size is None else size, least=1)
+    size = _size("irfft", bins, size, least=1)
     return signal_of.node(re, im, params=(("size", size), ("window", False)))
 
 
@@ -339,7 +348,7 @@ class Spectrum:
         if wrap is None or not real.spec.varies:
             raise ArgumentError("Spectrum.polar: magnitude and angle do not vary: they need a hop, as spectra of stft() have")
         bins = _last_axis("Spectrum.polar", real)
-        size = whole_number("Spectrum.polar: size", 2 * (bins - 1) if size is None else size, least=2)
+        size = _size("Spectrum.polar", bins, size, least=2)
         if bins != size // 2 + 1:
             raise ShapeError(f"Spectrum.polar: windows of size={size} have {size // 2 + 1} bins, not {bins}")
         lead = _covering("Spectrum.polar", size, real.spec.hop, align)

@@ -28,7 +28,7 @@ from ..graph import (
     toposort,
     varying,
 )
-from ..ops import delay_line, rolled, unrolled
+from ..ops import delay_line, rolled, spectrum, unrolled
 from ..recurrence import scan
 from .program import Line, Program, flat, run_line
 from .stage import initial_state, number, step
@@ -256,6 +256,22 @@ def _slowest(holes: list[Any], outputs: list[Any]) -> int:
     return varying(entering) or 1
 
 
+def _called(node: Node, order: list[Any]) -> str:
+    """What the user called that `node` is part of: the outermost function made of ops, or the op itself."""
+    for outer in reversed(order):
+        if isinstance(outer, Node) and outer.part_of and node in toposort([outer], outer.given)[len(outer.given) :]:
+            return outer.part_of
+    return node.name
+
+
+def _of_spectra(node: Node, order: list[Any]) -> str:
+    """Which method of spectra, whose parts are told one by one, an error that names `node` is about."""
+    beside = [*node.inputs, *[n for n in order if node in n.inputs]]
+    made = {n.op for n in beside if isinstance(n, Node) and ("window", True) in n.params}
+    name = "stft" if spectrum.spectrum_of in made else "istft" if spectrum.signal_of in made else ""
+    return f"; it is part of {name}" if name else ""
+
+
 def _loop(starts: list[Any], holes: list[Any], outputs: list[Any], plan: str) -> list[Node]:
     """The nodes of the loop. Only what depends on `holes` goes into it; all else is an input, computed outside."""
     inside = set(holes)
@@ -263,13 +279,14 @@ def _loop(starts: list[Any], holes: list[Any], outputs: list[Any], plan: str) ->
     for node in order:
         if isinstance(node, Node) and any(i in inside for i in node.inputs):
             if isinstance(node.op, Block):
-                raise ArgumentError(f"feedback: {node.op.__name__} sees the whole run and cannot be inside a loop")
+                raise ArgumentError(f"feedback: {_called(node, order)} sees the whole run and cannot be inside a loop")
             if isinstance(node.op, Rated):
                 raise ArgumentError(
-                    f"feedback: {node.op.__name__} changes the rate or looks ahead, and cannot be inside a loop"
+                    f"feedback: {_called(node, order)} changes the rate or looks ahead, and cannot be inside a loop"
+                    + _of_spectra(node, order)
                 )
             if "frame" in node.op.injected:
-                raise ArgumentError(f"feedback: {node.op.__name__} counts frames and cannot depend on the loop")
+                raise ArgumentError(f"feedback: {_called(node, order)} counts frames and cannot depend on the loop")
             inside.add(node)
     entering = dict.fromkeys(i for node in order if node in inside for i in node.inputs if i not in inside)
     entering |= dict.fromkeys(node for node in outputs if node not in inside)
