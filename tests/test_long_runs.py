@@ -131,6 +131,30 @@ def test_a_sum_of_lanes_is_that_of_each():
         assert ulps(y, np.cumsum(x.astype(np.float64), 0)) <= 0.51
 
 
+def test_a_sum_of_a_batch_is_that_of_each_example_to_the_bit_and_so_is_its_gradient():
+    x = np.stack([SUMMED[name] for name in SUMMED]).astype(np.float32)[:, :1003]
+    again = np.random.default_rng(3).uniform(size=x.shape) > 0.99
+    total = dg.function(Signal.input(0).accum(Signal.input(1)))
+
+    def loss(x, again):
+        y = total.whole([], {0: x, 1: again})
+        return (y * x[::-1]).sum(), y
+
+    one = jax.jit(jax.grad(loss, has_aux=True))
+    for axes, given in ((0, again), (None, again[0]), (1, again.T)):
+        found = jax.jit(jax.vmap(jax.grad(loss, has_aux=True), (0, axes)))(x, given)
+        for i in range(len(x)):
+            each = one(x[i], given if axes is None else again[i])
+            jax.tree.map(lambda a, b, i=i: np.testing.assert_array_equal(a[i], b), found, each)
+
+
+def test_no_transformation_of_a_sum_meets_a_type_that_jax_was_not_told_to_have():
+    total = dg.function(Signal.input(0).accum(Signal.input(1)))
+    program = jax.make_jaxpr(jax.hessian(lambda x: (total.whole([], {0: x, 1: x})[0] ** 2).sum()))(np.ones(9, np.float32))
+    assert "f64" not in str(program)
+    assert "i64" not in str(program)
+
+
 def test_a_sum_that_starts_again_is_that_of_float64_rounded():
     x = SUMMED["noise"].astype(np.float32)
     reset = np.random.default_rng(2).uniform(size=len(x)) > 0.999

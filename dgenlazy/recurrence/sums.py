@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..graph import Context
-from .loops import loop
+from .double import summed
 from .tangents import tied
 
 
@@ -80,48 +80,13 @@ def sums(start: tuple[Any, Any], restart: Any, x: Any, ctx: Context) -> tuple[tu
     return (y[-1], lax.stop_gradient(rest)), y
 
 
-_UNSETTLED = 4096  # frames, of which what is lost of the rests of rests is below 2**-26 of the sum
-
-
 def _one_by_one(start: Any, restart: Any, x: Any, ctx: Context, reverse: bool) -> tuple[Any, Any]:
-    """A frame of one lane does not wait for the rest to be joined to the sum, which is half as fast: rests are summed by
-    themselves. Of more lanes that is too much for a loop to be one piece of machine code."""
-    alone = start[0].size == 1
-
-    def fresh(restart, sums):
-        return tuple(jnp.where(restart, jnp.zeros_like(s), s) for s in sums)
-
-    def frame(carry, moving, fixed):
-        x, restart = (*moving, *fixed)
-        total, rest, *lowest = carry if reverse else fresh(restart, carry)
-        total, left = exact(total, x)
-        if alone:
-            rest, left = exact(rest, left)
-            end = total, rest, lowest[0] + left
-            y = total + (rest + end[2])
-        else:
-            end = exact(total, rest + left)
-            y = end[0]
-        return fresh(restart, end) if reverse else end, y
-
-    def block(pair, moving):
-        moving, fixed = (moving, (restart[0],)) if len(restart) == 1 else (moving, ())
-        carry = (*pair, jnp.zeros_like(pair[0])) if alone else pair
-        frames, at_once = len(moving[0]), 4 if alone else 2 if start[0].size <= 4 else 1
-        end, y = loop(frame, carry, moving, fixed, frames, True, reverse, ctx.one_device, at_once)
-        return joined((end[0], jnp.zeros_like(end[0])), exact(*end[1:])) if alone else end, y
-
-    moving = (x,) if len(restart) == 1 else (x, restart)
-    rows = ctx.frames // _UNSETTLED
-    if rows < 2 or not alone:
-        return block(start, moving)
-    cut = rows * _UNSETTLED
-    many = tuple(m[:cut].reshape(rows, _UNSETTLED, *m.shape[1:]) for m in moving)
-    left = tuple(m[cut:] for m in moving)
-    end, after = block(start, left) if reverse and cut < ctx.frames else (start, x[cut:])
-    end, y = lax.scan(block, end, many, reverse=reverse)
-    end, after = block(end, left) if not reverse and cut < ctx.frames else (end, after)
-    return end, jnp.concatenate([y.reshape(cut, *y.shape[2:]), after])
+    if not reverse:
+        return summed(start, restart, x)
+    ends = restart[0]  # a frame before which the sum begins anew is not reached from the end
+    restart = restart if len(restart) == 1 else jnp.concatenate([restart[1:], jnp.zeros_like(restart[:1])])
+    pair, y = summed(start, restart, x, reverse=True)
+    return tuple(jnp.where(ends, jnp.zeros_like(p), p) for p in pair), y
 
 
 def _at_once(start: Any, restart: Any, x: Any, ctx: Context, reverse: bool) -> tuple[Any, Any]:
