@@ -21,7 +21,8 @@ from jax.interpreters import batching, mlir
 from ..graph import in_our_modes
 
 _AT_ONCE = 4  # frames of one lane in an iteration, which by itself costs more than to add
-_with_float64: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+_place: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before jax 0.8
+_with_float64 = _place.enable_x64
 
 
 def summed(start: tuple[Any, Any], restart: Any, x: Any, reverse: bool = False) -> tuple[tuple[Any, Any], Any]:
@@ -50,8 +51,8 @@ def _run(first: Any, rest: Any, restart: Any, x: Any, *, reverse: bool) -> list[
         return total, narrow(total)
 
     def several(total, moving):
-        rows = list(range(len(moving[0])))
-        for n in reversed(rows) if reverse else list(rows):
+        rows: list[Any] = [None] * len(moving[0])
+        for n in range(len(rows))[:: -1 if reverse else 1]:
             total, rows[n] = frame(total, [m[n] for m in moving])
         return total, jnp.stack(rows)
 
@@ -60,7 +61,8 @@ def _run(first: Any, rest: Any, restart: Any, x: Any, *, reverse: bool) -> list[
     cut = frames // size * size
     rows = moving if size == 1 else [m[:cut].reshape(cut // size, size, *m.shape[1:]) for m in moving]
     left = [m[cut:] for m in moving] if cut != frames else []
-    total, after = wide(first) + wide(rest), None
+    total: Any = wide(first) + wide(rest)
+    after: Any = None
     if left and reverse:
         total, after = several(total, left)
     total, y = lax.scan(frame if size == 1 else several, total, rows, reverse=reverse)
