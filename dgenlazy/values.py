@@ -251,7 +251,7 @@ class Signal(Lazy):
         """
         channel = whole_number("Signal.input: channel", channel)
         hop = whole_number("Signal.input: hop", hop, 1, _LONGEST_HOP)
-        return promoted(Input(Spec(leaves.shape("Signal.input", shape), True, hop), channel))
+        return promoted(Input(leaves.every(leaves.shape("Signal.input", shape), hop), channel))
 
     @overload
     @staticmethod

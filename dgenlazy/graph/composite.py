@@ -60,14 +60,15 @@ def _name(name: str, result: Any, values: Sequence[Any]) -> None:
         for v in values:
             if getattr(v, "node", v) is node:
                 return
-        object.__setattr__(node, "part_of", name)
-        object.__setattr__(node, "given", tuple(_nodes(values)))
+        node.part_of, node.given = name, tuple(_nodes(values))
 
 
 def _nodes(values: Any) -> Iterator[Node | Leaf]:
     """Those among the arguments of a call, also in lists."""
     for v in values:
-        if isinstance(v, (list, tuple)):
+        if type(v) is Node:
+            yield v
+        elif isinstance(v, (list, tuple)):
             yield from _nodes(v)
         elif isinstance(node := getattr(v, "node", v), (Node, Leaf)):
             yield node
@@ -75,11 +76,16 @@ def _nodes(values: Any) -> Iterator[Node | Leaf]:
 
 def wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:
     """`result` as the class that the values of a call belong to."""
-    if isinstance(result, Value):
+    if type(result) is not Node and isinstance(result, Value):
         return result
+    lazy = False
     for value in values:
-        if isinstance(value, Value):
+        if type(value) is Node:
+            lazy = True
+        elif isinstance(value, Value):
             return value.wrap(result)
-    if any(isinstance(value, (Node, Leaf)) for value in values):
+        else:
+            lazy = lazy or isinstance(value, Leaf)
+    if lazy:
         return result
     raise ArgumentError(f"{name}: no Tensor, Signal or SignalTensor among ({', '.join(map(repr, values))})")

@@ -117,6 +117,8 @@ class Op(metaclass=Abstract):
 
     def frozen(self, name: str, value: Any) -> Hashable:
         """A static parameter as part of a program."""
+        if type(value) in _PLAIN:  # most are; to ask the abstract classes takes longer
+            return value
         if isinstance(value, Value):
             raise ArgumentError(f"{self.__name__}: {name} is part of the program and cannot be a {type(value).__name__}")
         if isinstance(value, (list, tuple, np.ndarray)):
@@ -129,13 +131,12 @@ class Op(metaclass=Abstract):
 
     def node(self, *inputs: Node | Leaf, params: Params = ()) -> Node:
         spec = infer(self, tuple([i.spec for i in inputs]), params)
-        node = Node(self, inputs, params, spec, any([i.requires_grad for i in inputs]))
-        hops = [i.period for i in inputs]
-        if isinstance(spec, Spec):
-            hops.append(spec.every)
-        if any([hop != 1 for hop in hops]):
-            object.__setattr__(node, "period", common_period(self.__name__, hops))
-        return node
+        learned, hops = False, {spec.hop or 1} if type(spec) is Spec else set()
+        for i in inputs:
+            learned = learned or i.requires_grad
+            hops.add(i.period)
+        period = 1 if hops <= _EACH else common_period(self.__name__, hops)
+        return Node(self, inputs, params, spec, learned, "", period)
 
     def given(self, params: Params, ctx: Context, frame: Any = 0) -> dict[str, Any]:
         """The keyword arguments of `fn`: the static parameters, and what the stager fills in."""
@@ -183,6 +184,8 @@ class Op(metaclass=Abstract):
 
 
 _PROBE = Context(sample_rate=44100.0, frames=1)
+_PLAIN = {str, int, float, bool, type(None)}
+_EACH = {1}  # the hop of what has a value in every frame, or none
 
 
 def varying(inputs: Sequence[Spec]) -> int | None:
@@ -303,7 +306,12 @@ def pick(outputs, *, index):
 
 def outputs_of(node: Node) -> list[Node]:
     """The outputs of an op that has several, one node each."""
-    return [pick.node(node, params=(("index", i),)) for i in range(len(node.spec))]
+    hop, learned = node.period, node.requires_grad
+    out = []
+    for i, spec in enumerate(node.spec):
+        period = hop if hop == spec.every else common_period("pick", (hop, spec.every))
+        out.append(Node(pick, (node,), (("index", i),), spec, learned, "", period))
+    return out
 
 
 def pointwise(fn: Callable[..., Any]) -> Pointwise:

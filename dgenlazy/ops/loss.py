@@ -13,6 +13,9 @@ from ..graph import Leaf, Node, Value, composite, lift, pointwise
 
 def alike(name: str, given: Sequence[Any], nodes: Sequence[Any]) -> None:
     """Raise a ShapeError unless a loss can compare what `nodes` were made of: equal hops and shapes, or a number."""
+    one, two = nodes[0].spec, nodes[1].spec
+    if not one.shape and not two.shape and one.hop == two.hop:
+        return
     for role, x, node, other in zip(("pred", "target"), given, nodes, nodes[::-1]):
         if node.spec.shape and other.spec.signal and not isinstance(x, (Value, Node, Leaf)):
             fix = "Signal.from_samples(...) gives one for each frame, Tensor(...) the same lanes in every frame"
@@ -21,9 +24,8 @@ def alike(name: str, given: Sequence[Any], nodes: Sequence[Any]) -> None:
     if len(hops) > 1:
         fix = 'upsample("hold") or downsample() one of them'
         raise ShapeError(f"{name}: it takes values of one hop, not every {hops[0]} and every {hops[1]} frames: {fix}")
-    one, two = (node.spec.shape for node in nodes)
-    if one and two and one != two:
-        raise ShapeError(f"{name}: cannot combine {one} with {two}: a loss takes equal shapes, or a number")
+    if one.shape and two.shape and one.shape != two.shape:
+        raise ShapeError(f"{name}: cannot combine {one.shape} with {two.shape}: a loss takes equal shapes, or a number")
 
 
 @pointwise

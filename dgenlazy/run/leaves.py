@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,10 +31,18 @@ def of_one(name: str, array: np.ndarray, batched: bool) -> tuple[int, ...]:
 
 
 def shape(name: str, given: Any) -> tuple[int, ...]:
+    if type(given) is tuple and not given:
+        return ()
     lengths = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     out = tuple(whole_number(f"{name}: shape", n) for n in lengths)
     memory.needs(name, out)
     return out
+
+
+@ft.lru_cache
+def every(shape: tuple[int, ...], hop: int) -> Spec:
+    """The spec of a Signal; graphs that are built anew have the same one, which is told from others at once."""
+    return Spec(shape, True, hop)
 
 
 def bounds(name: str, low: Array | None, high: Array | None) -> tuple[float, float]:

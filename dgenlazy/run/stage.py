@@ -20,27 +20,40 @@ from .short import by_tiles, stretches
 def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
     """Number the graph below `roots`, and list its leaves in the order in which the program takes them."""
     order = toposort(roots)
-    found = [n for n in order if isinstance(n, Leaf)]
-    numbers = [n for n in found if isinstance(n, Number)]
-    leaves = numbers + [n for n in found if not isinstance(n, Number)]
-    return _known(number(roots, leaves, order, len(numbers))), leaves
+    numbers: list[Any] = []
+    others: list[Any] = []
+    for n in order:
+        if not isinstance(n, Node):
+            (numbers if type(n) is Number else others).append(n)
+    leaves = numbers + others
+    return _known(len(numbers), *_numbered(roots, leaves, order)), leaves
 
 
 @ft.lru_cache(maxsize=64)  # a function of `from_jax` is held with its program, and whatever arrays it closes over
-def _known(program: Program) -> Program:
+def _known(numbers: int, specs: Any, lines: Any, outputs: tuple[int, ...]) -> Program:
     """As it is run; one object for all that are equal, so that a graph built anew does not ask again what follows from it."""
-    return latency.timed(program)
+    return latency.timed(_program(numbers, specs, lines, outputs))
 
 
-def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any], numbers: int = 0) -> Program:
+def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any]) -> Program:
     """The program that takes `leaves` and computes `roots`; `order` is sorted so that inputs come first."""
+    return _program(0, *_numbered(roots, leaves, order))
+
+
+def _program(numbers: int, specs: Any, lines: Any, outputs: tuple[int, ...]) -> Program:
+    return Program(numbers, specs, tuple([Line(*line) for line in lines]), outputs)
+
+
+def _numbered(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any]) -> tuple[Any, Any, tuple[int, ...]]:
+    """The specs of the leaves, the lines as plain tuples, which are made faster, and the outputs."""
     index: dict[Node | Leaf, int] = {leaf: i for i, leaf in enumerate(leaves)}
-    lines: dict[Line, int] = {}
+    lines: dict[tuple[Any, ...], int] = {}
+    first = len(leaves)
     for node in order:
         if node not in index:
-            line = Line(node.op, tuple([index[i] for i in node.inputs]), node.params)
-            index[node] = lines.setdefault(line, len(leaves) + len(lines))
-    return Program(numbers, tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots]))
+            line = node.op, tuple([index[i] for i in node.inputs]), node.params
+            index[node] = lines.setdefault(line, first + len(lines))
+    return tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots])
 
 
 class Staged(NamedTuple):
