@@ -101,9 +101,8 @@ def _opts_out(value: Any) -> bool:
     if not isinstance(value, (list, tuple)):
         return getattr(type(value), "__array_ufunc__", ...) is None
     lists, kinds = {list, tuple}, set(map(type, value))
-    if any(getattr(kind, "__array_ufunc__", ...) is None for kind in kinds):
-        return True
-    return not kinds.isdisjoint(lists) and any(_opts_out(v) for v in value if type(v) in lists)
+    opted = any(getattr(kind, "__array_ufunc__", ...) is None for kind in kinds)
+    return opted or (not kinds.isdisjoint(lists) and any(_opts_out(v) for v in value if type(v) in lists))
 
 
 class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
@@ -114,8 +113,7 @@ class Inputs(MutableMapping[int, npt.NDArray[np.float32]]):
 
     def __init__(self, samples: Mapping[int, Any] = {}) -> None:
         self._samples: dict[int, npt.NDArray[np.float32]] = {}
-        for channel, array in samples.items():
-            self[channel] = array
+        self.update(samples)
 
     def __setitem__(self, channel: int, samples: Any) -> None:
         channel = whole_number("inputs: channel", channel)
@@ -290,6 +288,10 @@ class Config:
             with _assigning:
                 vars(self)[layer] = vars(self)[layer] | new
 
+    def _all(self) -> dict[str, Any] | None:
+        """Every setting, in an object that an assignment makes anew; None inside of an override."""
+        return None if self._inside.get() else vars(self)[self._session.name]
+
     def _holder(self, name: str) -> str:
         """The layer that a setting is read from."""
         for layer in self._inside.get():
@@ -335,9 +337,8 @@ class Config:
             yield self
         finally:  # blocks may end in any order
             held = self._inside.get()
-            rest = tuple([layer for layer in held if layer is not mine])
-            mine.ended = len(rest) == len(held)
-            self._inside.set(rest)
+            mine.ended = mine not in held
+            self._inside.set(tuple([layer for layer in held if layer is not mine]))
 
     def __repr__(self) -> str:
         shown = [name for name in _CHECKS if name not in ("flush_nan", "cache_dir") or getattr(self, name)]

@@ -262,7 +262,7 @@ class Lazy(Methods, AsArray):
         array([3., 4.], dtype=float32)
         """
         nodes = (self.node,)
-        if not flag("realize: preserve_state", preserve_state):
+        if preserve_state is not True and not flag("realize: preserve_state", preserve_state):
             return runtime.realize(nodes, frames, inputs, None)[0]
         return runtime.realize(nodes, frames, inputs, self._streams.get(nodes) or _stream("realize", (self,))[1])[0]
 

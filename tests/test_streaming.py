@@ -1,5 +1,6 @@
 """preserve_state=True: blocks of any size are one run, and a stream is moved by nothing but its own calls."""
 
+import contextvars
 import itertools
 
 import jax
@@ -539,3 +540,39 @@ def test_what_follows_from_numbers_alone_follows_the_sample_rate_and_a_snapshot(
         np.testing.assert_array_equal(again.realize(32, preserve_state=True), changed)
     back = y.realize(32, preserve_state=True)
     np.testing.assert_array_equal(again.realize(32, preserve_state=True), back)
+
+
+def blocks_of(y, knob, between):
+    """Six blocks, a knob moved before each, and settings assigned before the fourth."""
+    out = []
+    for i in range(6):
+        if i == 3:
+            between()
+        knob.value = 0.1 * (i + 1)
+        out.append(y.realize(8, preserve_state=True))
+    return np.concatenate(out), y.restarts
+
+
+@pytest.mark.parametrize("setting", [{"sample_rate": 8000.0}, {"flush_nan": True}, {"default_frame_count": 3}])
+def test_a_stream_that_goes_on_hears_what_is_assigned_between_blocks(setting):
+    def run():
+        knob, broken = Signal.param(0.0), Signal.constant(1.0)
+
+        def between():
+            broken.value = np.nan
+            for name, value in setting.items():
+                setattr(DGen, name, value)
+
+        y = Signal.phasor(441.0).onepole(knob) + broken.accum()
+        return blocks_of(y, knob, between)
+
+    with DGen.override(sample_rate=44100.0, flush_nan=False, default_frame_count=1024):  # which goes the long way
+        expected, restarts = run()
+    session = contextvars.Context()  # outside of the override that tests run in
+    before = session.run(lambda: {name: getattr(DGen, name) for name in setting})
+    try:
+        found, again = session.run(run)
+    finally:
+        session.run(lambda: [setattr(DGen, name, value) for name, value in before.items()])
+    np.testing.assert_array_equal(found, expected)
+    assert again == restarts == 3 * ("flush_nan" in setting)

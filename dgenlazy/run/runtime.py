@@ -23,7 +23,7 @@ from .packed import packed
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, staged
-from .stream import At, Ready, Stream, flushed
+from .stream import At, Ready, Stream, flushed, following, on_host
 from .terms import staged_terms
 
 
@@ -182,7 +182,8 @@ def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stre
     if stream is None:
         return _block(staged(nodes), frames, inputs, None)
     with stream.lock:  # each of two threads gets the next block
-        return _block(stream.graph, frames, inputs, stream)
+        outputs = following(stream, frames, DGen._all(), _compiled) if inputs is None else None
+        return _block(stream.graph, frames, inputs, stream) if outputs is None else outputs
 
 
 _START = At()
@@ -190,12 +191,14 @@ _START = At()
 
 def _ready(graph: Staged, frames: Any, inputs: Mapping[int, Any] | None, stream: Stream | None) -> Ready:
     """What a block is run with; `graph` is that of the stream, if there is one."""
+    settings = DGen._all()  # before what is read of it: who assigns meanwhile makes another
     place, before = (DGen.sample_rate, device()), stream.ready if stream else None
-    if before and before.place == place and type(frames) is int and before.frames == frames:
+    if stream and before and before.place == place and type(frames) is int and before.frames == frames:
+        stream.ready = before if before.settings is settings else before._replace(settings=settings)
         return before
     count = frame_count(graph, frames, stream.position if stream else 0, inputs)
     still = not graph.program.rated and all(isinstance(x, Data) and not (x.spec.varies or x.batched) for x in graph.arrays)
-    ready = Ready(count, place, (graph.program, count, *place), still and not graph.program.takes_length)
+    ready = Ready(count, place, (graph.program, count, *place), still and not graph.program.takes_length, settings)
     if stream and count == frames:
         stream.ready = ready
     return ready
@@ -206,7 +209,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
         name = graph.program.sees_whole_run
         raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
     at, inputs = stream.at if stream else _START, _inputs(inputs)
-    count, place, key, still = _ready(graph, frames, inputs, stream)
+    count, place, key, still, _ = _ready(graph, frames, inputs, stream)
     start, where, goes_on = at.position, place[1], at.place == place
     batch, more = None, ()
     if still and goes_on:  # which is asked in each block, and short ones take little more than to be asked for
@@ -226,10 +229,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
     if flush:
         name_what_is_not_finite(graph.arrays, arrays, start)
     outputs, state = _compiled(*key, *more)(numbers, arrays, first, state)
-    try:
-        outputs = [np.array(y) for y in outputs]
-    except jax.errors.TracerArrayConversionError:
-        raise backend.traced() from None
+    outputs = on_host(outputs)
     if stream:
         if graph.program.rated:
             outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
