@@ -122,6 +122,7 @@ def slow_at(rec: Any, inputs: tuple[Any, ...], reverse: bool) -> tuple[tuple[Any
     frames = len(pace)
     size = piece_of(frames)
     pieces = -(-frames // size)
+    reverse = reverse and frames % size > 0  # else the pieces are the same, and so is what is computed
     quick = jnp.flip(~(pace <= SLOW), 0) if reverse else ~(pace <= SLOW)
     quick = jnp.pad(quick, ((0, pieces * size - frames), *((0, 0),) * (quick.ndim - 1)))
     slow = jnp.repeat(~quick.reshape(pieces, size, *quick.shape[1:]).any(1), size, 0)[:frames]
