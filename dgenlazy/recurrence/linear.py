@@ -1,7 +1,9 @@
-"""The derivative of a loop whose lanes are apart and whose step is affine in its state, with numbers that stand still.
+"""The derivative of a loop whose lanes are apart and whose step is affine in its state.
 
-Their slopes are sums over all frames. Added up by the loop that runs backwards, or after every piece of it, they are never
-written down for every frame, which for many lanes takes longer than to compute them, and several times the memory.
+It keeps no more than it depends on: an array of many frames and lanes takes longer to be written, in memory that the system
+clears first, than to be computed. The slopes of numbers that stand still are sums over all frames. Added up by the loop that
+runs backwards, or after every piece of it, they are never written down for every frame, which for many lanes would take
+several times the memory.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from jax import lax
 from ..graph import carrying
 from . import system
 from .analysis import NONLINEAR, reads
+from .batch_rule import with_batch_rule
 from .loops import loop, room
 from .rising import Rising, piece_of, slow_at
 from .summing import Summing
@@ -27,24 +30,29 @@ _FEW_LANES = 4  # of which one frame in an iteration is as fast as several
 _PIECE = 16384  # numbers of an array, of which a few fit a core's nearest memory
 
 
-def fits(rec: Any, state: Any, inputs: Sequence[Any], moved: Sequence[Any]) -> bool:
-    """Whether a recurrence, whose inputs have such tangents, is differentiated so."""
+def fits(rec: Any, state: Any, inputs: Sequence[Any], moved: Sequence[Any], after: Sequence[int | None]) -> bool:
+    """Whether a recurrence, whose inputs have such tangents, is differentiated so; its outputs are those states `after`."""
     facts, leaves = rec.plan.facts, jax.tree.leaves(state)
     if rec.plan.name != "scan" or not rec.lanewise or rec.ctx.parallel or facts.order == NONLINEAR:
         return False
     shape = leaves[0].shape
-    if math.prod(shape) < 2 or not all(is_float(x) and x.dtype == leaves[0].dtype for x in (*leaves, *inputs)):
+    if not math.prod(shape) or not all(is_float(x) and x.dtype == leaves[0].dtype for x in (*leaves, *inputs)):
         return False
     alive = [(x, v) for x, t, v in zip(inputs, moved, rec.varies) if not is_zero(t)]
-    return any(not v for _, v in alive) and all(x.shape[1:] == shape for x, v in alive if v)
+    if math.prod(shape) == 1 and any(i is not None for i in after) and any(not v for _, v in alive):
+        return False  # each frame would wait longer for the one after it: for the output's tangent too
+    return bool(alive) and all(x.shape[1:] == shape for x, v in alive if v)
 
 
-def derivative(rec: Any, observed: Any, outputs_of: Any, primals: Any, tangents: Any) -> tuple[Any, Any]:
+def derivative(
+    rec: Any, observed: Any, outputs_of: Any, primals: Any, tangents: Any, after: Sequence[int | None]
+) -> tuple[Any, Any]:
     """The last state and the outputs of all frames, and their tangents, of those of the first state and of the inputs.
 
     Args:
         observed: `(seen)` -> the last state, and what is `seen` of the states before every frame.
-        outputs_of: `(state, inputs, each, end, states)`.
+        outputs_of: `(state, inputs, each, end, states, after)`.
+        after: For each array of the output the one of the next state that it is, if it is one.
     """
     state, inputs = primals
     held_of = (lambda state: state["held"]) if rec.rise is not None else lambda state: state
@@ -54,12 +62,12 @@ def derivative(rec: Any, observed: Any, outputs_of: Any, primals: Any, tangents:
     wide = [jnp.broadcast_to(x, frames.shape) if i in frames.still else x for i, x in enumerate(inputs)]
     moved = [jnp.broadcast_to(tangents[1][i], wide[i].shape) for i in frames.alive]
 
-    needed = frames.needed(state, wide)
+    needed = frames.needed(state, wide, after)
     end, some = observed(lambda held: [jax.tree.leaves(held)[i] for i in needed])
     states = [jnp.zeros((rec.ctx.frames, *x.shape), x.dtype) for x in first]
     for i, x in zip(needed, some):
         states[i] = x
-    found = outputs_of(state, inputs, [None] * len(inputs), end, frames.tree(states))
+    found = outputs_of(state, inputs, [None] * len(inputs), end, frames.tree(states), after)
     solve = with_transpose(frames.forth, frames.back, jax.tree.leaves((held_of(end), found[1])))
     out = solve([*states, *wide], [*first, *moved])
     return found, (tangents_of(end, out[: frames.width]), jax.tree.structure(found[1]).unflatten(out[frames.width :]))
@@ -104,14 +112,14 @@ class _Frames:
         before, slopes = jax.vjp(lambda floats, live: self.step(floats, live, inputs), floats, live)[1]((after, y))
         return before, slopes[: len(self.still)], slopes[len(self.still) :]
 
-    def needed(self, state: Any, inputs: list[Any]) -> list[int]:
+    def needed(self, state: Any, inputs: list[Any], after: Sequence[int | None]) -> list[int]:
         """Which arrays of the states before a frame the derivative and the output depend on."""
         rec = self.rec
         frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs)]
         floats = [jax.ShapeDtypeStruct(self.shape, x.dtype) for x in jax.tree.leaves(state)[: self.width]]
         needs = reads(self.push, floats, frame, floats, [frame[i] for i in self.alive])
         outputs = reads(lambda s, *xs: rec.step(s, *xs)[1], state, *frame)
-        needs += [n if i is None else frozenset([i]) for n, i in zip(outputs, rec.next_states(state, tuple(inputs)))]
+        needs += [n if i is None else frozenset([i]) for n, i in zip(outputs, after)]
         return [i for i in range(self.width) if any(i in need for need in needs)]
 
     # What is kept are the states before every frame and the inputs.
@@ -128,6 +136,8 @@ class _Frames:
     def back(self, kept: list[Any], given: list[Any]) -> list[Any]:
         """Its transpose: of the first state and of the inputs."""
         floats, inputs, last, y = kept[: self.width], kept[self.width :], given[: self.width], given[self.width :]
+        if not self.still or math.prod(self.shape) == 1:
+            return self.apart(floats, inputs, last, y)
 
         def one_frame(t, now, same):
             moving, floats, y = now
@@ -144,6 +154,18 @@ class _Frames:
         else:
             first, sums, slopes = self.by_pieces(floats, inputs, last, y, sums)
         return [*(first if self.rec.rise is None else first["held"]), *sums, *slopes]
+
+    def apart(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
+        """The loop of the state alone, and after it the slopes, which XLA computes together with what they are used for."""
+
+        def one_frame(t, now, same):
+            moving, floats, y = now
+            return self.pull(floats, self.rec.merged(moving, same), t, y)[0], t
+
+        body, carry, moving, fixed = self.backwards(one_frame, last, inputs, floats, y)
+        first, after = self.run(body, carry, moving, fixed, self.rec.ctx.frames)
+        _, terms, slopes = jax.vmap(self.pull, (0, self.rec.axes, 0, 0))(floats, inputs, after, y)
+        return [*(first if self.rec.rise is None else first["held"]), *_sums(terms), *slopes]
 
     def by_pieces(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any], sums: list[Any]) -> Any:
         """The loop of the state alone, and after each piece what depends on it, while it is near."""
@@ -182,3 +204,13 @@ class _Frames:
 
     def run(self, body: Any, carry: Any, moving: Any, fixed: Any, frames: int, at_once: int | None = None) -> Any:
         return loop(body, carry, moving, fixed, frames, True, True, self.rec.ctx.one_device, at_once)
+
+
+def _sums(terms: list[Any]) -> list[Any]:
+    """Over all frames. Those of one lane are summed together, in one pass; in a batch that would copy them first."""
+    if len(terms) < 2 or terms[0].ndim > 1:
+        return [x.sum(0) for x in terms]
+    together = with_batch_rule(
+        lambda terms: list(jnp.stack(terms).sum(1)), lambda size, batched, terms: [x.sum(1) for x in terms]
+    )
+    return together(terms)

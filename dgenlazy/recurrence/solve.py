@@ -147,16 +147,15 @@ class Recursion:
                 found = newton.states(self, state, inputs, outputs=True)
             return batched_alike(found, (state, inputs))
 
-        def by_states(state, inputs, each):
+        def by_states(state, inputs, each, after):
             end, states = trajectory(state, inputs, each)
-            return outputs_of(state, inputs, each, end, states)
+            return outputs_of(state, inputs, each, end, states, after)
 
-        def outputs_of(state, inputs, each, end, states):
+        def outputs_of(state, inputs, each, end, states, after):
             values, axes = self.replaced(inputs, each)
             made, output = jax.tree.flatten(jax.vmap(lambda s, *xs: self.step(s, *xs)[1], (0, *axes))(states, *values))
-            after = jax.tree.map(lambda x, e: jnp.concatenate([x[1:], e[None]]), jax.tree.leaves(states), jax.tree.leaves(end))
-            next_states = self.next_states(state, inputs)
-            return end, output.unflatten([y if i is None else after[i] for y, i in zip(made, next_states)])
+            later = jax.tree.map(lambda x, e: jnp.concatenate([x[1:], e[None]]), jax.tree.leaves(states), jax.tree.leaves(end))
+            return end, output.unflatten([y if i is None else later[i] for y, i in zip(made, after)])
 
         @jax.custom_jvp
         def trajectory(state, inputs, each):
@@ -188,8 +187,9 @@ class Recursion:
         @derivative_of(whole)
         def _(primals, tangents):
             state, inputs = primals
-            if linear.fits(self, state, inputs, tangents[1]):
-                solved = linear.derivative(self, ft.partial(observed, state, inputs), outputs_of, primals, tangents)
+            after = self.next_states(state, inputs)
+            if linear.fits(self, state, inputs, tangents[1], after):
+                solved = linear.derivative(self, ft.partial(observed, state, inputs), outputs_of, primals, tangents, after)
                 return batched_alike(solved, primals)
             each, each_moved = spread(inputs, tangents[1], self.varies, self.ctx.frames)
             others = [inputs[i] if e is None else None for i, e in enumerate(each)]
@@ -199,7 +199,7 @@ class Recursion:
 
             def found(some, each):
                 state, others = rebuild.unflatten(merge(some))
-                return by_states(state, tuple(x if o is None else o for x, o in zip(inputs, others)), each)
+                return by_states(state, tuple(x if o is None else o for x, o in zip(inputs, others)), each, after)
 
             return batched_alike(jax.jvp(found, (some, each), (moved, each_moved)), primals)
 
