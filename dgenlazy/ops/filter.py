@@ -126,6 +126,20 @@ def half_tangent(cutoff: Any, sample_rate: Any) -> Any:
     return _tan(_half(cutoff, sample_rate))
 
 
+@jax.custom_jvp
+def _over(values: Any, divisor: Any) -> Any:
+    scale = 1 / divisor  # one division: five take five times as long as all the rest
+    return tuple(x * scale for x in values)
+
+
+@_over.defjvp
+@in_our_modes
+def _(primals, tangents):
+    made = _over(*primals)  # its slope is of itself, so that a gradient does not keep what was divided
+    scale = 1 / primals[1]
+    return made, tuple((t - y * tangents[1]) * scale for y, t in zip(made, tangents[0]))
+
+
 @pointwise
 def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
     """Coefficients of `second_order`. Each is written so that no two large numbers cancel at low cutoffs.
@@ -163,8 +177,7 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
         r = jnp.sqrt(a) * alpha
         top = a * (a - (a - 1) * s + r), a * (4 * s + 2 * r), 4 * a * s
         bottom = 1 + (a - 1) * s + r, 4 * a * s + 2 * r, 4 * a * s
-    scale = 1 / bottom[0]  # one division: five take five times as long as all the rest
-    return tuple(x * scale for x in (*top, *bottom[1:]))
+    return _over((*top, *bottom[1:]), bottom[0])
 
 
 @composite
