@@ -27,6 +27,7 @@ from .tangents import floats_of, is_float, is_zero, tangents_of, tied
 from .transposed import with_transpose
 
 _FEW_LANES = 4  # of which one frame in an iteration is as fast as several
+_FEW_EXAMPLES = 4  # whose sums are taken together faster than each by itself
 _PIECE = 16384  # numbers of an array, of which a few fit a core's nearest memory
 
 
@@ -210,7 +211,8 @@ def _sums(terms: list[Any]) -> list[Any]:
     """Over all frames. Those of one lane are summed together, in one pass; in a batch that would copy them first."""
     if len(terms) < 2 or terms[0].ndim > 1:
         return [x.sum(0) for x in terms]
-    together = with_batch_rule(
-        lambda terms: list(jnp.stack(terms).sum(1)), lambda size, batched, terms: [x.sum(1) for x in terms]
-    )
-    return together(terms)
+
+    def of_batch(size, batched, terms):
+        return [x.sum(1) for x in terms] if size > _FEW_EXAMPLES else list(jnp.stack(terms).sum(2))
+
+    return with_batch_rule(lambda terms: list(jnp.stack(terms).sum(1)), of_batch)(terms)
