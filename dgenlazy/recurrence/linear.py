@@ -213,6 +213,7 @@ def _sums(terms: list[Any]) -> list[Any]:
         return [x.sum(0) for x in terms]
 
     def of_batch(size, batched, terms):
+        terms = [x if b else jnp.broadcast_to(x, (size, *x.shape)) for x, b in zip(terms, batched[0])]
         return [x.sum(1) for x in terms] if size > _FEW_EXAMPLES else list(jnp.stack(terms).sum(2))
 
     return with_batch_rule(lambda terms: list(jnp.stack(terms).sum(1)), of_batch)(terms)
