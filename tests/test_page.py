@@ -14,7 +14,8 @@ from quick import THOROUGH
 
 import dgenlazy as dg
 from dgenlazy import ArgumentError, BackendError, DGen, Signal, Tensor
-from dgenlazy.ship.native import build
+from dgenlazy.ship import native
+from dgenlazy.ship.native import build, plugin, wasm
 
 NODE = shutil.which("node")
 X = np.random.default_rng(0).uniform(-1, 1, (2, 2048)).astype(np.float32)
@@ -137,6 +138,35 @@ def test_parameters_lie_where_the_section_of_a_module_says(tmp_path):
     assert rows["gains"]["max"] is None
     assert (rows["level"]["min"], rows["level"]["max"], rows["level"]["unit"]) == (0.0, 1.0, "x")
     np.testing.assert_allclose(rows["gains"]["initial"], [0.1, 0.2, 0.3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "low", "high", "octaves"),
+    [
+        ("x", "Hz", 20.0, 2000.0, True),
+        ("x", " khz ", 0.0, 20.0, True),
+        ("x", "Hz", -100.0, 100.0, False),
+        ("cutoff", "", 0.0, 20000.0, True),
+        ("lfo_freq2", "", 0.5, 8.0, True),
+        ("lowCutoff", "", 100.0, 400.0, True),
+        ("center_hz", "", 100.0, 400.0, True),
+        ("f0", "", 50.0, 800.0, True),
+        ("cutoff", "", 0.0, 1.0, False),
+        ("cutoff", "%", 0.0, 100.0, False),
+        ("freq_depth", "", 0.0, 4.0, False),
+        ("time", "ms", 1.0, 1000.0, True),
+        ("time", "ms", 0.0, 1000.0, False),
+        ("gain", "", 0.01, 1.0, True),
+        ("level", "dB", 0.5, 96.0, False),
+        ("key", "midi", 1.0, 127.0, False),
+        ("q", "", 0.3, 10.0, False),
+    ],
+)
+def test_what_moves_by_octaves_is_what_people_think_of_in_ratios(name, unit, low, high, octaves):
+    knobs = {name: Signal.param(high, min=low, max=high)}
+    made = native.source(Signal.input(0) * knobs[name], knobs, "x", {name: unit})
+    assert wasm.about(made)["parameters"][0]["octaves"] is octaves
+    assert plugin.controls(made, made.units)[0].by_octaves is (octaves and low > 0)
 
 
 @in_node

@@ -57,9 +57,11 @@ def export(
     1e-30 become 0.
 
     A `.html` file is a page around that module, to be opened from a disk or put on a server: it has no address of the internet
-    in it. It plays through an AudioWorklet at the rate of the export, has a slider for each parameter between its bounds, by
-    octaves where its unit is "Hz", a file or the microphone for inputs, spectrum and scope, and for parameters `freq` and
-    `gate` a keyboard. What is moved gets there within 20 ms.
+    in it. It plays through an AudioWorklet at the rate of the export, has a slider for each parameter between its bounds, a
+    file or the microphone for inputs, spectrum and scope, and for parameters `freq` and `gate` a keyboard. What is moved gets
+    there in 20 ms. Sliders move by octaves where the unit is Hz or kHz; without a unit where the name ends like `cutoff`,
+    `freq`, `frequency`, `hz` or `f0` and the maximum is above 1; and where bounds above 0 are a hundred times apart, unless
+    the unit counts ratios itself, like dB or semitones. An LV2 plug-in tells its host the same of all whose minimum is above 0.
 
     A plug-in is that file with a wrapper, built by the C compiler that `dg.compile` takes; it refuses a sample rate that it is
     not for. Parameters are its controls, which take bounds, as in `Signal.param(..., min=..., max=...)`; of an array, as of
@@ -83,7 +85,7 @@ def export(
         allow: Targets of custom calls that the program may hold beside those of this library's ops, of the ones that JAX
             keeps stable; `dg.load` must be told the same. For ops made by `dg.from_jax`.
         name: What the functions and types of C begin with; by default the name of the file.
-        units: Of parameters, by their names: text for the table, like `{"cutoff": "Hz"}`.
+        units: Of parameters, by their names: text for the table and for sliders, like `{"cutoff": "Hz"}`.
         math: "inline" computes sine, exponential and logarithm by functions in the file, which compilers take several lanes
             at once, to 2e-7, the sine for angles up to 1e9; "libm" calls `math.h`.
         sample_rates: The rates in Hz that the file is for, by default `DGen.sample_rate`; its `NAME_init` takes each of them,

@@ -29,7 +29,7 @@ def live(
     Args:
         outputs: A value, or a dict, list or tuple of values.
         params: What has a slider, by name: numbers and arrays with bounds. All others become constants.
-        units: Of parameters, by their names; "Hz" moves by octaves.
+        units: Of parameters, by their names. What is in Hz moves by octaves, and what else `dg.export` says does so.
         title: Above all.
         height: Of the frame, in pixels.
 

@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import ArgumentError
 from . import build
 from .expressions import literal
-from .source import Source
+from .source import Source, by_octaves
 
 _INCLUDES = "#include <stdbool.h>\n#include <stdlib.h>\n#include <string.h>\n"
 _BEGIN, _END = '\n#ifdef __cplusplus\nextern "C" {\n#endif\n\n', "\n#ifdef __cplusplus\n}\n#endif\n"
@@ -48,8 +48,8 @@ class Control(NamedTuple):
 
     @property
     def by_octaves(self) -> bool:
-        """Whether people move it by ratios, and not by differences."""
-        return self.unit.lower() in ("hz", "khz") and bool(self.low > 0)
+        """Whether people move it by ratios, and not by differences; hosts know no way to do so from 0 on."""
+        return bool(self.low > 0) and by_octaves(self.name.partition("[")[0], self.unit, float(self.low), float(self.high))
 
 
 def controls(made: Source, units: Mapping[str, str] | None) -> list[Control]:

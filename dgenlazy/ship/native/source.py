@@ -18,6 +18,9 @@ from .step import Step
 
 MATH = ("inline", "libm")
 
+_FREQUENCY = re.compile(r"(freqs?|frequenc(y|ies)|cutoffs?|hz|(^|_)f0)_?\d*$", re.IGNORECASE)
+_RATIOS = set("db bit bits cent cents ct semitone semitones st oct octave octaves note notes midi".split())
+
 
 class Output(NamedTuple):
     """One of the outputs: its name, the shape of a frame, and whether it has frames."""
@@ -103,6 +106,20 @@ def named(name: str) -> Iterator[None]:
 def layout(made: Source) -> np.dtype:
     """The struct for NumPy; C keeps truth values in 32 bits."""
     return np.dtype([(f.name, "int32" if f.dtype == "bool" else f.dtype, f.shape) for f in made.file.fields], align=True)
+
+
+def by_octaves(name: str, unit: str, low: float, high: float) -> bool:
+    """Whether people move a parameter by ratios, and not by differences.
+
+    So they do with what is in Hz or kHz; without a unit, with what a name like `cutoff` or `lfo_freq` says is a frequency (one
+    up to 1 is a share of the rate); and with all whose bounds are above 0 and a hundred times apart, such as times, unless the
+    unit counts ratios itself, as dB do.
+    """
+    low, high, unit = float(low), float(high), unit.strip().lower()
+    if not 0 <= low < high < np.inf:
+        return False
+    named = not unit and high > 1 and _FREQUENCY.search(name) is not None
+    return unit in ("hz", "khz") or named or (low > 0 and high >= 100 * low and unit not in _RATIOS)
 
 
 def name_of(stem: str) -> str:

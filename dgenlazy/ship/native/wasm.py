@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import BackendError
 from .build import FLAGS, binary, compiler
-from .source import Source, layout
+from .source import Source, by_octaves, layout
 
 TARGET = "wasm32-wasi"
 _BEGUN = "void _initialize(void);\n__attribute__((weak)) void _initialize(void) {}\n"  # what hosts call first
@@ -56,6 +56,7 @@ def about(made: Source) -> dict[str, Any]:
                 "max": _number(leaf.high),
                 "initial": [_number(x) for x in np.asarray(leaf.array, np.float32).ravel()],
                 "unit": made.units.get(name, ""),
+                "octaves": by_octaves(name, made.units.get(name, ""), leaf.low, leaf.high),
             }
             for name, leaf in made.step.params.items()
         ],
