@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from ...run import flushed, runtime
 from ..signature import Params, names_of, taken
 from .build import built
 from .source import Source, layout, named, source
+
+_KEPT = 8192  # frames of the longest block whose channels are kept for the next one
 
 
 @spelled
@@ -72,16 +75,18 @@ class NativePlayer:
         self._text, self._layout = text, layout
         self._library = ctypes.CDLL(str(built(text)))
         self._functions = {name: self._library[f"voice_{name}"] for name in ("init", "reset", "prepare", "process")}
-        self._sizes = [(row["name"], math.prod(row["shape"])) for row in manifest["inputs"]]
+        self._inputs, self._outputs = _spans(manifest["inputs"]), _spans(manifest["outputs"])
+        self._single = len(self._inputs) == 1 and tuple(manifest["inputs"][0]["shape"])
         self._still = not all(row["frames"] for row in manifest["outputs"])
         self._lock = threading.RLock()
         self._self = np.zeros((), layout)
-        self._at = self._self.ctypes.data
+        self._at = ctypes.c_void_p(self._self.ctypes.data)
+        self._channels = self._room(64)
         self._rate: float = manifest["sample_rate"]
         self._called("init", ctypes.c_double(self._rate))
         first = {row["name"]: np.array(self._self[row["name"]]) for row in manifest["params"]}
-        self._told = dict(first)
-        self.params: Params = Params(manifest["params"], first)
+        self._told, self._now = dict(first), first
+        self.params: Params = Params(manifest["params"], self._now)
         self._begun = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -231,14 +236,17 @@ class NativePlayer:
             _assign(self._self, self.manifest["state"], arrays)
 
     def _called(self, name: str, *args: Any, of: Any = None) -> int:
-        return self._functions[name](ctypes.c_void_p(self._at if of is None else of.ctypes.data), *args)
+        return self._functions[name](self._at if of is None else ctypes.c_void_p(of.ctypes.data), *args)
+
+    def _room(self, frames: int) -> _Channels:
+        ends = [spans[-1][-1] if spans else 0 for spans in (self._inputs, self._outputs)]
+        return _Channels(ends[0], ends[1], frames)
 
     def _turn(self) -> None:
         """Take the parameters of now, and before the first block make the first state of them."""
-        turned = {name: x for name, x in self.params.items() if x is not self._told[name]}
-        for name, x in turned.items():
-            self._self[name] = x
-        self._told |= turned
+        turned = [(name, x) for name, x in self._now.items() if x is not self._told[name]]
+        for name, x in turned:
+            self._self[name] = self._told[name] = x
         if turned:
             self._called("prepare")
         if not self._begun:
@@ -247,22 +255,28 @@ class NativePlayer:
 
     def _run(self, memory: np.ndarray | None, inputs: dict[str, np.ndarray], count: int) -> Any:
         """The outputs of a block, from the memory of this player or from another."""
-        rows = self.manifest["outputs"]
         if not count and self._still:  # what does not vary is there without frames, too
             memory = (self._self if memory is None else memory).copy()
             inputs = {name: np.zeros((1, *x.shape[1:]), np.float32) for name, x in inputs.items()}
         frames = max(count, int(self._still))
-        given = [np.ascontiguousarray(inputs[name].reshape(frames, size).T) for name, size in self._sizes]
-        made = [np.zeros((math.prod(row["shape"]), frames), np.float32) for row in rows]
-        self._called("process", _pointers(given), _pointers(made), ctypes.c_int(frames), of=memory)
+        channels = self._channels
+        if memory is not None or frames > channels.frames:
+            channels = self._room(frames)
+            if memory is None and frames <= _KEPT:
+                self._channels = channels
+        for row, first, end in self._inputs:
+            channels.inputs[first:end, :frames] = inputs[row["name"]].reshape(frames, end - first).T
+        self._called("process", *channels.pointers, frames, of=memory)
         values = []
-        for row, x in zip(rows, made):
-            value = np.ascontiguousarray(x.T).reshape(frames, *row["shape"])
+        for row, first, end in self._outputs:
+            value = channels.outputs[first:end, :frames].T.copy().reshape(frames, *row["shape"])
             values.append(value[:count] if row["frames"] else np.array(value[0]))
-        names = [row["name"] for row in rows]
-        return {"value": values[0], "dict": dict(zip(names, values)), "list": values, "tuple": tuple(values)}[
-            self.manifest["structure"]
-        ]
+        kind = self.manifest["structure"]
+        if kind == "value":
+            return values[0]
+        if kind == "dict":
+            return {row["name"]: value for (row, *_), value in zip(self._outputs, values)}
+        return values if kind == "list" else tuple(values)
 
     def _flush(self) -> None:
         """Begin recurrences again that are not finite."""
@@ -287,14 +301,33 @@ class NativePlayer:
 
     def _block(self, block: Any, frames: Any) -> tuple[dict[str, np.ndarray], int]:
         """The inputs of a block, checked, and its length; a frame where nothing has any."""
+        if block is None and not self._inputs and type(frames) is int and frames >= 0:  # what streams give needs no look
+            return {}, frames
+        if frames is None and type(block) is np.ndarray and block.dtype == np.float32:
+            if block.ndim and block.shape[1:] == self._single:
+                return {self._inputs[0][0]["name"]: block}, len(block)
         one = frames is None and not self.manifest["varies"]
         return taken(self.manifest, block, 1 if one else frames)
 
 
-def _pointers(channels: Sequence[np.ndarray]) -> Any:
-    """Planar channels as C takes them."""
-    rows = [block.ctypes.data + n * block.strides[0] for block in channels for n in range(len(block))]
+class _Channels:
+    """Planar channels for blocks of up to so many frames, and what C is given to find them."""
+
+    def __init__(self, inputs: int, outputs: int, frames: int):
+        self.frames = frames
+        self.inputs, self.outputs = (np.zeros((count, frames), np.float32) for count in (inputs, outputs))
+        self.pointers = [_pointers(x) for x in (self.inputs, self.outputs)]
+
+
+def _pointers(channels: np.ndarray) -> Any:
+    rows = [channels.ctypes.data + n * channels.strides[0] for n in range(len(channels))]
     return (ctypes.c_void_p * max(len(rows), 1))(*rows)
+
+
+def _spans(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int, int]]:
+    """Of each of several arrays its channels: the first, and where the next ones begin."""
+    ends = [0, *itertools.accumulate(math.prod(row["shape"]) for row in rows)]
+    return list(zip(rows, ends, ends[1:]))
 
 
 def _arrays(memory: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, ...]:
