@@ -1243,9 +1243,9 @@ class Methods(Value):
 
         All but the gate may be learned, and may vary per frame and per lane. The gradient is that of the levels, each stage as many
         frames long as it is: stages end with a frame, so what follows an attack comes a frame later as soon as its time is longer
-        than so many frames, a jump that has no slope. At such a time the gradient to it is the slope to a shorter one; it is 0 in
-        the frame at 1 that ends an attack, which is the same for all times around. A release in the midst of an attack starts from
-        its level, and has the slope of that.
+        than so many frames, by a 64th of one, a jump that has no slope. At a time of whole frames the gradient to it is the slope
+        to a shorter one; it is 0 in the frame at 1 that ends an attack, which is the same for all times around. A release in the
+        midst of an attack starts from its level, and has the slope of that.
 
         Returns:
             The level, the shape of all broadcast.

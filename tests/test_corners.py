@@ -586,6 +586,18 @@ HELD = {  # frames of the gate: what the attack of about 4 frames meets
 }
 
 
+@pytest.mark.parametrize(("rate", "attack"), [(48000.0, 1.0), (48000.0, 5.0)])
+def test_an_attack_of_whole_frames_ends_with_them_in_a_run_in_blocks_and_in_c(rate, attack):
+    """A sum of 240 times 1/240 is 1 or a little less, by how it is rounded."""
+    frames = round(rate * attack / 1000)
+    x = np.ones(frames + 3, np.float32)
+    with DGen.override(sample_rate=rate):
+        y = Signal.input(0).adsr(attack, 30.0, 0.6, 100.0)
+        blocks = [y.realize(inputs={0: part}, preserve_state=True) for part in np.split(x, [frames - 1])]
+        for got in (y.realize(inputs={0: x}), np.concatenate(blocks), dg.compile(y).process(x)):
+            assert got.argmax() == frames - 1
+
+
 @pytest.mark.parametrize("side", [-1, 1])
 @pytest.mark.parametrize("attack", [3.5, 4.0])
 @pytest.mark.parametrize("name", HELD)

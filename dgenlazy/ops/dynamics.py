@@ -107,6 +107,10 @@ def rise_per_frame(ms, *, sample_rate):
     return 1000 / (above(ms, _SHORTEST) * sample_rate)
 
 
+# How many rises are left before the last frame, at most: a time of whole frames ends with them, however sums are rounded.
+_LAST = 1 + 1 / 64
+
+
 def _at_rest(*values):
     level = zeros(*values)
     return level, jnp.zeros_like(level, bool), jnp.zeros_like(level, bool)
@@ -118,7 +122,7 @@ def segments(state, gate, rise, decay, sustain, release):
     level, attack, was_on = state
     on = gate > 0
     attack = on & (attack | ~was_on)
-    ends = ~(level < 1 - rise)
+    ends = ~(level < 1 - _LAST * rise)
     up = jnp.where(attack & ends, 1 - level, jnp.broadcast_to(rise, level.shape))
     level = jnp.where(attack, up, jnp.where(on, decay * (sustain - level), -release * level))
     return (level, attack & ~ends, jnp.broadcast_to(on, level.shape)), None
@@ -139,9 +143,9 @@ def adsr(gate: Any, attack_ms: Any, decay_ms: Any, sustain: Any, release_ms: Any
 
     All but the gate may be learned, and may vary per frame and per lane. The gradient is that of the levels, each stage as many
     frames long as it is: stages end with a frame, so what follows an attack comes a frame later as soon as its time is longer
-    than so many frames, a jump that has no slope. At such a time the gradient to it is the slope to a shorter one; it is 0 in
-    the frame at 1 that ends an attack, which is the same for all times around. A release in the midst of an attack starts from
-    its level, and has the slope of that.
+    than so many frames, by a 64th of one, a jump that has no slope. At a time of whole frames the gradient to it is the slope
+    to a shorter one; it is 0 in the frame at 1 that ends an attack, which is the same for all times around. A release in the
+    midst of an attack starts from its level, and has the slope of that.
 
     Returns:
         The level, the shape of all broadcast.
