@@ -344,12 +344,102 @@ def test_folders_are_replaced_where_two_cannot_change_places(tmp_path, monkeypat
         assert contents(tmp_path) == {"a/manifest.ttl": text}
 
 
+def page_of(readme, word):
+    """The page of code in the README that has a word in it."""
+    return next(m for m in re.findall(r"^```c(?:pp)?\n(.*?)^```$", readme, re.S | re.M) if word in m)
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """The README, and beside what is made of it a `voice.c` as it says: one input, one output, a parameter `cutoff`."""
+    cutoff = Signal.param(800.0, min=20.0, max=20000.0)
+    dg.export(Signal.input(0).biquad(cutoff), tmp_path / "voice.c", params={"cutoff": cutoff})
+    return (Path(__file__).parents[1] / "README.md").read_text()
+
+
 @pytest.mark.skipif(not os.path.exists("/usr/include/m_pd.h"), reason="there is no header of Pure Data")
-def test_the_wrapper_for_pure_data_compiles_as_the_readme_says(tmp_path):
-    text = (Path(__file__).parents[1] / "README.md").read_text()
-    (tmp_path / "pd.c").write_text(next(m for m in re.findall(r"^```c\n(.*?)^```$", text, re.S | re.M) if "m_pd.h" in m))
-    y, given = filter_of()
-    dg.export(y, tmp_path / "voice.c", **given)
+def test_the_wrapper_for_pure_data_compiles_as_the_readme_says(pages, tmp_path):
+    (tmp_path / "pd.c").write_text(page_of(pages, "m_pd.h"))
     command = ["gcc", "-std=c99", "-O3", "-Wall", "-Werror", "-shared", "-fPIC", str(tmp_path / "pd.c"), "-o"]
     done = subprocess.run([*command, str(tmp_path / "voice~.pd_linux"), "-lm"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+JUCE = Path("/usr/share/juce/modules")
+PROCESSOR = """
+#define JUCE_GLOBAL_MODULE_SETTINGS_INCLUDED 1
+#define NDEBUG 1
+#include <juce_audio_processors/juce_audio_processors.h>
+struct Voices;
+struct Processor : juce::AudioProcessor {
+    ~Processor() override;
+    void prepareToPlay(double, int) override;
+    void processBlock(juce::AudioBuffer<float>&, juce::MidiBuffer&) override;
+    std::unique_ptr<Voices> voices;
+    juce::SmoothedValue<float> cutoff;
+    std::atomic<float>* knob = nullptr;
+};
+"""
+
+
+@pytest.mark.skipif(not JUCE.exists(), reason="there are no modules of JUCE; the package juce-modules-source has them")
+def test_the_wrapper_for_juce_compiles_as_the_readme_says(pages, tmp_path):
+    text = f"{PROCESSOR}{page_of(pages, 'juce::')}\nProcessor::~Processor() {{}}\n"
+    (tmp_path / "processor.cpp").write_text(text)
+    command = ["g++", "-std=c++17", "-fsyntax-only", "-isystem", str(JUCE), "-Wall", "-Wextra", "-Werror"]
+    done = subprocess.run([*command, str(tmp_path / "processor.cpp")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+BOARDS = {  # as far as the pages ask for their SDKs
+    "daisy_seed.h": """
+#include <stddef.h>
+#define DSY_SDRAM_BSS
+namespace daisy {
+struct AudioHandle {
+    typedef const float *const *InputBuffer;
+    typedef float **OutputBuffer;
+    typedef void (*AudioCallback)(InputBuffer, OutputBuffer, size_t);
+};
+struct Pin {};
+struct AdcChannelConfig { void InitSingle(Pin); };
+struct AdcHandle { void Init(AdcChannelConfig *, size_t); void Start(); float GetFloat(int) const; };
+struct DaisySeed {
+    void Init();
+    Pin GetPin(int);
+    float AudioSampleRate();
+    void StartAudio(AudioHandle::AudioCallback);
+    AdcHandle adc;
+};
+}
+""",
+    "Audio.h": """
+#include <stdint.h>
+#define AUDIO_BLOCK_SAMPLES 128
+#define AudioNoInterrupts() (void)0
+#define AudioInterrupts() (void)0
+#define constrain(x, low, high) ((x) < (low) ? (low) : (x) > (high) ? (high) : (x))
+struct audio_block_t { int16_t data[AUDIO_BLOCK_SAMPLES]; };
+class AudioStream {
+public:
+    AudioStream(unsigned char, audio_block_t **) {}
+protected:
+    static audio_block_t *allocate();
+    static void release(audio_block_t *);
+    void transmit(audio_block_t *, unsigned char = 0);
+    audio_block_t *receiveWritable(unsigned = 0);
+private:
+    virtual void update() = 0;
+};
+""",
+}
+
+
+@pytest.mark.parametrize("header", BOARDS)
+def test_the_wrappers_for_boards_are_cpp_and_fit_what_their_sdks_declare(header, pages, tmp_path):
+    (tmp_path / header).write_text(BOARDS[header])
+    (tmp_path / "voice.h").write_bytes((tmp_path / "voice.c").read_bytes())
+    (tmp_path / "board.cpp").write_text(page_of(pages, header))
+    command = ["g++", "-std=c++14", "-fsyntax-only", f"-I{tmp_path}", "-Wall", "-Wextra", "-Werror"]
+    done = subprocess.run([*command, str(tmp_path / "board.cpp")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -27,6 +27,10 @@ HEAD = """\
 #define DG_FLUSH uint64_t dg_mode; __asm__ volatile("mrs %0, fpcr" : "=r"(dg_mode)); \\
     __asm__ volatile("msr fpcr, %0" : : "r"(dg_mode | (UINT64_C(1) << 24)));
 #define DG_RESTORE __asm__ volatile("msr fpcr, %0" : : "r"(dg_mode));
+#elif defined(__GNUC__) && defined(__arm__) && defined(__ARM_FP)
+#define DG_FLUSH uint32_t dg_mode; __asm__ volatile("vmrs %0, fpscr" : "=r"(dg_mode)); \\
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(dg_mode | (UINT32_C(1) << 24)));
+#define DG_RESTORE __asm__ volatile("vmsr fpscr, %0" : : "r"(dg_mode));
 #else
 #define DG_FLUSH
 #define DG_RESTORE
