@@ -510,6 +510,25 @@ def test_a_player_goes_on_from_a_copy_a_pickle_and_a_state(cache):
     assert dg.compile(Signal.input(0, shape=[2])).process(np.ones((0, 2))).shape == (0, 2)
 
 
+def test_what_a_player_gave_and_was_given_is_not_touched_by_later_blocks(cache):
+    x = Signal.input(0, shape=[2])
+    player = dg.compile({"sum": x.sum(), "one": x[:1] * 2.0, "both": x + 1.0})
+    kept = []
+    for frames in (3, 1, 0, 100, 9000, 64):  # also longer than those before, and than what is kept
+        block = np.random.default_rng(frames).standard_normal((frames, 2)).astype(np.float32)
+        kept.append((block.copy(), player.process(block)))
+        np.testing.assert_array_equal(block, kept[-1][0])
+    for x, got in kept:
+        np.testing.assert_array_equal(got["sum"], x[:, 0] + x[:, 1])
+        np.testing.assert_array_equal(got["one"], x[:, :1] * 2)
+        np.testing.assert_array_equal(got["both"], x + 1)
+    silent = dg.compile(Signal.phasor(100.0))
+    assert [len(silent.process(frames=n)) for n in (0, np.int64(5), 3)] == [0, 5, 3]
+    for wrong in (-1, 3.0, True):
+        with pytest.raises(dg.ArgumentError, match="frames"):
+            silent.process(frames=wrong)
+
+
 def test_a_player_refuses_what_does_not_fit(cache):
     player = dg.compile(Signal.input(0) + Signal.input(2))
     with pytest.raises(dg.InputError, match="0, 2 are taken"):
