@@ -66,13 +66,12 @@ def running(a: Words, marks: Any) -> tuple[Words, Any]:
     For what runs in parallel: each half of a word is summed by itself, since sums of words take several times as many passes.
     Of the first half nothing is carried on, and marks are counted where that would be.
     """
-    frames, shape = a[0].shape[0], a[0].shape[1:]
+    (high, low), frames, shape = a, a[0].shape[0], a[0].shape[1:]
     rows = -(-frames // _ROW)
     size = -(-frames // rows)
     if rows > 1:
         padding = [(0, rows * size - frames)] + [(0, 0)] * len(shape)
-        *a, marks = (jnp.pad(x, padding).reshape(rows, size, *shape) for x in (*a, marks))
-    high, low = a
+        high, low, marks = (jnp.pad(x, padding).reshape(rows, size, *shape) for x in (high, low, marks))
     halves = jnp.stack([low & 0xFFFF, low >> 16, high & 0xFFFF, (high & jnp.uint32(0xFFFF0000)) | marks])
     sum0, sum1, sum2, sum3 = jnp.cumsum(halves, 1 + (rows > 1), dtype=jnp.uint32)
     sum1 = sum1 + (sum0 >> 16)
