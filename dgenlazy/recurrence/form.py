@@ -27,14 +27,17 @@ class Form:
     Next to 1 a diagonal entry of a slow state's matrix loses to rounding how slow it is. So where a state `rises` and has few
     numbers, matrices are of the rise, a matrix less the unit, and have one column more, their diagonal with the unit: that is
     precise where it is far from 1, and what is left of a state that has gone most of its way depends on it.
+
+    Where they are `apart`, states are checked once they are made. XLA else makes those of matrices that move in a GPU's loop
+    over all frames of a lane, the one that finds the largest, three times as slow.
     """
 
-    def __init__(self, leaves: list[Any], lanewise: bool, rises: bool = False):
+    def __init__(self, leaves: list[Any], lanewise: bool, rises: bool = False, apart: bool = False):
         self.shapes, self.lanewise = [x.shape for x in leaves], lanewise
         self.width = len(leaves) if lanewise else sum(x.size for x in leaves)
         self.entries = self.width**2 * (leaves[0].size if lanewise else 1)
         self.few = self.width <= FEW_STATES
-        self.rises = rises
+        self.rises, self.apart = rises, apart
         assert self.few or not rises
 
     def pack(self, leaves: list[Any]) -> Any:
@@ -148,8 +151,7 @@ class Form:
         t, outputs = flip(before), [None] * size
         for n in order:
             t, outputs[n] = step(t, phases[n]) if step else applied(t, known[n])
-        # Read when they are made: XLA else makes them in a loop over a GPU's lanes that sums up, three times as slow.
-        last, starts = lax.optimization_barrier(lax.stop_gradient((end, before)))
+        last, starts = lax.optimization_barrier(lax.stop_gradient((end, before))) if self.apart else (end, before)
         wanted = jax.tree.map(lambda e, x: jnp.concatenate([x[1:], e]), last, starts)
         good = self.solved(flip(t), wanted, starts, _FAR // size, _QUIET)
         for now in () if reverse else rest:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..graph import carrying, renewed, risen
+from .analysis import reads
 from .form import FEW_STATES, NEAR, Form
 from .rising import entered, left, slow_throughout
 from .tangents import floats_of, joined
@@ -50,20 +51,23 @@ def states(rec: Any, state: Any, inputs: tuple[Any, ...], outputs: bool = False)
     base, begin = entered(state, slow_throughout(rec, inputs)) if rises else (None, state)
     leaves, rest = floats_of(begin)
     rest = jax.tree.map(jnp.zeros_like, rest)
-    form = Form(leaves, rec.lanewise, rises)
 
     def whole(s):
         """The state that arrays of it say, for one frame."""
         here = joined(s, rest)
         return jax.tree.map(jnp.add, base, here) if rises else here
 
+    def one_after(s, *xs):
+        return floats_of((rec.rise if rises else rec.step)(whole(s), *xs)[0])[0]
+
     def after(s, moving):
         """Of a state that rises: by how much."""
+        return jax.vmap(one_after, (0, *rec.axes))(s, *rec.merged(moving, rec.fixed(inputs)))
 
-        def one_frame(s, *xs):
-            return floats_of((rec.rise if rises else rec.step)(whole(s), *xs)[0])[0]
+    def push(t, *xs):
+        return jax.jvp(lambda s: one_after(s, *xs), (leaves,), (t,))[1]
 
-        return jax.vmap(one_frame, (0, *rec.axes))(s, *rec.merged(moving, rec.fixed(inputs)))
+    form = Form(leaves, rec.lanewise, rises, _moves(rec, push, leaves, inputs))
 
     def jacobian(s, moving):
         return form.columns(lambda t: jax.jvp(lambda s: after(s, moving), (s,), (t,))[1], s)
@@ -158,8 +162,8 @@ def linear(
     Of a state that rises `push` is `J t - t`, and `one_frame` says by how much `t` rises.
     """
     rises = rec.rise is not None
-    form = Form(start, rec.lanewise, rises)
     inputs, held = frame[: len(rec.varies)], frame[len(rec.varies) :]
+    form = Form(start, rec.lanewise, rises, _moves(rec, push, start, inputs, held))
     count, axes = len(rec.moving(inputs)), (0, *rec.axes, *[0] * len(held))
 
     def now(moving):
@@ -186,6 +190,16 @@ def linear(
     return _in_pieces(
         piece, start, (*rec.moving(inputs), *held, force), rec.ctx.frames, form.entries * rec.ctx.examples, reverse
     )
+
+
+def _moves(rec: Any, push: Callable[..., Any], t: list[Any], inputs: Sequence[Any], held: Sequence[Any] = ()) -> bool:
+    """Whether a recurrence is affine, and an input that varies is part of its matrix, by which `push(t, *frame)` multiplies."""
+    if rec.plan.name != "linear":
+        return False
+    frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs)]
+    more = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), held)
+    needs = frozenset[int]().union(*reads(push, t, *frame, *more))
+    return any(v and len(t) + i in needs for i, v in enumerate(rec.varies))
 
 
 def _unless(good: Any, found: Any, instead: Callable[[], Any]) -> Any:
