@@ -155,6 +155,20 @@ def test_no_transformation_of_a_sum_meets_a_type_that_jax_was_not_told_to_have()
     assert "i64" not in str(program)
 
 
+def test_a_gradient_of_a_sum_outside_of_a_jit_compiles_once():
+    total = dg.function(Signal.input(0).accum())
+    slope = jax.grad(lambda x: (total.whole([], {0: x}) * jnp.arange(9.0)).sum())
+    x = np.ones(9, np.float32)
+    with compilations() as first:
+        one = slope(x)
+    with compilations() as again:
+        two = slope(2 * x)
+    assert first
+    assert not again
+    for found in (one, two):
+        np.testing.assert_array_equal(found, np.cumsum(np.arange(9.0)[::-1])[::-1])
+
+
 def test_a_sum_that_starts_again_is_that_of_float64_rounded():
     x = SUMMED["noise"].astype(np.float32)
     reset = np.random.default_rng(2).uniform(size=len(x)) > 0.999

@@ -78,9 +78,7 @@ _summed = Primitive("running_sum")
 _summed.multiple_results = True
 
 
-@_summed.def_impl
-def _(*args: Any, reverse: bool) -> Any:
-    return jax.jit(lambda *args: _summed.bind(*args, reverse=reverse))(*args)
+_summed.def_impl(jax.jit(_summed.bind, static_argnames="reverse"))  # one function, that a call outside of a jit compiles once
 
 
 @_summed.def_abstract_eval
