@@ -48,9 +48,18 @@ class Plan(NamedTuple):
 
 
 def solve(
-    op: Recurrence, ctx: Context, params: Params, state: Any, inputs: Sequence[Any], specs: Sequence[Spec]
+    op: Recurrence,
+    ctx: Context,
+    params: Params,
+    state: Any,
+    inputs: Sequence[Any],
+    specs: Sequence[Spec],
+    picked: frozenset[int] | None = None,
 ) -> tuple[Any, Any]:
-    """Run `op` over every frame: `(state after the last frame, output of every frame)`."""
+    """Run `op` over every frame: `(state after the last frame, output of every frame)`.
+
+    Of several outputs those that are not `picked` may be None: XLA does not drop what a loop within a loop writes for nobody.
+    """
     if not isinstance(ctx.frames, int):  # symbolic: what is exported for any number of frames
         return scan(ft.partial(_step, op, ctx._replace(frames=1), params), state, inputs, specs, ctx.frames)
     if ctx.frames and op.known(ctx, specs):
@@ -59,12 +68,14 @@ def solve(
     shapes = [jax.ShapeDtypeStruct(s.shape, jnp.result_type(x)) for s, x in zip(specs, inputs)]
     plan = choose(op, ctx, params, state, shapes, specs)
     if isinstance(op, Fused) and plan.name != "linear":  # where inputs are read again and again, they are made first
-        return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs)
-    rises: Any = (None, None, None)
+        return solve(op.op, ctx, params, state, op.made_before(ctx, inputs, specs), op.specs, picked)
+    rises: Any = [None, None, None]
     if op.rises is not None:
         rises = [ft.partial(fn, ctx._replace(start=0, frames=1), params) for fn in (op.rise, op.pace, op.renewal)]
-    rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx, rises)
     large = _size(state) > _MOST_STATES * _size(jax.eval_shape(step, state, *shapes)[1])
+    if picked is not None:
+        step, rises[0] = _picking(step, picked), rises[0] and _picking(rises[0], picked)
+    rec = Recursion(step, plan, tuple(s.varies for s in specs), ctx, rises)
     if not ctx.frames or large or (plan.facts and not plan.facts.forwards):
         return rec.loop(step, state, rec.moving(tuple(inputs)), rec.fixed(tuple(inputs)), apart=False)
     return rec(state, tuple(inputs))
@@ -72,6 +83,16 @@ def solve(
 
 def _size(tree: Any) -> int:
     return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def _picking(step: Callable[..., Any], picked: frozenset[int]) -> Callable[..., Any]:
+    """A step whose other outputs are None."""
+
+    def some(*args):
+        after, outputs = step(*args)
+        return after, tuple([y if i in picked else None for i, y in enumerate(outputs)])
+
+    return some
 
 
 def _step(op: Recurrence, ctx: Context, params: Params, state: Any, *inputs: Any) -> tuple[Any, Any]:

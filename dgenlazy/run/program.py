@@ -153,6 +153,20 @@ class Program:
         rest = [line.args for i, line in enumerate(self.lines, len(self.leaves)) if i not in self.settled]
         return tuple(sorted(self.settled.intersection(self.outputs).union(*map(self.settled.intersection, rest))))
 
+    @ft.cached_property
+    def picked(self) -> dict[Line, frozenset[int]]:
+        """Of each recurrence with several outputs, which of them anything is made of."""
+        users: dict[int, list[Line]] = {}
+        for line in self.lines:
+            for a in line.args:
+                users.setdefault(a, []).append(line)
+        out = {}
+        for i, line in enumerate(self.lines, len(self.leaves)):
+            several = isinstance(self.specs[i], tuple) and isinstance(line.op, Recurrence) and i not in self.outputs
+            if several and all(user.op is pick for user in users.get(i, ())):
+                out[line] = frozenset([dict(user.params)["index"] for user in users.get(i, ())])
+        return out
+
     def __str__(self) -> str:
         text = [f"%{i} = {'number' if i < self.numbers else _source(s)} {_shown(s)}" for i, s in enumerate(self.leaves)]
         names = [f"%{i}" for i in range(len(self.leaves))]
@@ -190,5 +204,6 @@ def run_line(program: Program, ctx: Context, line: Line, env: Any, state: Any) -
     """Run one op over a block: `(state after the last frame, output)`; `env` holds the values that it takes."""
     inputs, specs = [env[a] for a in line.args], [program.specs[a] for a in line.args]
     if isinstance(line.op, Recurrence):
-        return solve(line.op, ctx, line.params, state, inputs, specs)
+        picked = program.picked.get(line) if program.picked else None
+        return solve(line.op, ctx, line.params, state, inputs, specs, picked)
     return state, line.op.run(ctx, line.params, inputs, specs)
