@@ -14,7 +14,7 @@ from test_properties import BINARY, UNARY
 import dgenlazy as dg
 from dgenlazy import Adam, ArgumentError, DGen, InputError, ShapeError, Signal, Tensor
 from dgenlazy.graph import Context
-from dgenlazy.recurrence import choose, loops
+from dgenlazy.recurrence import adjoint, choose, loops
 from dgenlazy.run import runtime
 from dgenlazy.run.stage import staged
 
@@ -458,6 +458,51 @@ def test_examples_that_are_run_apart_are_what_each_is_alone(name):
     alone = jax.tree.map(lambda *y: np.stack(y), *[each(p[i], lanes, x[i]) for i in range(19)])
     for size in (0, 19):
         jax.tree.map(same, whole(p[:size], lanes, x[:size]), alone)
+
+
+def test_outputs_that_nothing_is_made_of_are_not_written():
+    """A loop of four states of which one is taken needs no memory for the other three."""
+    x = Signal.input(0)
+    value = dg.feedback(lambda s: (x + s[3].tanh(), *(0.5 * y.tanh() for y in s[:3])), (0.0,) * 4)[3]
+    fn = dg.function(value, inputs={"x": x})
+    many = np.zeros((64, 1000), np.float32)
+    compiled = jax.jit(jax.vmap(lambda x: fn([], {"x": x})[0])).lower(many).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 2 * many.nbytes
+
+
+@pytest.mark.parametrize("name", ["filter that moves", "loop of two", "a few lanes"])
+def test_examples_whose_frames_meet_in_a_cache_are_what_each_is_alone(name):
+    """Those of a multiple of 512 frames are laid out anew piece by piece."""
+    graded, (p, lanes, _) = jax.value_and_grad(loss_of(name), (0, 1, 2)), examples(9)
+    x = np.random.default_rng(4).uniform(-1, 1, (9, 1024)).astype(np.float32)
+    whole = jax.jit(jax.vmap(graded, (0, None, 0)))(p, lanes, x)
+    alone = [jax.jit(graded)(p[i], lanes, x[i]) for i in (0, 8)]
+    jax.tree.map(lambda a, *b: same(np.asarray(a)[[0, 8]], np.stack(b)), whole, *alone)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="loops over frames are for CPUs")
+@pytest.mark.parametrize("fills", [True, False])
+@pytest.mark.parametrize("size", [2, 9, 17])
+def test_a_steep_step_is_differentiated_in_the_loop_or_before_it(fills, size, monkeypatch):
+    """For few examples, for many, and for so many that it is done piece by piece."""
+    monkeypatch.setattr(adjoint, "_fills", lambda *args: fills)
+    monkeypatch.setattr(adjoint, "_PIECE", 256)
+    p, lanes, x = examples(size)
+    x = np.tile(x, 600 // FRAMES + 1)[:, :600]
+
+    def by_hand(p, x):
+        def frame(state, x):
+            a, b = state
+            state = x + p * jnp.tanh(b), a - 0.3 * p * b
+            return state, state[0]
+
+        y = jax.lax.scan(frame, (jnp.float32(0.1), jnp.float32(0.2)), x)[1]
+        return ((y - 0.1) ** 2).mean()
+
+    loss = loss_of("loop of two")
+    ours = jax.jit(jax.vmap(jax.value_and_grad(lambda p, x: loss(p, lanes, x), (0, 1))))(p, x)
+    theirs = jax.jit(jax.vmap(jax.value_and_grad(by_hand, (0, 1))))(p, x)
+    jax.tree.map(same, ours, theirs)
 
 
 @pytest.mark.parametrize("name", ["filter that moves", "loop", "a few lanes", "lanes that mix"])

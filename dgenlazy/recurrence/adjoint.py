@@ -1,7 +1,12 @@
-"""The backward pass of a loop whose step is costly: its Jacobians are computed before it, for all frames at once."""
+"""The backward pass of a loop whose step is costly.
+
+Side by side, many lanes or examples fill vectors, and the loop computes what it needs of a frame itself. Few do not, nor what
+XLA would not make one piece: then Jacobians are computed before the loop, of all frames, or of a piece of it while it is near.
+"""
 
 from __future__ import annotations
 
+import functools as ft
 from typing import Any
 
 import jax
@@ -10,20 +15,59 @@ from jax import lax
 
 from ..graph import carrying
 from .analysis import reads
-from .loops import loop, rows
-from .rising import Rising, slow_at
+from .batch_rule import with_batch_rule
+from .frames import unwritten
+from .loops import loop, rows, side_by_side
+from .rising import Rising, piece_of, slow_at
 
 _MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane
+_FILLED = 8  # numbers that fill a vector
+_MANY = 16  # numbers side by side, of which the Jacobians of all frames would not stay near
+_PIECE = 2048  # frames
 _TURNED = 512  # frames of a few lanes that fit a core's nearest memory
 _FEW_LANES = 24  # one after another, each in its own memory, they are faster than together
 
 
-def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any) -> Any:
+def backwards(
+    rec: Any, pull: Any, by_loop: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any
+) -> tuple[Any, Any]:
     """Solve `t[n] = J[n]^T t[n + 1] + force[n]` from `last` on, J the Jacobian of a step whose lanes are apart.
 
+    Args:
+        pull: `J^T t` at one frame, of `(t, *inputs, states, rest)`.
+        by_loop: `(last, force, states=, rest=, inputs=)`, the same with all of it computed in the loop.
+
     Returns:
-        The first `t`, and the `t` after every frame; None where there would be too many slopes to keep.
+        The first `t`, and the `t` after every frame.
     """
+
+    def solved(examples, states, rest, inputs, last, force):
+        many = last[0].size * examples
+        if many < _FILLED or not _fills(rec, pull, states, rest, inputs, last, force):
+            found = _by_jacobians(rec, states, rest, inputs, last, force, many)
+            if found is not None:
+                return found
+        return by_loop(last, force, states=states, rest=rest, inputs=inputs)
+
+    def of_batch(examples, batched, *args):
+        axes = jax.tree.map(lambda b: 0 if b else None, batched)
+        return jax.vmap(ft.partial(solved, examples), axes)(*args)
+
+    return with_batch_rule(ft.partial(solved, 1), of_batch)(states, rest, inputs, last, force)
+
+
+def _fills(rec: Any, pull: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any) -> bool:
+    """Whether as many numbers as fill vectors fit in an iteration of the loop that computes all itself."""
+
+    def body(t, now, fixed):
+        moving, states, rest, force = now
+        return jax.tree.map(jnp.add, pull(t, *rec.merged(moving, fixed), states, rest), force), t
+
+    return side_by_side(body, last, (rec.moving(inputs), states, rest, force), rec.fixed(inputs)) >= _FILLED
+
+
+def _by_jacobians(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any, many: int) -> Any:
+    """The same, of Jacobians that are computed before; None where there would be too many slopes to keep."""
     width, shape = len(states), last[0].shape
 
     def column(j, states, rest, *inputs):
@@ -42,16 +86,39 @@ def backwards(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: A
         return [sum((a * x for a, x in zip(c, t)), f) for c, f in zip(columns, now[1])], t
 
     def run(states, rest, inputs, last, force):
+        frames = rec.ctx.frames
+        carry = last if rec.rise is None else carrying(last)
+        if many < _MANY or frames <= _PIECE:
+            carry, t = run_piece(states, rest, inputs, carry, force, frames)
+        else:
+            carry, t = by_pieces(states, rest, inputs, carry, force, frames)
+        return carry if rec.rise is None else carry["held"], t
+
+    def by_pieces(states, rest, inputs, carry, force, frames):
+        def piece(start, count, held):
+            carry, t = held
+            part = lambda x: lax.dynamic_slice_in_dim(x, start, count)  # noqa: E731
+            own = tuple([part(x) if v else x for v, x in zip(rec.varies, inputs)])
+            near_states, near_rest, near_force = jax.tree.map(part, (states, rest, force))
+            carry, near = run_piece(near_states, near_rest, own, carry, near_force, count)
+            return carry, [lax.dynamic_update_slice_in_dim(x, y, start, 0) for x, y in zip(t, near)]
+
+        size = piece_of(frames, _PIECE)
+        pieces, left = divmod(frames, size)
+        held = carry, unwritten([x[0] for x in force], (frames,))
+        held = piece(frames - left, left, held) if left else held
+        return lax.fori_loop(0, pieces, lambda k, held: piece((pieces - 1 - k) * size, size, held), held)
+
+    def run_piece(states, rest, inputs, carry, force, frames):
         entries = jax.tree.leaves(jax.vmap(jacobian, (0, 0, *rec.axes))(states, rest, *inputs))
         moving = [e for e, m in zip(entries, moves) if m]
         fixed = [e[0] for e, m in zip(entries, moves) if not m]
         apart = rec.ctx.one_device and not rec.ctx.parallel
         if rec.rise is None:
-            return loop(one_frame, last, (moving, force), fixed, rec.ctx.frames, False, True, apart)
+            return loop(one_frame, carry, (moving, force), fixed, frames, False, True, apart)
         moving_slow, fixed_slow = slow_at(rec, inputs, reverse=True)
         moving, fixed = ((moving, force), moving_slow), (fixed, fixed_slow)
-        first, t = loop(Rising(one_frame, False), carrying(last), moving, fixed, rec.ctx.frames, False, True, apart)
-        return first["held"], t
+        return loop(Rising(one_frame, False), carry, moving, fixed, frames, False, True, apart)
 
     frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (states, rest))
     frame += tuple(jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs))

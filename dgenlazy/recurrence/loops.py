@@ -20,8 +20,9 @@ from jax import lax
 
 from .analysis import cheap, reads
 from .batch_rule import one_by_one, with_batch_rule
+from .frames import CROWDED, PIECED, by_pieces, ends_of, inside, over_frames, unwritten
 from .limit import limit
-from .rising import Rising, piece_of
+from .rising import Rising
 from .summing import Summing
 
 # What XLA counts for an iteration, fitted to where loops of 1 to 8 states became slow at a limit of 1024 bytes.
@@ -30,7 +31,6 @@ _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
-_PIECED = Rising, Summing  # bodies of loops that run in pieces
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -68,17 +68,17 @@ def loop(
 def _together(
     body: Any, carry: Any, moving: Any, fixed: Any, frames: int, lanewise: bool, reverse: bool, at_once: int | None
 ) -> tuple[Any, Any]:
-    first, same = _inside(body, carry, fixed)
+    first, same = inside(body, carry, fixed)
     tile = _tile(body, first, moving, same) if lanewise and frames else 0
     if tile and works(body, tile, first, moving, same):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
         at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if lanewise and frames else 1
-    if not isinstance(body, _PIECED):
+    if not isinstance(body, PIECED):
         return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
     made = jax.eval_shape(body, first, now, same)[1]
-    outputs = jax.tree.map(lambda x: jnp.zeros((frames, *x.shape), x.dtype), made)
+    outputs = unwritten(made, (frames,))
 
     def at_frame(n):
         return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, n, keepdims=False), moving)
@@ -86,53 +86,7 @@ def _together(
     def put(all_, x, n):
         return lax.dynamic_update_index_in_dim(all_, x, n, 0)
 
-    return _over_frames(body, _ends(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
-
-
-def _inside(body: Any, carry: Any, fixed: Any) -> tuple[Any, Any]:
-    """What the body itself takes as its carry and as what is fixed."""
-    return body.inside(carry, fixed) if isinstance(body, _PIECED) else (carry, fixed)
-
-
-def _ends(body: Any) -> tuple[Any, Any] | None:
-    return (body.enter, body.leave) if isinstance(body, _PIECED) else None
-
-
-def _over_frames(
-    body: Any, ends: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
-) -> tuple[Any, Any]:
-    """`held`, a carry and the outputs, after all frames.
-
-    Args:
-        ends: What a body that runs in pieces does where one begins and where it ends, else None.
-        at_frame: Of a frame's number; what moves.
-        put: `(outputs, output, number)`.
-    """
-
-    def number(i):
-        return frames - 1 - i if reverse else i
-
-    def run(held, same, start, count):
-        def frame(i, held):
-            n = number(start + i)
-            state, out = body(held[0], at_frame(n), same)
-            return state, jax.tree.map(lambda all_, x: put(all_, x, n), held[1], out)
-
-        return lax.fori_loop(0, count, frame, held, unroll=unroll if count % unroll == 0 else 1)
-
-    if not ends:
-        return run(held, fixed, 0, frames)
-
-    def piece(start, count, held):
-        base, away = ends[0](held[0], at_frame(number(start)), fixed)
-        away, outputs = run((away, held[1]), (fixed, base), start, count)
-        return ends[1](base, away), outputs
-
-    size = piece_of(frames)
-    pieces, rest = divmod(frames, size)
-    if pieces:
-        held = lax.fori_loop(0, pieces, lambda k, held: piece(k * size, size, held), held)
-    return piece(frames - rest, rest, held) if rest else held
+    return over_frames(body, ends_of(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
 
 
 def rows(x: Any, shape: tuple[int, ...]) -> Any:
@@ -157,11 +111,17 @@ def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 
 def room(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
     """How many frames of all lanes fit in an iteration, of a loop or of its few tiles; 0 where one is too many."""
-    first, same = _inside(body, carry, fixed)
+    first, same = inside(body, carry, fixed)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
     wide = [math.prod(x.shape) > 1 for x in jax.tree.leaves(now)]
     frames = _fitting(body, first, now, same, wide) // jax.tree.leaves(first)[0].size
     return frames or int(_tile(body, first, moving, same) > 0)
+
+
+def side_by_side(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
+    """How many numbers of each state fit in an iteration."""
+    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
+    return _fitting(body, carry, now, fixed, [True] * len(jax.tree.leaves(now)))
 
 
 def _fitting(body: Any, carry: Any, now: Any, fixed: Any, wide: list[bool]) -> int:
@@ -237,9 +197,9 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
     lanes = math.prod(shape)
     carry = jax.tree.map(lambda x: x.reshape(lanes), carry)
     moving, fixed = jax.tree.map(lambda x: rows(x, shape), moving), jax.tree.map(lambda x: rows(x[None], shape), fixed)
-    first, same = _inside(body, carry, jax.tree.map(lambda x: x[0], fixed))
+    first, same = inside(body, carry, jax.tree.map(lambda x: x[0], fixed))
     made = jax.eval_shape(body, *_parts(tile, first, moving, same))[1]
-    outputs = jax.tree.map(lambda x: jnp.zeros((frames, lanes), x.dtype), made)
+    outputs = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes,), x.dtype), made), (frames,))
 
     def at(x, n, lane):
         alone = x.ndim == 1
@@ -257,7 +217,7 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
         def put(all_, x, n):
             return lax.dynamic_update_slice(all_, x[None], (n, lane))
 
-        last, outputs = _over_frames(body, _ends(body), (first, outputs), at_frame, put, same, frames, reverse)
+        last, outputs = over_frames(body, ends_of(body), (first, outputs), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda all_, x: lax.dynamic_update_slice_in_dim(all_, x, lane, 0), ends, last), outputs
 
     ends, outputs = lax.fori_loop(0, -(-lanes // tile), group, (carry, outputs))
@@ -276,7 +236,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), carry)
         now = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[1 + b :], x.dtype), moving, batched[1])
         same = jax.tree.map(lambda x, b: jax.ShapeDtypeStruct(x.shape[b:], x.dtype), fixed, batched[2])
-        one, same = _inside(body, one, same)
+        one, same = inside(body, one, same)
         lanes = jax.tree.leaves(one)[0].size
         fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // max(lanes, 1)
         made = jax.eval_shape(body, one, now, same)[1]
@@ -287,7 +247,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
             return jax.vmap(together, axes)(carry, moving, fixed)
         if not fits:
             return jax.vmap(one_by_one(together), axes)(carry, moving, fixed)
-        outputs = jax.tree.map(lambda x: jnp.zeros((size, frames, *x.shape), x.dtype), made)
+        outputs = unwritten(made, (size, frames))
         groups = ft.partial(_by_groups, body, frames, min(size, fits, _MOST_EXAMPLES), reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
 
@@ -304,7 +264,7 @@ def _by_groups(
     """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
     size = jax.tree.leaves(carry)[0].shape[0]
     axes = (0, *_axes(batched[1:]))
-    ends = _ends(body)
+    ends = ends_of(body)
     if ends:
         ends = jax.vmap(ends[0], axes), ends[1]
     many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if ends else axes)
@@ -316,19 +276,28 @@ def _by_groups(
         at = jnp.minimum(g * tile, size - tile)  # the last group may run some examples again
         same = jax.tree.map(lambda x, b: part(x, at) if b else x, fixed, batched[2])
 
-        def own(x, b, n):
-            if not b:
-                return lax.dynamic_index_in_dim(x, n, keepdims=False)
-            return lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, 1, *x.shape[2:]))[:, 0]
+        def near(n, count):
+            def own(x, b):
+                if not b:
+                    return lax.dynamic_slice_in_dim(x, n, count)
+                return lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, count, *x.shape[2:])).swapaxes(0, 1)
+
+            return jax.tree.map(own, moving, batched[1])
 
         def at_frame(n):
-            return jax.tree.map(lambda x, b: own(x, b, n), moving, batched[1])
+            return jax.tree.map(lambda x: x[0], near(n, 1))
 
         def put(all_, x, n):
-            return lax.dynamic_update_slice(all_, x[:, None], (at, n, *(0,) * (all_.ndim - 2)))
+            return put_near(all_, x[None], n)
+
+        def put_near(all_, x, n):
+            return lax.dynamic_update_slice(all_, x.swapaxes(0, 1), (at, n, *(0,) * (all_.ndim - 2)))
 
         first = jax.tree.map(lambda x: part(x, at), carry)
-        last, outputs = _over_frames(many, ends, (first, held[1]), at_frame, put, same, frames, reverse)
+        if frames % CROWDED == 0:
+            last, outputs = by_pieces(many, ends, (first, held[1]), near, put_near, same, frames, reverse)
+        else:
+            last, outputs = over_frames(many, ends, (first, held[1]), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, x, at, 0), last, held[0]), outputs
 
     return lax.fori_loop(0, -(-size // tile), group, (carry, outputs))

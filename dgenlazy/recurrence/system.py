@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools as ft
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
         inputs, (s, r) = frame[:count], frame[count:]
         return jax.vjp(lambda s: rec.next(s, r, *inputs), s)[1](t)[0]
 
-    def run(body, start, force, reverse):
+    def run(body, start, force, reverse, states=states, rest=rest, inputs=inputs):
         def one_frame(t, *frame):
             return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
 
@@ -54,8 +55,9 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
         return jax.tree.map(lambda x: x * one.astype(x.dtype), left)
 
     def transposed(_, given):
-        early = adjoint.backwards(rec, states, rest, inputs, *given) if costly else None
-        return early or run(pull, given[0], given[1], True)
+        if not costly:
+            return run(pull, given[0], given[1], True)
+        return adjoint.backwards(rec, pull, ft.partial(run, pull, reverse=True), states, rest, inputs, given[0], given[1])
 
     solved = lax.custom_linear_solve(
         residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed

@@ -1,0 +1,96 @@
+"""A loop over all frames, or over a piece after another, of a body that may want to know where pieces begin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from .rising import Rising, piece_of
+from .summing import Summing
+
+PIECED = Rising, Summing  # bodies of loops that run in pieces
+CROWDED = 512  # frames; examples of a multiple of that meet in the same few places of a cache
+
+
+def unwritten(like: Any, axes: tuple[int, ...]) -> Any:
+    """Arrays with these axes before those of `like`, whose every number is written before it is read.
+
+    Each begins as another number: XLA makes what is equal once, and would copy it for each array of its own.
+    """
+    leaves, rebuild = jax.tree.flatten(like)
+    return rebuild.unflatten([jnp.full((*axes, *x.shape), i, x.dtype) for i, x in enumerate(leaves)])
+
+
+def inside(body: Any, carry: Any, fixed: Any) -> tuple[Any, Any]:
+    """What the body itself takes as its carry and as what is fixed."""
+    return body.inside(carry, fixed) if isinstance(body, PIECED) else (carry, fixed)
+
+
+def ends_of(body: Any) -> tuple[Any, Any] | None:
+    return (body.enter, body.leave) if isinstance(body, PIECED) else None
+
+
+def over_frames(
+    body: Any, ends: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
+) -> tuple[Any, Any]:
+    """`held`, a carry and the outputs, after all frames.
+
+    Args:
+        ends: What a body that runs in pieces does where one begins and where it ends, else None.
+        at_frame: Of a frame's number; what moves.
+        put: `(outputs, output, number)`.
+    """
+
+    def number(i):
+        return frames - 1 - i if reverse else i
+
+    def run(held, same, start, count):
+        def frame(i, held):
+            n = number(start + i)
+            state, out = body(held[0], at_frame(n), same)
+            return state, jax.tree.map(lambda all_, x: put(all_, x, n), held[1], out)
+
+        return lax.fori_loop(0, count, frame, held, unroll=unroll if count % unroll == 0 else 1)
+
+    if not ends:
+        return run(held, fixed, 0, frames)
+
+    def piece(start, count, held):
+        base, away = ends[0](held[0], at_frame(number(start)), fixed)
+        away, outputs = run((away, held[1]), (fixed, base), start, count)
+        return ends[1](base, away), outputs
+
+    size = piece_of(frames)
+    pieces, rest = divmod(frames, size)
+    if pieces:
+        held = lax.fori_loop(0, pieces, lambda k, held: piece(k * size, size, held), held)
+    return piece(frames - rest, rest, held) if rest else held
+
+
+def by_pieces(body: Any, ends: Any, held: Any, near: Any, put: Any, fixed: Any, frames: int, reverse: bool) -> tuple[Any, Any]:
+    """`over_frames`, of whole pieces, of which each is laid out anew with the frame axis first.
+
+    Args:
+        near: Of the number of a frame, and how many; what moves, with the frame axis first.
+        put: `(outputs, outputs of so many frames, number of the first)`.
+    """
+
+    def piece(start, held):
+        low = frames - CROWDED - start if reverse else start
+        moving = near(low, CROWDED)
+
+        def at_frame(n):
+            return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, n, keepdims=False), moving)
+
+        def put_one(all_, x, n):
+            return lax.dynamic_update_index_in_dim(all_, x, n, 0)
+
+        tile = jax.tree.leaves(held[0])[0].shape[0]
+        made = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile, *x.shape[2:]), x.dtype), held[1]), (CROWDED,))
+        carry, made = over_frames(body, ends, (held[0], made), at_frame, put_one, fixed, CROWDED, reverse)
+        return carry, jax.tree.map(lambda all_, x: put(all_, x, low), held[1], made)
+
+    return lax.fori_loop(0, frames // CROWDED, lambda k, held: piece(k * CROWDED, held), held)
