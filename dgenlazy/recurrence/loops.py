@@ -73,7 +73,8 @@ def _together(
     if tile and works(body, tile, first, moving, same):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
-        at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if lanewise and frames else 1
+        several = lanewise and frames and not _is_narrow(body, first, reverse)
+        at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if several else 1
     if not isinstance(body, PIECED):
         return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
@@ -87,6 +88,13 @@ def _together(
         return lax.dynamic_update_index_in_dim(all_, x, n, 0)
 
     return over_frames(body, ends_of(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
+
+
+def _is_narrow(body: Any, carry: Any, reverse: bool) -> bool:
+    """Whether it is a run forwards, of a vector of numbers and no more, of which LLVM takes several frames number by number."""
+    leaves = jax.tree.leaves(carry)
+    plain = isinstance(body, Rising) and body.before is None and not reverse
+    return plain and leaves[0].size >= _FILLED // 2 and leaves[0].size * len(leaves) <= _FILLED
 
 
 def rows(x: Any, shape: tuple[int, ...]) -> Any:
@@ -168,7 +176,8 @@ def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 
         return lanes * (sum(_STATE + read(e) for e in ends) + sum(_OUTPUT + 4.0 * frames + read(o) for o in outputs))
 
-    return next((n for n in (4, 2) if touched(n) <= _SMALL_UNROLLED), 1)
+    most = max(_SMALL_UNROLLED, _SMALL * limit() / 2) if 2 * _FILLED <= states * lanes <= 4 * _FILLED else _SMALL_UNROLLED
+    return next((n for n in (4, 2) if touched(n) <= most), 1)
 
 
 def _parts(tile: int, carry: Any, moving: Any, fixed: Any) -> tuple[Any, Any, Any]:
