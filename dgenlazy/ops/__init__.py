@@ -113,6 +113,7 @@ from .signal import (
     delta as delta,
     history as history,
     latch as latch,
+    parted as parted,
     rolled as rolled,
     unrolled as unrolled,
 )

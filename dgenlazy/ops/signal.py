@@ -177,7 +177,7 @@ def _ring(x, *time, size, least):
     return jnp.zeros((size, *line.shape), line.dtype), jnp.int32(0)
 
 
-def _parted(time, size):
+def parted(time, size):
     """A delay time kept in [0, size]: so many whole frames, fewer than `size`, and how far towards the next.
 
     What float32 has left of a number comes second.
@@ -201,7 +201,7 @@ def delay_line(state, x, *time, size, least):
     No time is below `least`, so that a loop through it may run as many frames at once; below 0 it is probably so.
     """
     ring, position = state
-    whole, part = _parted(time, size)
+    whole, part = parted(time, size)
     x = jnp.broadcast_to(x, ring.shape[1:])
     whole = jnp.broadcast_to(whole, x.shape)
 
@@ -249,7 +249,7 @@ def _looked_up(ring, x, position, whole):
 @delay_line.parallel(when=lambda parallel, *specs: True)
 def _(state, x, *time, size, least, frames):
     ring, position = state
-    (whole, part), x = _parted(time, size), jnp.broadcast_to(x, (frames, *ring.shape[1:]))
+    (whole, part), x = parted(time, size), jnp.broadcast_to(x, (frames, *ring.shape[1:]))
     if position is None:  # `unrolled`, and no time is shorter than the block
         return (jnp.concatenate([ring[frames:], x]), None), _between_taps(ring, whole, part, size, frames)
     if 0 < frames * _SHORT_BLOCK <= size:

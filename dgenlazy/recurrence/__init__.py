@@ -5,3 +5,5 @@ from .fusion import Fused as Fused, fuse as fuse
 from .limit import raise_limit as raise_limit, small_loop_bytes as small_loop_bytes
 from .solve import choose as choose, scan as scan, solve as solve
 from .sums import exact as exact, joined as joined, restarting as restarting, running as running, sums as sums
+from .tangents import batched_alike as batched_alike, is_zero as is_zero, live_of as live_of
+from .transposed import with_transpose as with_transpose

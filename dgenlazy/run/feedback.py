@@ -30,6 +30,7 @@ from ..graph import (
 )
 from ..ops import delay_line, rolled, spectrum, unrolled
 from ..recurrence import scan
+from .echo import Echo, Echoes, echoes_of, every_frame
 from .program import Line, Program, flat, run_line
 from .stage import initial_state, number, step
 
@@ -89,10 +90,13 @@ class Feedback(Recurrence):
         moving = tuple(x for x, s in zip(inputs, specs) if s.varies)
 
         def blocks():
+            held, rings = self.reach.laid_out(state, size)
+            if echoes := echoes_of(self.key[0], len(self.key[1]), self.reach.states(rings), frames):
+                return self.echoing(ctx, size, state, rings, echoes, inputs, specs)
             body = ft.partial(self.block, ctx._replace(frames=size), inputs=inputs, specs=specs)
             cut = frames // size * size
             pieces = [x[:cut].reshape(frames // size, size, *x.shape[1:]) for x in moving]
-            end, y = lax.scan(body, self.reach.laid_out(state, size), pieces, length=frames // size)
+            end, y = lax.scan(body, (held, rings), pieces, length=frames // size)
             y = tuple(x.reshape(cut, *x.shape[2:]) for x in y)
             if cut < frames:
                 end, rest = self.block(ctx._replace(frames=frames - cut), end, [x[cut:] for x in moving], inputs, specs)
@@ -106,6 +110,23 @@ class Feedback(Recurrence):
             return blocks()
         shortest = jnp.stack([jnp.min(inputs[i]) for i in self.reach.unsure])
         return lax.cond(jnp.all(shortest >= self.reach.frames), blocks, frame_by_frame)
+
+    def echoing(
+        self,
+        ctx: Context,
+        size: int,
+        state: Any,
+        rings: Any,
+        echoes: list[Echo],
+        inputs: Sequence[Any],
+        specs: Sequence[Spec],
+    ) -> Any:
+        """The run of a loop whose only memory are delay lines of its outputs."""
+        body, shapes, _ = self.key
+        held, free = len(shapes), self.reach.lines(_FREE)
+        run = Echoes(body, ctx, size, shapes, free, echoes, [s.varies for s in specs[held:]])
+        ends, y = run([ring for ring, _ in rings], inputs[held:])
+        return self.reach.taken_back((None, [(x, None) for x in ends]), state, tuple(y)), tuple(y)
 
     def block(self, ctx: Context, state: Any, moving: Sequence[Any], inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         """A block no longer than the delay of the loop: what it feeds back is not needed before its end.
@@ -123,7 +144,7 @@ class Feedback(Recurrence):
             if known[0] is None:  # a delay of what is not yet known, and does not matter within this block
                 known[0] = jnp.zeros((ctx.frames, *body.specs[line.args[0]].shape), before[i][0].dtype)
             after[i], env[i] = run_line(body, ctx, line, dict(zip(line.args, known)), before.get(i))
-        y = tuple(_every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
+        y = tuple(every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
         late = {i: jnp.concatenate([p[None], x[:-1]]) for i, (p, x) in enumerate(zip(previous, y)) if p is not None}
         for i, line in self.reach.lines(_WAITS, _CUT):
             fed = dict(enumerate(y)) if self.reach.follows(line, before.get(i)) else late
@@ -204,11 +225,6 @@ def _even(frames: int, most: int) -> int:
     """Frames of a block: `most`, or a little less where the last block is then no shorter than the others."""
     count = -(-frames // most)
     return next((frames // k for k in range(count, count + count // 8 + 1) if frames % k == 0), most)
-
-
-def _every_frame(x: Any, spec: Spec, frames: int, shape: tuple[int, ...]) -> Any:
-    x = x if spec.varies else x[None]
-    return jnp.broadcast_to(x.reshape(len(x), *(1,) * (len(shape) - len(spec.shape)), *spec.shape), (frames, *shape))
 
 
 def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any], plan: str = "auto") -> Any:
