@@ -8,6 +8,7 @@ to block: all else that has a derivative gets it from all frames at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
 
@@ -15,63 +16,60 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..graph import Context, Spec, derivative_of
+from ..graph import Context, derivative_of
 from ..ops import delay_line, parted, slopes
 from ..recurrence import batched_alike, is_zero, live_of, with_transpose
-from .program import Line, Program, run_line
+from .program import Line, Program
 
-_MOST_LINES = 16  # of different times; each has an array of its own
+_MOST_LANES = 8  # more compile longer than they are worth
+_ALIKE = 4  # and those of one time are as fast together
 
 
 class Echo(NamedTuple):
     """A delay line of an output of the loop.
 
     Attributes:
-        index: Of the program's line.
+        value: Which of the program it is.
         source: Which output it delays.
         size: How many frames it holds before the first, less one: that which is fed back in the first.
         shape: Of its lanes.
-        shared: Whether all have one time.
-        axis: That of frames in all arrays: 0, or the last, so that lanes are apart in memory.
     """
 
-    index: int
+    value: int
     source: int
     size: int
     shape: tuple[int, ...]
-    shared: bool
-    axis: int = 0
 
     @property
     def past(self) -> int:
         return self.size + 1
 
     def apart(self, line: Any) -> tuple[Any, ...]:
-        """The lanes, one by one where each has its own time."""
-        return (line,) if self.shared else tuple(line.reshape(-1, line.shape[-1]))
+        """The lanes, one by one: as rows of one array XLA would copy them for each block."""
+        return tuple(line.reshape(-1, line.shape[-1]))
 
     def together(self, lanes: Sequence[Any]) -> Any:
-        return lanes[0] if self.shared else jnp.stack(lanes).reshape(*self.shape, -1)
+        return jnp.stack(lanes).reshape(*self.shape, -1)
 
     def lanes_of(self, y: Any) -> tuple[Any, ...]:
         """What an output writes."""
-        return self.apart(wide(y, self.shape, self.axis))
+        return self.apart(jnp.broadcast_to(y, (*self.shape, y.shape[-1])))
 
 
 def echoes_of(body: Program, held: int, rings: dict[int, Any], frames: int) -> list[Echo]:
     """The delay lines of a loop that has no other memory; none where they cannot be run so, or it would not be faster."""
-    out = []
+    out, lanes = [], 0
     for i, (ring, position) in rings.items():
         line = body.lines[i - len(body.leaves)]
-        still = all(a < len(body.leaves) and not body.specs[a].varies for a in line.args[1:])
+        times = [body.specs[a] for a in line.args[1:] if a < len(body.leaves) and not body.specs[a].varies]
+        still = len(times) == len(line.args) - 1
         if line.op is not delay_line or position is not None or line.args[0] >= held or not still or frames < len(ring):
             return []
-        shared = all(body.specs[a].shape in ((), (1,)) for a in line.args[1:])
-        if not shared and not ring[0].size <= _MOST_LINES:
+        out.append(Echo(i, line.args[0], len(ring) - 1, ring.shape[1:]))
+        lanes += ring[0].size
+        if lanes > _MOST_LANES or (ring[0].size > _ALIKE and all(math.prod(t.shape) == 1 for t in times)):
             return []
-        out.append(Echo(i, line.args[0], len(ring) - 1, ring.shape[1:], shared))
-    axis = 0 if all(e.shared for e in out) else -1
-    return [e._replace(axis=axis) for e in out]
+    return out
 
 
 @final
@@ -94,7 +92,7 @@ class Echoes:
         varies: Sequence[bool],
     ):
         self.body, self.ctx, self.size, self.shapes, self.free = body, ctx, size, shapes, free
-        self.echoes, self.varies, self.axis = echoes, varies, echoes[0].axis
+        self.echoes, self.varies = echoes, varies
         hosts = {e.source: k for k, e in reversed([*enumerate(echoes)]) if e.shape == shapes[e.source]}
         self.hosts = [hosts.get(i) for i in range(len(shapes))]  # which line is the output itself
 
@@ -111,53 +109,41 @@ class Echoes:
             return batched_alike(self.derivative(run, primals, tangents), primals)
 
         wholes, parts = zip(*[self.time(e, leaves) for e in self.echoes])
-        leaves = [jnp.moveaxis(x, 0, self.axis) if v else x for x, v in zip(leaves, self.varies)]
-        starts = [jnp.moveaxis(x, 0, self.axis) for x in starts]
+        leaves = [jnp.moveaxis(x, 0, -1) if v else x for x, v in zip(leaves, self.varies)]
+        starts = [jnp.moveaxis(x, 0, -1) for x in starts]
         y = run(starts, [*parts], [*wholes], leaves)
-        lines = [self.joined(x, e.together(e.lanes_of(y[e.source]))) for e, x in zip(self.echoes, starts)]
-        ends = [self.slice(x, self.ctx.frames, e.past) for e, x in zip(self.echoes, lines)]
-        return [jnp.moveaxis(x, self.axis, 0) for x in ends], [jnp.moveaxis(x, self.axis, 0) for x in y]
-
-    def slice(self, x: Any, at: Any, frames: int) -> Any:
-        return lax.dynamic_slice_in_dim(x, at, frames, self.axis)
-
-    def joined(self, *pieces: Any) -> Any:
-        return jnp.concatenate(pieces, self.axis)
+        ends = [e.together(e.lanes_of(y[e.source]))[..., -e.past :] for e in self.echoes]
+        return [jnp.moveaxis(x, -1, 0) for x in ends], [jnp.moveaxis(x, -1, 0) for x in y]
 
     def time(self, echo: Echo, leaves: Sequence[Any]) -> tuple[Any, Any]:
         """Whole frames of each lane, and the parts of one beyond."""
-        args = self.body.lines[echo.index - len(self.body.leaves)].args[1:]
+        args = self.body.lines[echo.value - len(self.body.leaves)].args[1:]
         rank = max([len(echo.shape), *[len(self.body.specs[a].shape) for a in args]])
         given = [leaves[a - len(self.shapes)] for a in args]
         whole, part = parted([jnp.reshape(x, (1, *(1,) * (rank - jnp.ndim(x)), *jnp.shape(x))) for x in given], echo.size)
-        whole = whole.reshape(1) if echo.shared else jnp.broadcast_to(whole, (1, *echo.shape)).reshape(-1)
-        return whole, jnp.moveaxis(part, 0, self.axis)
+        return jnp.broadcast_to(whole, (1, *echo.shape)).reshape(-1), jnp.moveaxis(part, 0, -1)
 
     def outputs(self, heard: list[Any], parts: list[Any], leaves: Sequence[Any], frames: int) -> list[Any]:
         """Of a block, from what it hears: its frames and the one before them."""
-        both = [[lax.slice_in_dim(x, i, i + frames, axis=self.axis) for i in (1, 0)] for x in heard]
-        return self.values([slopes.between(*x, p) for x, p in zip(both, parts)], leaves, frames)
+        return self.values([slopes.between(x[..., 1:], x[..., :-1], p) for x, p in zip(heard, parts)], leaves, frames)
 
     def values(self, taps: Sequence[Any], leaves: Sequence[Any], frames: int) -> list[Any]:
-        env: dict[int, Any] = dict(enumerate(leaves, len(self.shapes))) | {e.index: x for e, x in zip(self.echoes, taps)}
+        env: dict[int, Any] = dict(enumerate(leaves, len(self.shapes))) | {e.value: x for e, x in zip(self.echoes, taps)}
         ctx, specs = self.ctx._replace(frames=frames), self.body.specs
         for i, line in self.free:
-            if self.axis == 0:
-                _, env[i] = run_line(self.body, ctx, line, env, None)
-                continue
             frame = lambda *inputs, line=line: line.op.step(ctx, line.params, (), *inputs)[1]  # noqa: E731
             axes = [-1 if specs[a].varies else None for a in line.args]
             env[i] = (jax.vmap(frame, axes, -1) if specs[i].varies else frame)(*[env[a] for a in line.args])
-        made = [env[i] if specs[i].varies else jnp.expand_dims(env[i], self.axis) for i in self.body.outputs]
-        return [wide(x, shape, self.axis, frames) for x, shape in zip(made, self.shapes)]
+        made = [env[i] if specs[i].varies else env[i][..., None] for i in self.body.outputs]
+        return [jnp.broadcast_to(x, (*shape, frames)) for x, shape in zip(made, self.shapes)]
 
     def cut(self, leaves: Sequence[Any], at: Any, frames: int) -> list[Any]:
-        return [self.slice(x, at, frames) if v else x for x, v in zip(leaves, self.varies)]
+        return [_slice(x, at, frames) if v else x for x, v in zip(leaves, self.varies)]
 
     def heard(self, lines: Sequence[Any], wholes: Sequence[Any], at: Any, frames: int) -> list[Any]:
         """What so many frames from `at` on hear of each lane, and that of the frame before them."""
         return [
-            tuple([self.slice(x, e.size - 1 - whole[k] + at, frames + 1) for k, x in enumerate(line)])
+            tuple([_slice(x, e.size - 1 - whole[k] + at, frames + 1) for k, x in enumerate(line)])
             for e, line, whole in zip(self.echoes, lines, wholes)
         ]
 
@@ -170,7 +156,7 @@ class Echoes:
             made = block(at, frames, [e.together(x) for e, x in zip(self.echoes, heard)])
             for k, e in enumerate(self.echoes):
                 new = e.lanes_of(made[e.source])
-                lines[k] = tuple([lax.dynamic_update_slice_in_dim(x, y, e.past + at, self.axis) for x, y in zip(lines[k], new)])
+                lines[k] = tuple([lax.dynamic_update_slice_in_dim(x, y, e.past + at, 0) for x, y in zip(lines[k], new)])
             return [y for y, host in zip(made, self.hosts) if host is None]
 
         def step(carry, at):
@@ -178,28 +164,19 @@ class Echoes:
             made = one(at, self.size, lines, heard)
             return (lines, self.heard(lines, wholes, at + self.size, self.size)), made
 
-        lines = [e.apart(self.joined(x, self.rest(e, frames, x))) for e, x in zip(self.echoes, starts)]
+        lines = [e.apart(_joined(x, _silence(e, frames, x))) for e, x in zip(self.echoes, starts)]
         first = self.heard(lines, wholes, 0, self.size)
         (lines, _), made = lax.scan(step, (lines, first), jnp.arange(0, end, self.size))
-        made = [self.in_a_row(x) for x in made]
+        made = [jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], end) for x in made]
         if end < frames:
             more = one(end, frames - end, lines, self.heard(lines, wholes, end, frames - end))
-            made = [self.joined(*pair) for pair in zip(made, more)]
+            made = [_joined(*pair) for pair in zip(made, more)]
         left, run = iter(made), self.run_of(lines)
         return [next(left) if k is None else self.echoes[k].together(run[k]) for k in self.hosts]
 
-    def rest(self, echo: Echo, frames: int, like: Any) -> Any:
-        return jnp.zeros((frames, *echo.shape) if self.axis == 0 else (*echo.shape, frames), like.dtype)
-
-    def in_a_row(self, blocks: Any) -> Any:
-        """Blocks along a first axis as one."""
-        if self.axis == 0:
-            return blocks.reshape(-1, *blocks.shape[2:])
-        return jnp.moveaxis(blocks, 0, -2).reshape(*blocks.shape[1:-1], -1)
-
     def run_of(self, lines: Sequence[Any]) -> list[Any]:
         """What each lane holds of the run itself."""
-        return [tuple([self.slice(x, e.past, self.ctx.frames) for x in line]) for e, line in zip(self.echoes, lines)]
+        return [tuple([_slice(x, e.past, self.ctx.frames) for x in line]) for e, line in zip(self.echoes, lines)]
 
     def back(self, wholes: Sequence[Any], given: Sequence[Any], block: Callable[..., Any]) -> tuple[list[Any], list[Any]]:
         """The transpose of `forth`: of outputs what each of their frames adds in all, and what each line does before the first.
@@ -212,22 +189,23 @@ class Echoes:
 
         def asked(lines, at, frames):
             """What each lane has got so far, for so many frames from `at` on."""
-            return [tuple([self.slice(x, e.past + at, frames) for x in line]) for e, line in zip(self.echoes, lines)]
+            return [tuple([_slice(x, e.past + at, frames) for x in line]) for e, line in zip(self.echoes, lines)]
 
         def total(own, lanes):
             """Of an output: what it was given itself, where it is no line, and by all lines that delay it."""
             out = [x if k is None else jnp.zeros_like(x) for x, k in zip(own, self.hosts)]
             for e, x in zip(self.echoes, lanes):
-                out[e.source] = out[e.source] + jax.linear_transpose(e.lanes_of, out[e.source])(x)[0]
+                widened = jax.linear_transpose(lambda y, e=e: jnp.broadcast_to(y, (*e.shape, y.shape[-1])), out[e.source])
+                out[e.source] = out[e.source] + widened(e.together(x))[0]
             return out
 
         def one(at, frames, lines, lanes):
-            own = [self.slice(x, at, frames) for x in given]
+            own = [_slice(x, at, frames) for x in given]
             for k, (e, x) in enumerate(zip(self.echoes, block(at, frames, total(own, lanes)))):
                 old = self.heard(lines, wholes, at, frames)[k]
                 new = [a + b for a, b in zip(old, e.apart(x))]
                 starts = [e.size - 1 - whole + at for whole in wholes[k]]
-                lines[k] = tuple([lax.dynamic_update_slice_in_dim(*z, self.axis) for z in zip(lines[k], new, starts)])
+                lines[k] = tuple([lax.dynamic_update_slice_in_dim(*z, 0) for z in zip(lines[k], new, starts)])
 
         def step(carry, at):
             lines, lanes = [*carry[0]], carry[1]
@@ -237,21 +215,21 @@ class Echoes:
         lines = []
         for k, e in enumerate(self.echoes):
             own = given[e.source]
-            own = own if k == self.hosts[e.source] else self.rest(e, frames, own)
-            lines.append(e.apart(self.joined(self.rest(e, e.past, own), own)))
+            own = own if k == self.hosts[e.source] else _silence(e, frames, own)
+            lines.append(e.apart(_joined(_silence(e, e.past, own), own)))
         if end < frames:
             one(end, frames - end, lines, asked(lines, end, frames - end))
         first = asked(lines, end - self.size, self.size)
         (lines, _), _ = lax.scan(step, (lines, first), jnp.arange(0, end, self.size), reverse=True)
         out = total(given, self.run_of(lines))
-        return out, [e.together([self.slice(x, 0, e.past) for x in line]) for e, line in zip(self.echoes, lines)]
+        return out, [e.together([_slice(x, 0, e.past) for x in line]) for e, line in zip(self.echoes, lines)]
 
     def derivative(self, run: Callable[..., Any], primals: Any, tangents: Any) -> tuple[list[Any], list[Any]]:
         """The outputs, and their tangents: the loop made linear, driven by what each frame gets from elsewhere."""
         starts, parts, wholes, leaves = primals
         y = run(*primals)
         frames = self.ctx.frames
-        lines = [e.apart(self.joined(x, e.together(e.lanes_of(y[e.source])))) for e, x in zip(self.echoes, starts)]
+        lines = [e.apart(_joined(x, e.together(e.lanes_of(y[e.source])))) for e, x in zip(self.echoes, starts)]
         heard = [e.together(x) for e, x in zip(self.echoes, self.heard(lines, wholes, 0, frames))]
         live, moved, merge = live_of([*parts, *leaves], [*tangents[1], *tangents[3]])
         width = len(parts)
@@ -271,13 +249,13 @@ class Echoes:
             """How a block hears, and its outputs as a function of that, both as they are to be made linear."""
             parts, _, heard, leaves = taken(kept)
             some = self.cut(leaves, at, frames)
-            now = [self.slice(x, at, frames + 1) for x in heard]
+            now = [_slice(x, at, frames + 1) for x in heard]
             return (lambda heard: self.outputs(heard, parts, some, frames)), now
 
         def forth(kept, moved):
             def block(at, frames, heard):
                 fn, now = at_block(kept, at, frames)
-                ahead = [self.slice(x, at, frames) for x in moved[: len(y)]]
+                ahead = [_slice(x, at, frames) for x in moved[: len(y)]]
                 return [a + b for a, b in zip(jax.jvp(fn, (now,), (heard,))[1], ahead)]
 
             return self.forth(taken(kept)[1], moved[len(y) :], block)
@@ -294,14 +272,13 @@ class Echoes:
         return y, solve([*parts, *wholes, *heard, *leaves], [*force, *first])
 
 
-def every_frame(x: Any, spec: Spec, frames: int, shape: tuple[int, ...]) -> Any:
-    """A value of a block, for each of its frames and in the shape of an output."""
-    return wide(x if spec.varies else x[None], shape, 0, frames)
+def _slice(x: Any, at: Any, frames: int) -> Any:
+    return lax.dynamic_slice_in_dim(x, at, frames, -1)
 
 
-def wide(x: Any, shape: tuple[int, ...], axis: int, frames: int | None = None) -> Any:
-    """An array in the shape of more lanes, for each of so many frames."""
-    frames = frames or x.shape[axis]
-    if axis:
-        return jnp.broadcast_to(x, (*shape, frames))
-    return jnp.broadcast_to(x.reshape(len(x), *(1,) * (len(shape) + 1 - x.ndim), *x.shape[1:]), (frames, *shape))
+def _joined(*pieces: Any) -> Any:
+    return jnp.concatenate(pieces, -1)
+
+
+def _silence(echo: Echo, frames: int, like: Any) -> Any:
+    return jnp.zeros((*echo.shape, frames), like.dtype)

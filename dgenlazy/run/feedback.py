@@ -30,7 +30,7 @@ from ..graph import (
 )
 from ..ops import delay_line, rolled, spectrum, unrolled
 from ..recurrence import scan
-from .echo import Echo, Echoes, echoes_of, every_frame
+from .echo import Echo, Echoes, echoes_of
 from .program import Line, Program, flat, run_line
 from .stage import initial_state, number, step
 
@@ -144,7 +144,7 @@ class Feedback(Recurrence):
             if known[0] is None:  # a delay of what is not yet known, and does not matter within this block
                 known[0] = jnp.zeros((ctx.frames, *body.specs[line.args[0]].shape), before[i][0].dtype)
             after[i], env[i] = run_line(body, ctx, line, dict(zip(line.args, known)), before.get(i))
-        y = tuple(every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
+        y = tuple(_every_frame(env[i], body.specs[i], ctx.frames, s) for i, s in zip(body.outputs, shapes))
         late = {i: jnp.concatenate([p[None], x[:-1]]) for i, (p, x) in enumerate(zip(previous, y)) if p is not None}
         for i, line in self.reach.lines(_WAITS, _CUT):
             fed = dict(enumerate(y)) if self.reach.follows(line, before.get(i)) else late
@@ -225,6 +225,11 @@ def _even(frames: int, most: int) -> int:
     """Frames of a block: `most`, or a little less where the last block is then no shorter than the others."""
     count = -(-frames // most)
     return next((frames // k for k in range(count, count + count // 8 + 1) if frames % k == 0), most)
+
+
+def _every_frame(x: Any, spec: Spec, frames: int, shape: tuple[int, ...]) -> Any:
+    x = x if spec.varies else x[None]
+    return jnp.broadcast_to(x.reshape(len(x), *(1,) * (len(shape) - len(spec.shape)), *spec.shape), (frames, *shape))
 
 
 def close(fn: Callable[[Any], Any], init: Any, wrap: Callable[[Node | Leaf], Any], plan: str = "auto") -> Any:
