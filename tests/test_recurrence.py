@@ -874,6 +874,8 @@ def test_a_loop_in_blocks_runs_a_single_frame(frames):
 WAYS_BACK = {
     "itself, and filtered": lambda s, p: s.delay([16.0, 19.25]) - 0.5 * (p * s.history()).delay(12),
     "on a line far longer": lambda s, p: s.delay(9 + p, max_delay=300, min_delay=9),
+    "itself alone, lanes apart": lambda s, p: s.delay([16.0, 19.25]),
+    "on two lines, bent": lambda s, p: (s.delay(20.5) - 0.4 * p * s.delay(17)).tanh(),
 }
 
 

@@ -67,7 +67,7 @@ def echoes_of(body: Program, held: int, rings: dict[int, Any], frames: int) -> l
             return []
         out.append(Echo(i, line.args[0], len(ring) - 1, ring.shape[1:]))
         lanes += ring[0].size
-        if lanes > _MOST_LANES or (ring[0].size > _ALIKE and all(math.prod(t.shape) == 1 for t in times)):
+        if not 0 < lanes <= _MOST_LANES or (ring[0].size > _ALIKE and all(math.prod(t.shape) == 1 for t in times)):
             return []
     return out
 

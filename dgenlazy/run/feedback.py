@@ -91,8 +91,9 @@ class Feedback(Recurrence):
 
         def blocks():
             held, rings = self.reach.laid_out(state, size)
-            if echoes := echoes_of(self.key[0], len(self.key[1]), self.reach.states(rings), frames):
-                return self.echoing(ctx, size, state, rings, echoes, inputs, specs)
+            found = [] if ctx.parallel else echoes_of(self.key[0], len(self.key[1]), self.reach.states(rings), frames)
+            if found:
+                return self.echoing(ctx, size, state, rings, found, inputs, specs)
             body = ft.partial(self.block, ctx._replace(frames=size), inputs=inputs, specs=specs)
             cut = frames // size * size
             pieces = [x[:cut].reshape(frames // size, size, *x.shape[1:]) for x in moving]
