@@ -101,7 +101,7 @@ class Echoes:
 
         @jax.custom_jvp
         def run(starts, parts, wholes, leaves):
-            block = lambda at, frames, heard: self.outputs(heard, parts, self.cut(leaves, at, frames), frames)  # noqa: E731
+            block = lambda at, frames, heard, _: self.outputs(heard, parts, self.cut(leaves, at, frames), frames)  # noqa: E731
             return batched_alike(self.forth(wholes, starts, block), (starts, parts, wholes, leaves))
 
         @derivative_of(run)
@@ -147,29 +147,32 @@ class Echoes:
             for e, line, whole in zip(self.echoes, lines, wholes)
         ]
 
-    def forth(self, wholes: Sequence[Any], starts: Sequence[Any], block: Callable[..., Any]) -> list[Any]:
-        """Run `block`: the first frame, how many and what they hear of each line, to outputs."""
+    def forth(
+        self, wholes: Sequence[Any], starts: Sequence[Any], block: Callable[..., Any], forces: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Run `block`: the first frame, how many, what they hear of each line and their part of `forces`, to outputs."""
         frames = self.ctx.frames
         end = frames // self.size * self.size
 
-        def one(at, frames, lines, heard):
-            made = block(at, frames, [e.together(x) for e, x in zip(self.echoes, heard)])
+        def one(at, frames, lines, heard, forces):
+            made = block(at, frames, [e.together(x) for e, x in zip(self.echoes, heard)], forces)
             for k, e in enumerate(self.echoes):
                 new = e.lanes_of(made[e.source])
                 lines[k] = tuple([lax.dynamic_update_slice_in_dim(x, y, e.past + at, 0) for x, y in zip(lines[k], new)])
             return [y for y, host in zip(made, self.hosts) if host is None]
 
-        def step(carry, at):
-            lines, heard = [*carry[0]], carry[1]
-            made = one(at, self.size, lines, heard)
+        def step(carry, now):
+            lines, heard, (forces, at) = [*carry[0]], carry[1], now
+            made = one(at, self.size, lines, heard, forces)
             return (lines, self.heard(lines, wholes, at + self.size, self.size)), made
 
         lines = [e.apart(_joined(x, _silence(e, frames, x))) for e, x in zip(self.echoes, starts)]
         first = self.heard(lines, wholes, 0, self.size)
-        (lines, _), made = lax.scan(step, (lines, first), jnp.arange(0, end, self.size))
+        rows = [jnp.moveaxis(x[..., :end].reshape(*x.shape[:-1], -1, self.size), -2, 0) for x in forces]
+        (lines, _), made = lax.scan(step, (lines, first), (rows, jnp.arange(0, end, self.size)))
         made = [jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], end) for x in made]
         if end < frames:
-            more = one(end, frames - end, lines, self.heard(lines, wholes, end, frames - end))
+            more = one(end, frames - end, lines, self.heard(lines, wholes, end, frames - end), [x[..., end:] for x in forces])
             made = [_joined(*pair) for pair in zip(made, more)]
         left, run = iter(made), self.run_of(lines)
         return [next(left) if k is None else self.echoes[k].together(run[k]) for k in self.hosts]
@@ -253,12 +256,14 @@ class Echoes:
             return (lambda heard: self.outputs(heard, parts, some, frames)), now
 
         def forth(kept, moved):
-            def block(at, frames, heard):
+            def block(at, frames, heard, forces):
                 fn, now = at_block(kept, at, frames)
-                ahead = [_slice(x, at, frames) for x in moved[: len(y)]]
-                return [a + b for a, b in zip(jax.jvp(fn, (now,), (heard,))[1], ahead)]
+                return [a + b for a, b in zip(jax.jvp(fn, (now,), (heard,))[1], forces)]
 
-            return self.forth(taken(kept)[1], moved[len(y) :], block)
+            def loop(moved):
+                return self.forth(taken(kept)[1], moved[len(y) :], block, moved[: len(y)])
+
+            return jax.linearize(loop, moved)[1](moved)  # older JAX transposes no loop that is not marked as linear
 
         def back(kept, given):
             def block(at, frames, given):
