@@ -1,6 +1,7 @@
 """Oscillators at the edges: nothing, silence, half the sample rate, hours, and what they cost in accuracy."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import sounds
@@ -91,6 +92,52 @@ def test_the_gradient_of_a_bank_at_rest_is_that_of_float64_after_many_frames():
     )
     for leaf, exact in zip(learned, wanted):
         np.testing.assert_allclose(leaf.grad.value, exact, rtol=1e-4, atol=1e-5 * abs(exact).max())
+
+
+@pytest.mark.parametrize(("frames", "count"), [(1, 3), (50, 70), (127, 64), (1000, 1), (44100, 64), (70001, 66)])
+def test_the_sum_of_sines_at_rest_is_within_3e_7_of_float64(frames, count):
+    """In parts of the sum of amplitudes: whether it is cut into rows or not, of one sine or of more than are added at once."""
+    random = np.random.default_rng(count)
+    freqs, amps = random.uniform(-21000, 21000, count).astype(np.float32), random.uniform(-1, 1, count).astype(np.float32)
+    y = dg.oscillator_bank(Tensor(freqs), Tensor(amps)).realize(frames)
+    turns = np.arange(frames)[:, None] * (freqs.astype(np.float64) / RATE) % 1
+    assert abs(y - np.sin(2 * np.pi * turns) @ amps.astype(np.float64)).max() < 3e-7 * abs(amps).sum()
+
+
+def test_slopes_of_all_orders_of_a_sum_of_sines_at_rest_are_those_of_the_formula():
+    freqs, amps = np.float32([220.5, 21000.1, 23000.0, -441.3]), np.float32([0.5, -0.2, 1.0, 0.3])
+    weights = np.random.default_rng(0).uniform(-1, 1, 300).astype(np.float32)
+    held = Tensor(freqs), Tensor(amps)
+    fn = dg.function(dg.oscillator_bank(*held), inputs=dict(zip("fa", held)))
+
+    def ours(f, a):
+        return (fn.whole(inputs={"f": f, "a": a}, frames=300) ** 2 * weights).sum()
+
+    def wanted(f, a):
+        waves = jnp.where(abs(f) < RATE / 2, jnp.sin(2 * np.pi / RATE * np.arange(300.0)[:, None] * f), 0)
+        return ((waves * a).sum(1) ** 2 * weights).sum()
+
+    along = np.float32([1, -2, 3, 4]), np.float32([0.1, 0.05, 0.02, -0.01])
+
+    def slopes(form):
+        return jax.tree.leaves(jax.jit(lambda *given: jax.jvp(jax.grad(form, (0, 1)), given, along))(freqs, amps))
+
+    for x, y in zip(slopes(ours), slopes(wanted)):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4 * abs(y).max())
+
+
+def test_a_sum_of_sines_at_rest_goes_on_where_it_was():
+    bank = dg.oscillator_bank(Tensor([220.0, 441.3]), [0.5, 0.2])
+    blocks = [bank.realize(n, preserve_state=True) for n in (435, 435)]
+    np.testing.assert_allclose(np.concatenate(blocks), bank.realize(870), atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", [2, 300])
+def test_what_is_no_frequency_is_silent_or_no_number_in_a_sum_of_sines_at_rest_too(frames):
+    freqs = Tensor([1.0, np.inf, 22050.0])
+    silent = dg.oscillator_bank(freqs, np.ones(3)).realize(frames)
+    np.testing.assert_allclose(silent, np.sin(2 * np.pi * np.arange(frames) / RATE), atol=1e-6)
+    assert np.isnan(dg.oscillator_bank(Tensor([1.0, np.nan, 2.0]), np.ones(3)).realize(frames)).all()
 
 
 def test_what_a_frequency_at_rest_moves_by_is_not_computed_for_every_frame():

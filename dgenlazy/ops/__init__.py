@@ -53,7 +53,7 @@ from .filter import (
     second_order as second_order,
     sosfilt as sosfilt,
 )
-from .fixed import added as added, times as times
+from .fixed import added as added, made_once as made_once, times as times
 from .index import Index as Index, detach as detach, getitem as getitem, peek_row as peek_row, where as where
 from .loss import alike as alike, mse as mse
 from .math import (
@@ -89,6 +89,7 @@ from .oscillator import (
     per_frame as per_frame,
     phasor as phasor,
     sine as sine,
+    sine_and_cosine as sine_and_cosine,
     turned as turned,
     turning as turning,
     turns as turns,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 Words = tuple[Any, ...]
 
@@ -83,3 +84,13 @@ def running(a: Words, marks: Any) -> tuple[Words, Any]:
     *before, marked = (jnp.pad(x, [(1, 0)] + [(0, 0)] * len(shape))[:, None] for x in (*before, marked))
     high, low, marks = (x.reshape(-1, *shape)[:frames] for x in (*added(tuple(before), (high, low)), marked + marks))
     return (high, low), marks
+
+
+def made_once(*words: Any) -> list[Any]:
+    """Whole numbers that rest, and take long to make.
+
+    XLA makes what rests again for every frame that reads it, unless it ends in a division of whole numbers, which it takes
+    for too dear: here by a 1 that it does not see through. It takes barriers out on a CPU, and old JAX has no vmap of them.
+    """
+    one = (words[0] >> 16 >> 16) + 1
+    return [lax.div(word, one) for word in words]

@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from ..graph import Number, composite, derivative_of, in_our_modes, lift, outputs_of, parts, pointwise, recurrence, zeros
 from ..recurrence import restarting
-from .fixed import added, fraction, negative, running, summed, times
+from .fixed import added, fraction, made_once, negative, running, summed, times
 
 # A phase is kept as a whole number of 2**-64 cycles in two words.
 
@@ -121,7 +121,7 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True, para
     if all(x.shape[0] == 1 for x in (high, low, cycles, reset)) and frames != 1:
         if isinstance(frames, int) and frames <= _BLOCK and state[0].size == 1 and not (words or resets or parallel):
             return _walked(frames, state, (high[0], low[0]), moved[0])
-        high, low = _made_once(high, low)
+        high, low = made_once(high, low)
         restart = reset[0] > 0
         start = [jnp.where(restart, jnp.zeros_like(s), s) for s in state]
         k = jnp.arange(frames + 1, dtype=jnp.uint32).reshape(-1, *(1,) * state[0].ndim)
@@ -188,16 +188,6 @@ def _(frames, primals, tangents):
     k = jnp.arange(frames + 1, dtype=y.dtype)
     moves = drift + jnp.matmul(k[:, None], moved.reshape(1, 1), precision=lax.Precision.HIGHEST).reshape(-1, *drift.shape)
     return (end, y), ((*words, moves[-1]), moves[:-1])
-
-
-def _made_once(*words):
-    """Whole numbers that rest, and take long to make.
-
-    XLA makes what rests again for every frame that reads it, unless it ends in a division of whole numbers, which it takes
-    for too dear: here by a 1 that it does not see through. It takes barriers out on a CPU, and old JAX has no vmap of them.
-    """
-    one = (words[0] >> 16 >> 16) + 1
-    return [lax.div(word, one) for word in words]
 
 
 @jax.custom_jvp
@@ -268,10 +258,7 @@ def sine(high: Any, drift: Any) -> Any:
     mirrored = (high + jnp.uint32(1 << 30)) >> 31 == 1
     near = jnp.where(mirrored, jnp.uint32(1 << 31) - high, high)
     x = lax.bitcast_convert_type(near, jnp.int32).astype(drift.dtype) * 2.0**-32
-    square, y = x * x, _SINE[-1]
-    for coefficient in _SINE[-2::-1]:
-        y = y * square + coefficient
-    return x * y + drift
+    return x * _powers(_SINE, x * x) + drift
 
 
 @derivative_of(sine)
@@ -281,6 +268,36 @@ def _(primals, tangents):
     if isinstance(moved, SymbolicZero):
         return y, jnp.zeros_like(y)
     return y, (2 * np.pi) * sine(high + jnp.uint32(1 << 30), drift) * moved
+
+
+_SINE_NEAR = 6.283185220246993, -41.34162799414148, 81.58811842402862, -75.23983682830634  # of odd powers
+_COSINE_NEAR = 1.0, -19.73920869073927, 64.93932550212759, -85.4436445611612, 59.24293456210515  # of even powers
+
+
+@jax.custom_jvp
+def sine_and_cosine(high: Any, drift: Any) -> tuple[Any, Any]:
+    """Of a phase in units of 2**-32 cycles, both to 1e-7: minimax polynomials on the eighths around 0, turned by quarters."""
+    quarters = (high + jnp.uint32(1 << 29)) >> 30
+    x = lax.bitcast_convert_type(high - (quarters << 30), jnp.int32).astype(drift.dtype) * 2.0**-32
+    s, c = x * _powers(_SINE_NEAR, x * x), _powers(_COSINE_NEAR, x * x)
+    odd, back, down = quarters & 1 == 1, quarters >> 1 == 1, (quarters + 1) >> 1 & 1 == 1
+    s, c = jnp.where(odd, c, s), jnp.where(odd, s, c)
+    return jnp.where(back, -s, s) + drift, jnp.where(down, -c, c) + drift
+
+
+@sine_and_cosine.defjvp  # without symbolic zeros, which shard_map of old JAX does not take
+@in_our_modes
+def _(primals, tangents):
+    s, c = sine_and_cosine(*primals)
+    turned = 2 * np.pi * tangents[1]
+    return (s, c), (c * turned, -s * turned)
+
+
+def _powers(coefficients: tuple[float, ...], x: Any) -> Any:
+    y: Any = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        y = y * x + coefficient
+    return y
 
 
 @pointwise
