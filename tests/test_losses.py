@@ -1,5 +1,8 @@
 """What a loss may compare, and what sees the whole run: samples are not lanes, and a Tensor has no frames."""
 
+import functools as ft
+
+import jax
 import jax.numpy as jnp
 import kit
 import numpy as np
@@ -212,3 +215,16 @@ def test_no_frame_may_be_wrong_without_a_change_of_the_loss_and_of_its_gradient(
     for n in range(frames):
         pred.value = 0.8 * X[:frames] + 50 * (np.arange(frames) == n)
         assert abs(apart.realize() - before) > 1e-4, n
+
+
+@pytest.mark.parametrize("of", [(0,), (1,), (0, 1)])
+def test_spectra_that_a_parallel_backend_makes_together_are_those_made_one_by_one_and_so_are_their_slopes(of):
+    from dgenlazy.dsp.losses import spectral_distances
+
+    pair = np.random.default_rng(0).normal(size=(2, 300, 2)).astype(np.float32)
+    loss = ft.partial(spectral_distances.fn, window_size=(64, 50), hop=None, log_eps=1e-3, fft=True)
+
+    def slopes(parallel):
+        return jax.jit(jax.value_and_grad(lambda *pair: loss(*pair, parallel=parallel).sum(), of))(*pair)
+
+    jax.tree.map(ft.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), slopes(True), slopes(False))
