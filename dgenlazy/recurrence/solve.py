@@ -19,12 +19,12 @@ from jax import lax
 from ..errors import ArgumentError
 from ..graph import Context, Params, Recurrence, Spec, carrying, derivative_of, in_our_modes
 from . import linear, newton, system
+from .alike import batched_alike
 from .analysis import AFFINE, Facts, analyse
 from .fusion import Fused
 from .loops import loop
 from .rising import Rising, slow_at
 from .tangents import (
-    batched_alike,
     floats_of,
     is_zero,
     joined,

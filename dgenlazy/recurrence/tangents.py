@@ -12,24 +12,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ..graph import FLOAT
-
-
-def batched_alike(tree: Any, inputs: Any) -> Any:
-    """The same arrays; under `vmap` all are batched if an input is, along the first axis.
-
-    How a `custom_jvp` is batched JAX learns from the function, and believes of the results of its rule too where it takes the
-    derivative of a jit or a loop that was batched before: other axes there give an error, or wrong gradients where lengths
-    are equal (jax-ml/jax#16374).
-    """
-    all_of_them = mark(jax.tree.leaves(inputs))
-
-    def alike(x):
-        if not x.size or x.dtype == jax.dtypes.float0:
-            return x
-        x = lax.squeeze(lax.expand_dims(x, (0,)), (0,))  # which put the batch axis first
-        return jnp.where(np.False_, jnp.asarray(all_of_them, x.dtype), x)
-
-    return jax.tree.map(alike, tree)
+from .alike import batched_alike
 
 
 def mark(arrays: Iterable[Any]) -> Any:

@@ -16,7 +16,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from ..graph import in_our_modes
-from .tangents import batched_alike
+from .alike import batched_alike
 
 
 def with_transpose(forth: Callable[..., Any], back: Callable[..., Any], like: Sequence[Any]) -> Callable[..., Any]:
