@@ -22,16 +22,20 @@ def whole(program: Program, outputs: list[Any], frames: int) -> list[Any]:
     return [jnp.broadcast_to(y, (frames, *s.shape)) if b else y for y, s, b in zip(outputs, specs, broadcast)]
 
 
-def computed(program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any], state: Packed | None) -> tuple[Any, Packed]:
-    """`(outputs, state)` of a block. For numbers a stream gives what is settled; a state of None is that before the first."""
+def computed(
+    program: Program, ctx: Context, numbers: Any, arrays: Sequence[Any], state: Packed | None
+) -> tuple[Any, Packed | None]:
+    """`(outputs, state)` of a block. For numbers a stream gives what is settled; a state of None is that before a whole run.
+
+    Nobody asks for the state after such a run, so that it is not computed.
+    """
 
     def block(state):
         found = known(program, ctx, numbers.tree()) if isinstance(numbers, Packed) else None
         own = numbers if found is None else [found.get(i) for i in range(program.numbers)]
         leaves = samples.unpack(program, ctx, own, arrays)
-        before = initial_state(program, ctx, leaves) if state is None else state.tree()
-        outputs, after = run(program, ctx, leaves, before, found)
-        return whole(program, outputs, ctx.frames), packed(after)
+        outputs, after = run(program, ctx, leaves, None if state is None else state.tree(), found)
+        return whole(program, outputs, ctx.frames), None if state is None else packed(after)
 
     if isinstance(numbers, Packed) and state is not None and ctx.examples == 1 and is_short(program, ctx):
         return in_one_piece(block, program, ctx.frames, state)

@@ -11,7 +11,7 @@ import numpy as np
 from ..graph import Batch, Context
 from . import backend, samples
 from .program import Program
-from .stage import Staged, initial_state, run
+from .stage import Staged, run
 
 
 def context(
@@ -54,7 +54,7 @@ def loss_of(
             arrays[i] = p
         ctx = context(sample_rate, frames, np.uint32(0), where, batch, program.latency)
         leaves = samples.unpack(program, ctx, numbers, arrays)
-        terms, _ = run(program, ctx, leaves, initial_state(program, ctx, leaves))
+        terms, _ = run(program, ctx, leaves, None)
         reduce = jnp.sum if total else jnp.mean
         return sum(reduce(t) for t in terms)
 

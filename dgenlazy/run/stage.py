@@ -94,10 +94,12 @@ def run(
 ) -> tuple[list[Any], Any]:
     """Interpret `program` over a block: `(outputs, state after the last frame)`. Pure: safe under jit, grad and vmap.
 
-    Where `known` is given, it is what `settled` gave.
+    A state of None is the initial one. Where `known` is given, it is what `settled` gave.
     """
+    if state is None and (ctx.parallel or program.rated or program.sees_whole_run or program.takes_length):
+        state = initial_state(program, ctx, leaves)
     program = sized(_form(program, ctx), ctx.frames)
-    env, after, before = list(leaves), [], iter(state)
+    env, after, before = list(leaves), [], None if state is None else iter(state)
     tiles = {} if known is None else stretches(program, ctx)
     later = {i for stretch in tiles.values() for i in stretch.lines}
     for i, line in enumerate(program.lines, len(env)):
@@ -109,7 +111,9 @@ def run(
             for at, out in by_tiles(program, ctx, tiles[i], env).items() if i in tiles else ():
                 env[at] = out
             continue
-        held = next(before) if isinstance(line.op, Recurrence) else None
+        held = None
+        if isinstance(line.op, Recurrence):
+            held = next(before) if before else _first(program, line, env)
         end, out = latency.run_line(program, ctx, i, env, held) if program.rated else run_line(program, ctx, line, env, held)
         after += [end] if isinstance(line.op, Recurrence) else []
         env.append(out)
@@ -156,8 +160,7 @@ def step(program: Program, ctx: Context, leaves: Sequence[Any], state: Any) -> t
 @in_our_modes
 def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tuple[Any, ...]:
     """The state before the first frame. Of `leaves` that vary only the type is read."""
-    program = sized(program, ctx.frames)
-    real = jnp.result_type(FLOAT, *[t for x in leaves if jnp.issubdtype(t := jnp.result_type(x), jnp.inexact)])
+    program, real = sized(program, ctx.frames), _real(leaves)
     env: dict[int, Any] = {}
     for i, spec in enumerate(program.leaves):
         if i in program.taken_first:
@@ -180,6 +183,18 @@ def initial_state(program: Program, ctx: Context, leaves: Sequence[Any]) -> tupl
         elif i in program.needed_first:
             env[i] = op.step(ctx, params, (), *[env[a] for a in args])[1]
     return tuple(state)
+
+
+def _first(program: Program, line: Line, env: Sequence[Any]) -> Any:
+    """The state of one recurrence before the first frame of a whole run, whose values up to it are in `env`."""
+    real, specs = _real(env[: len(program.leaves)]), [program.specs[a] for a in line.args]
+    inputs = [_filled(s, 0.0, real) if s.varies else env[a] for s, a in zip(specs, line.args)]
+    return line.op.init(inputs, line.params)
+
+
+def _real(leaves: Sequence[Any]) -> Any:
+    """The type of numbers, of leaves that may be of a wider one."""
+    return jnp.result_type(FLOAT, *[t for x in leaves if jnp.issubdtype(t := jnp.result_type(x), jnp.inexact)])
 
 
 def _filled(spec: Spec, value: float, real: Any) -> Any:
