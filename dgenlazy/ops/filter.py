@@ -18,6 +18,7 @@ from .slopes import toward
 
 Mode = Literal["lowpass", "highpass", "bandpass", "notch", "allpass", "peak", "lowshelf", "highshelf"]
 MODES = get_args(Mode)
+GAINED = "peak", "lowshelf", "highshelf"  # which `gain_db` is of
 LEAST_Q = 1e-3
 _MOST_APART = 16  # order of a direct form that is faster with each state by itself
 
@@ -153,29 +154,29 @@ def biquad_coefficients(cutoff, q, gain_db, *, mode, sample_rate):
     q = above(q, LEAST_Q)
     s, c = sin * sin, cos * cos
     alpha = sin * cos / q
-    a = 10.0 ** (gain_db / 40)
-    none = jnp.zeros_like(s)
-    plain = 1 + alpha, 4 * s + 2 * alpha, 4 * s  # a0, 2 a0 + a1, a0 + a1 + a2
+    a = 10.0 ** (gain_db / 40) if mode in GAINED else 1.0
+    none, s4 = jnp.zeros_like(s), 4 * s
+    plain = 1 + alpha, s4 + 2 * alpha, s4  # a0, 2 a0 + a1, a0 + a1 + a2
     if mode == "lowpass":
-        top, bottom = (s, 4 * s, 4 * s), plain
+        top, bottom = (s, s4, s4), plain
     elif mode == "highpass":
         top, bottom = (c, none, none), plain
     elif mode == "bandpass":
         top, bottom = (alpha, 2 * alpha, none), plain
     elif mode == "notch":
-        top, bottom = (jnp.ones_like(s), 4 * s, 4 * s), plain
+        top, bottom = (jnp.ones_like(s), s4, s4), plain
     elif mode == "allpass":
-        top, bottom = (1 - alpha, 4 * s - 2 * alpha, 4 * s), plain
+        top, bottom = (1 - alpha, s4 - 2 * alpha, s4), plain
     elif mode == "peak":
-        top = 1 + alpha * a, 4 * s + 2 * alpha * a, 4 * s
-        bottom = 1 + alpha / a, 4 * s + 2 * alpha / a, 4 * s
+        top = 1 + alpha * a, s4 + 2 * alpha * a, s4
+        bottom = 1 + alpha / a, s4 + 2 * alpha / a, s4
     elif mode == "lowshelf":
         r = jnp.sqrt(a) * alpha
         top = a * (1 + (a - 1) * s + r), a * (4 * a * s + 2 * r), 4 * a * a * s
-        bottom = a - (a - 1) * s + r, 4 * s + 2 * r, 4 * s
+        bottom = a - (a - 1) * s + r, s4 + 2 * r, s4
     else:
         r = jnp.sqrt(a) * alpha
-        top = a * (a - (a - 1) * s + r), a * (4 * s + 2 * r), 4 * a * s
+        top = a * (a - (a - 1) * s + r), a * (s4 + 2 * r), 4 * a * s
         bottom = 1 + (a - 1) * s + r, 4 * a * s + 2 * r, 4 * a * s
     return _over((*top, *bottom[1:]), bottom[0])
 

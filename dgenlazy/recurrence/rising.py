@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ..graph import renewed
 from .analysis import reads
@@ -52,13 +53,13 @@ class Rising:
     def __call__(self, away: Any, moving: Any, fixed: Any) -> tuple[Any, Any]:
         (own, _), base = fixed
         before = state = _sum(base, away)
-        if self.renews is not None:
-            away = renewed(away, self.renews(moving[0], own))
+        if self.renews is not None and (where := self.renews(moving[0], own)) is not None:
+            away = renewed(away, where)
             state = _sum(base, away)
         rise, y = self.rise(state, moving[0], own)
         if self.affine and not any(x.ndim for x in jax.tree.leaves(away)):
             stood, change = jax.jvp(lambda s: self.rise(s, moving[0], own)[0], (base,), (away,))
-            rise = jax.tree.map(jnp.add, stood, change)
+            rise = jax.tree.map(lax.add, stood, change)
         away = _sum(away, rise)
         if self.before is not None:
             return away, self.before(before)
@@ -97,13 +98,13 @@ def left(base: Any, away: Any) -> dict[str, Any]:
     lost = []
     for h, b, a in zip(*map(jax.tree.leaves, (held, base, away))):
         if is_float(a):
-            part = h - b
-            lost.append((b - (h - part)) + (a - part))
+            part = lax.sub(h, b)
+            lost.append(lax.add(lax.sub(b, lax.sub(h, part)), lax.sub(a, part)))
     return {"held": held, "lost": tuple(lost)}
 
 
 def _sum(base: Any, away: Any) -> Any:
-    return jax.tree.map(lambda b, a: b + a if is_float(b) else a, base, away)
+    return jax.tree.map(lambda b, a: lax.add(b, a) if is_float(b) else a, base, away)
 
 
 def paced(rec: Any, inputs: tuple[Any, ...]) -> tuple[Any, bool]:
