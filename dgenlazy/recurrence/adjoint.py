@@ -105,7 +105,7 @@ def _by_jacobians(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], las
 
         size = piece_of(frames, _PIECE)
         pieces, left = divmod(frames, size)
-        held = carry, unwritten([x[0] for x in force], (frames,))
+        held = carry, unwritten([x[0] for x in force], (frames,), True)
         held = piece(frames - left, left, held) if left else held
         return lax.fori_loop(0, pieces, lambda k, held: piece((pieces - 1 - k) * size, size, held), held)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import jax
@@ -15,13 +16,14 @@ PIECED = Rising, Summing  # bodies of loops that run in pieces
 CROWDED = 512  # frames; examples of a multiple of that meet in the same few places of a cache
 
 
-def unwritten(like: Any, axes: tuple[int, ...]) -> Any:
+def unwritten(like: Any, axes: tuple[int, ...], reverse: bool) -> Any:
     """Arrays with these axes before those of `like`, whose every number is written before it is read.
 
-    Each begins as another number: XLA makes what is equal once, and would copy it for each array of its own.
+    Each begins as another number, those of a loop and of its derivative too, and none as 0 or 1, of which there are others: XLA
+    makes what is equal once, and would copy it for each array of its own.
     """
     leaves, rebuild = jax.tree.flatten(like)
-    return rebuild.unflatten([jnp.full((*axes, *x.shape), i, x.dtype) for i, x in enumerate(leaves)])
+    return rebuild.unflatten([jnp.full((*axes, *x.shape), i, x.dtype) for i, x in zip(itertools.count(2 + reverse, 2), leaves)])
 
 
 def inside(body: Any, carry: Any, fixed: Any) -> tuple[Any, Any]:
@@ -89,7 +91,9 @@ def by_pieces(body: Any, ends: Any, held: Any, near: Any, put: Any, fixed: Any, 
             return lax.dynamic_update_index_in_dim(all_, x, n, 0)
 
         tile = jax.tree.leaves(held[0])[0].shape[0]
-        made = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile, *x.shape[2:]), x.dtype), held[1]), (CROWDED,))
+        made = unwritten(
+            jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile, *x.shape[2:]), x.dtype), held[1]), (CROWDED,), reverse
+        )
         carry, made = over_frames(body, ends, (held[0], made), at_frame, put_one, fixed, CROWDED, reverse)
         return carry, jax.tree.map(lambda all_, x: put(all_, x, low), held[1], made)
 

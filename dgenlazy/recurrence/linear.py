@@ -209,7 +209,7 @@ class _Frames:
 
 def _sums(terms: list[Any]) -> list[Any]:
     """Over all frames. Those of one lane are summed together, in one pass; in a batch that would copy them first."""
-    if len(terms) < 2 or terms[0].ndim > 1:
+    if len(terms) < 2 or math.prod(terms[0].shape[1:]) > 1:
         return [x.sum(0) for x in terms]
 
     def of_batch(size, batched, terms):

@@ -79,7 +79,7 @@ def _together(
         return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
     now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
     made = jax.eval_shape(body, first, now, same)[1]
-    outputs = unwritten(made, (frames,))
+    outputs = unwritten(made, (frames,), reverse)
 
     def at_frame(n):
         return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, n, keepdims=False), moving)
@@ -208,7 +208,7 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
     moving, fixed = jax.tree.map(lambda x: rows(x, shape), moving), jax.tree.map(lambda x: rows(x[None], shape), fixed)
     first, same = inside(body, carry, jax.tree.map(lambda x: x[0], fixed))
     made = jax.eval_shape(body, *_parts(tile, first, moving, same))[1]
-    outputs = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes,), x.dtype), made), (frames,))
+    outputs = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes,), x.dtype), made), (frames,), reverse)
 
     def at(x, n, lane):
         alone = x.ndim == 1
@@ -256,7 +256,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
             return jax.vmap(together, axes)(carry, moving, fixed)
         if not fits:
             return jax.vmap(one_by_one(together), axes)(carry, moving, fixed)
-        outputs = unwritten(made, (size, frames))
+        outputs = unwritten(made, (size, frames), reverse)
         groups = ft.partial(_by_groups, body, frames, min(size, fits, _MOST_EXAMPLES), reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
 
