@@ -31,16 +31,10 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
         inputs, (s, r) = frame[:count], frame[count:]
         return jax.vjp(lambda s: rec.next(s, r, *inputs), s)[1](t)[0]
 
-    def run(body, start, force, reverse, states=states, rest=rest, inputs=inputs):
-        def one_frame(t, *frame):
-            return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
-
-        if not parallel and rec.rise is not None:
-            end, t = rec.climb(one_frame, carrying(start), inputs, (states, rest, force), reverse)
-            return end["held"], t
+    def run(body, start, force, reverse):
         if not parallel:
-            moving = (*rec.moving(inputs), states, rest, force)
-            return rec.loop(one_frame, start, moving, rec.fixed(inputs), reverse)
+            return _by_loop(rec, body, start, force, reverse, states, rest, inputs)
+        one_frame = ft.partial(_one_frame, body)
         return newton.linear(rec, push, (*inputs, states, rest), start, force, one_frame, reverse)
 
     # JAX fails where nothing but `run` depends on what is differentiated: so the system seems to, too.
@@ -57,9 +51,24 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
     def transposed(_, given):
         if not costly:
             return run(pull, given[0], given[1], True)
-        return adjoint.backwards(rec, pull, ft.partial(run, pull, reverse=True), states, rest, inputs, given[0], given[1])
+        return adjoint.backwards(rec, pull, ft.partial(_by_loop, rec, pull, reverse=True), states, rest, inputs, *given)
 
     solved = lax.custom_linear_solve(
         residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
     )
     return tied(*solved)
+
+
+def _one_frame(body: Any, t: Any, *frame: Any) -> tuple[Any, Any]:
+    return jax.tree.map(jnp.add, body(t, *frame[:-1]), frame[-1]), t
+
+
+def _by_loop(
+    rec: Any, body: Any, start: Any, force: Any, reverse: bool, states: Any, rest: Any, inputs: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    """The system of a `body(t, *inputs, states, rest)`, one frame after another; holds nothing of what is traced."""
+    one_frame = ft.partial(_one_frame, body)
+    if rec.rise is not None:
+        end, t = rec.climb(one_frame, carrying(start), inputs, (states, rest, force), reverse)
+        return end["held"], t
+    return rec.loop(one_frame, start, (*rec.moving(inputs), states, rest, force), rec.fixed(inputs), reverse)

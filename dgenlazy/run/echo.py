@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..graph import Context, derivative_of
+from ..graph import Context, Pointwise, derivative_of
 from ..ops import delay_line, parted, slopes
 from ..recurrence import batched_alike, is_zero, live_of, with_transpose
 from .program import Line, Program
@@ -59,6 +59,8 @@ class Echo(NamedTuple):
 def echoes_of(body: Program, held: int, rings: dict[int, Any], frames: int) -> list[Echo]:
     """The delay lines of a loop that has no other memory; none where they cannot be run so, or it would not be faster."""
     out, lanes = [], 0
+    if any(isinstance(line.op, Pointwise) and line.op.foreign for line in body.lines):
+        return []  # which may have no derivative forwards
     for i, (ring, position) in rings.items():
         line = body.lines[i - len(body.leaves)]
         times = [body.specs[a] for a in line.args[1:] if a < len(body.leaves) and not body.specs[a].varies]
