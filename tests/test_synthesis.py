@@ -142,6 +142,13 @@ def test_slopes_of_all_orders_of_a_sum_of_sines_at_rest_are_those_of_the_formula
         np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4 * abs(y).max())
 
 
+@pytest.mark.parametrize("frames", [0, 1, 2, 300])
+def test_a_sum_of_no_sines_is_silent_in_every_frame(frames):
+    bank = dg.oscillator_bank(Tensor(np.zeros(0)), Tensor(np.zeros(0)))
+    assert (bank.realize(frames) == np.zeros(frames)).all()
+    assert bank.realize(frames, preserve_state=True).shape == (frames,)
+
+
 def test_a_sum_of_sines_at_rest_goes_on_where_it_was():
     bank = dg.oscillator_bank(Tensor([220.0, 441.3]), [0.5, 0.2])
     blocks = [bank.realize(n, preserve_state=True) for n in (435, 435)]

@@ -79,7 +79,7 @@ def _(state, high, low, cycles, freqs, amps, *, frames, sample_rate, parallel=Fa
     after = *[x.reshape(shape) for x in end], drift + frames * moved.reshape(shape)
     bound = above(Fraction(sample_rate) / 2)
     *words, drift, moved, freqs, amps = jnp.broadcast_arrays(*phase, *step, drift, moved, freqs, amps)
-    if frames < len(amps):  # tables would hold more sines than the run has
+    if not 0 < len(amps) <= frames:  # tables would hold more sines than the run has, or none
         k = np.arange(frames, dtype=np.uint32)[:, None]
         at, _ = added(tuple(words[:2]), times(tuple(words[2:]), k))
         return after, mixed(amps, audible(freqs, bound, sine(at, drift + k.astype(drift.dtype) * moved)))
