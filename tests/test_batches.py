@@ -471,8 +471,9 @@ def test_outputs_that_nothing_is_made_of_are_not_written():
 
 
 @pytest.mark.parametrize("name", ["filter that moves", "loop of two", "a few lanes"])
-def test_examples_whose_frames_meet_in_a_cache_are_what_each_is_alone(name):
+def test_examples_whose_frames_meet_in_a_cache_are_what_each_is_alone(name, monkeypatch):
     """Those of a multiple of 512 frames are laid out anew piece by piece."""
+    monkeypatch.setattr(loops, "_MOST_LINES", 0)
     graded, (p, lanes, _) = jax.value_and_grad(loss_of(name), (0, 1, 2)), examples(9)
     x = np.random.default_rng(4).uniform(-1, 1, (9, 1024)).astype(np.float32)
     whole = jax.jit(jax.vmap(graded, (0, None, 0)))(p, lanes, x)

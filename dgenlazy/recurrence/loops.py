@@ -31,6 +31,7 @@ _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
+_MOST_LINES = 40  # that a cache holds of what is `CROWDED`: one of each array and example
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -277,6 +278,7 @@ def _by_groups(
     if ends:
         ends = jax.vmap(ends[0], axes), ends[1]
     many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if ends else axes)
+    arrays = sum(jax.tree.leaves(batched[1])) + len(jax.tree.leaves(outputs))
 
     def part(x, at):
         return lax.dynamic_slice_in_dim(x, at, tile)
@@ -303,7 +305,7 @@ def _by_groups(
             return lax.dynamic_update_slice(all_, x.swapaxes(0, 1), (at, n, *(0,) * (all_.ndim - 2)))
 
         first = jax.tree.map(lambda x: part(x, at), carry)
-        if frames % CROWDED == 0:
+        if frames % CROWDED == 0 and tile * arrays > _MOST_LINES:
             last, outputs = by_pieces(many, ends, (first, held[1]), near, put_near, same, frames, reverse)
         else:
             last, outputs = over_frames(many, ends, (first, held[1]), at_frame, put, same, frames, reverse)
