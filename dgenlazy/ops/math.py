@@ -11,6 +11,7 @@ from jax import lax
 
 from ..graph import composite, elementwise, in_our_modes, pointwise
 from . import slopes
+from .sine import MANY, cosine, sine
 
 
 @elementwise
@@ -225,24 +226,29 @@ def sqrt(x):
     return slopes.root(x)
 
 
-@pointwise
-def sin(x):
+def _many(x: Any, parallel: bool) -> bool:
+    """Whether XLA's own sine is slow for it."""
+    return not parallel and x.dtype == jnp.float32 and isinstance(x.size, int) and x.size >= MANY
+
+
+@elementwise
+def sin(x, *, parallel):
     """Sine; `x` in radians.
 
     >>> Tensor([0.0, np.pi / 2]).sin().realize()
     array([0., 1.], dtype=float32)
     """
-    return jnp.sin(x)
+    return sine(x) if _many(x, parallel) else jnp.sin(x)
 
 
-@pointwise
-def cos(x):
+@elementwise
+def cos(x, *, parallel):
     """Cosine; `x` in radians.
 
     >>> Tensor([0.0]).cos().realize()
     array([1.], dtype=float32)
     """
-    return jnp.cos(x)
+    return cosine(x) if _many(x, parallel) else jnp.cos(x)
 
 
 @pointwise
