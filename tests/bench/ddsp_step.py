@@ -1,12 +1,12 @@
-"""A training step of a DDSP synthesizer against the same written by hand in JAX.
+"""A training step of a DDSP synthesizer against the same written by hand in JAX and, on a CPU, in PyTorch.
 
     python tests/bench/ddsp_step.py [--seconds 4] [--partials 100] [--bands 16] [--rounds 15] [--json out.json]
 
 Controls come every 64 frames: a fundamental, an amplitude for each partial, and the gains of noise in bands. The first two are
 interpolated linearly; noise is filtered from tick to tick; the loss compares spectra at six sizes. A step is the loss with its
-gradients to all controls. Of dgenlazy and of JAX by hand there are forms with a phase, a running sum, for each partial, as it
-is often written, and with one for all. All hear the same noise, must agree before anything is timed, and are timed in turns. A
-row gives the median time, and the ratio of the first one's time to it: below 1, `dg.harmonic` is faster.
+gradients to all controls. Of each there are forms with a phase, a running sum, for each partial, as it is often written, and
+with one for all. All hear the same noise, must agree before anything is timed, and are timed in turns. A row gives the median
+time, and the ratio of the first one's time to it: below 1, `dg.harmonic` is faster.
 """
 
 import argparse
@@ -20,6 +20,11 @@ from recurrences import jitted, time_all
 
 import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
+
+try:
+    import torch
+except ImportError:
+    torch = None
 
 RATE, HOP, SIZES = 16000.0, 64, (2048, 1024, 512, 256, 128, 64)
 
@@ -95,6 +100,53 @@ def by_hand(f0, amps, gains, noise, target, each):
     return distance(harmonics(f0, amps, each) + filtered(gains, noise), target)
 
 
+def torch_step(given, each):
+    """The same by PyTorch: a gradient to all controls."""
+    hold, hear = map(torch.tensor, lines()), map(torch.tensor, given[3:])
+    (now, later), (noise, target) = hold, hear
+    live = [torch.tensor(x, requires_grad=True) for x in given[:3]]
+    windows = {size: torch.tensor(hann(size)) for size in SIZES}
+
+    def between(x):
+        more = (1,) * (x.ndim - 1)
+        y = x[:, None] * now.reshape(1, HOP, *more) + torch.cat([x[1:], x[-1:]])[:, None] * later.reshape(1, HOP, *more)
+        return y.reshape(-1, *x.shape[1:])
+
+    def tones(f0, amps):
+        f0, amps, k = between(f0), between(amps), torch.arange(1, amps.shape[-1] + 1, dtype=torch.float32)
+        step = f0[:, None] * k / RATE if each else f0 / RATE
+        phase = torch.cumsum(step, 0) - step
+        phase = phase if each else phase[:, None] * k
+        return (torch.where(f0[:, None] * k < RATE / 2, amps, 0.0) * torch.sin(2 * np.pi * phase)).sum(-1)
+
+    def breath(gains):
+        bands, window = gains.shape[-1], torch.tensor(centred(gains.shape[-1]))
+        taps = torch.roll(torch.fft.irfft(gains), bands - 2, -1)[:, : len(window)] * window
+        long = HOP + len(window) - 1
+        points = 1 << (long - 1).bit_length()
+        y = torch.fft.irfft(torch.fft.rfft(noise.reshape(-1, HOP), points) * torch.fft.rfft(taps, points), points)
+        second = torch.nn.functional.pad(y[:, HOP:long], (0, 2 * HOP - long)).reshape(-1)
+        y = torch.nn.functional.pad(y[:, :HOP].reshape(-1), (0, HOP)) + torch.nn.functional.pad(second, (HOP, 0))
+        return y[bands - 2 :][: len(noise)]
+
+    def spectra(sound, size):
+        count = -(-len(sound) // (size // 4))
+        chunks = torch.nn.functional.pad(sound, (0, size)).unfold(0, size, size // 4)[:count]
+        return torch.fft.rfft(chunks * windows[size]).abs()
+
+    def step():
+        for x in live:
+            x.grad = None
+        sound, total = tones(*live[:2]) + breath(live[2]), 0.0
+        for size in SIZES:
+            a, b = spectra(sound, size), spectra(target, size)
+            total = total + (a - b).abs().mean() + (torch.log(a + 1e-5) - torch.log(b + 1e-5)).abs().mean()
+        total.backward()
+        return total.detach().numpy(), tuple(x.grad.numpy() for x in live)
+
+    return step
+
+
 def order(amps):
     return Tensor(np.arange(1, amps.shape[0] + 1))
 
@@ -122,7 +174,10 @@ def steps(given):
         "JAX, a phase each": ft.partial(by_hand, each=True),
         "JAX, one phase": ft.partial(by_hand, each=False),
     }
-    return {name: jitted(jax.value_and_grad(loss, (0, 1, 2)), *given) for name, loss in losses.items()}
+    found = {name: jitted(jax.value_and_grad(loss, (0, 1, 2)), *given) for name, loss in losses.items()}
+    if torch and jax.default_backend() == "cpu":
+        found |= {"PyTorch, a phase each": torch_step(given, True), "PyTorch, one phase": torch_step(given, False)}
+    return found
 
 
 def alike(contenders):
