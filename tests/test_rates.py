@@ -4,6 +4,7 @@ import re
 import zlib
 
 import cases
+import jax
 import numpy as np
 import pytest
 import rated
@@ -176,6 +177,32 @@ def test_a_cubic_keeps_straight_lines(hop):
 def test_upsampling_is_that_of_ddsp(method, golden):
     got = Signal.from_samples([0.0, 1.0, 0.0, 2.0, -1.0], hop=4).upsample(method).realize()
     np.testing.assert_allclose(got, np.fromstring(golden, sep=" "), atol=6e-7)
+
+
+@pytest.mark.parametrize("method", UPSAMPLED)
+@pytest.mark.parametrize("lanes", [1, 16, 20])  # from 16 on, what each tick has to do with is summed in a loop
+def test_the_gradient_of_interpolation_is_its_transpose(method, lanes):
+    random, ticks, hop, frames = np.random.default_rng(4), 6, 16, 90
+    given = Signal.from_samples(np.zeros((ticks, lanes), np.float32), hop=hop)
+    fn = dg.function(given.upsample(method), params=[], inputs={"x": given})
+
+    def interpolated(x):
+        return fn.whole([], {"x": x}, frames)
+
+    ones = np.eye(ticks, dtype=np.float32)[..., None].repeat(lanes, 2)
+    each = np.stack([np.asarray(interpolated(one))[:, 0] for one in ones])
+    x, weight = random.normal(size=(ticks, lanes)).astype(np.float32), random.normal(size=(frames, lanes))
+
+    def total(x):
+        return (interpolated(x) ** 2 * weight.astype(np.float32)).sum()
+
+    close(interpolated(x), each.T @ x)
+    close(jax.grad(total)(x), each @ (2 * weight * (each.T @ x)), tol=1e-5)
+    slope = jax.jvp(total, (x,), (np.ones_like(x),))[1]
+    np.testing.assert_allclose(slope, (2 * weight * (each.T @ x) * each.sum(0)[:, None]).sum(), rtol=1e-3, atol=1e-3)
+    close(jax.vmap(jax.grad(total))(np.stack([x, 2 * x]))[1], 2 * (each @ (2 * weight * (each.T @ x))), tol=1e-5)
+    twice = jax.grad(lambda x: (jax.grad(total)(x) ** 2).sum() / 2)(x)
+    close(twice, each @ (2 * weight * (each.T @ (each @ (2 * weight * (each.T @ x))))), tol=1e-5)
 
 
 def test_ops_run_at_the_rate_of_their_fastest_input():

@@ -26,6 +26,7 @@ from .op import (
     EVERY as EVERY,
     RUN as RUN,
     Context as Context,
+    Elementwise as Elementwise,
     Op as Op,
     Params as Params,
     Pointwise as Pointwise,

@@ -61,7 +61,7 @@ class Rated(Recurrence):
         """Spec of the output: its hop, too, follows from the parameters."""
 
     @abc.abstractmethod
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
         """Its output for the first `frames` frames of a whole run; `x` holds as many and those that it looks ahead."""
 
     @abc.abstractmethod

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import functools as ft
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Clock, Op, Params, Rated, Recurrence, Spec, beside, composite, lift
+from ..graph import Clock, Context, Op, Params, Rated, Recurrence, Spec, beside, composite, lift
+from ..recurrence import with_transpose
 
 Method = Literal["hold", "linear", "window", "cubic", "cubic-ddsp"]
 TAPS = {"hold": 1, "linear": 2, "window": 2, "cubic": 4, "cubic-ddsp": 4}  # how many ticks each value is made of
+_LINE = 16  # numbers, as memory is read
 
 
 @ft.lru_cache(maxsize=256)
@@ -38,17 +42,43 @@ def _weights(method: str, ratio: int) -> np.ndarray:
     return np.where(u < 1, near, np.where(u < 2, far, 0))
 
 
-def _segments(joined: Any, weights: np.ndarray) -> Any:
+def _segments(joined: Any, weights: np.ndarray, parallel: bool) -> Any:
     """`(n + taps - 1, *shape)` -> `(n * ratio, *shape)`: what follows each tick, of the last `taps`."""
     ratio, taps = weights.shape
-    count = joined.shape[0] - taps + 1
+    count, shape = joined.shape[0] - taps + 1, joined.shape[1:]
     if taps == 1:
-        out = jnp.broadcast_to(joined[:, None], (count, ratio, *joined.shape[1:]))
-    else:
-        w = jnp.asarray(weights, joined.dtype).reshape(ratio, taps, *(1,) * (joined.ndim - 1))
-        parts = [joined[k : k + count, None] * w[:, k] for k in range(taps)]
-        out: Any = sum(parts[1:], parts[0])
-    return out.reshape(count * ratio, *joined.shape[1:])
+        return jnp.broadcast_to(joined[:, None], (count, ratio, *shape)).reshape(count * ratio, *shape)
+
+    def forth(_, moved):
+        w = weights.astype(joined.dtype).reshape(ratio, taps, *(1,) * len(shape))
+        parts = [moved[0][k : k + count, None] * w[:, k] for k in range(taps)]
+        return [sum(parts[1:], parts[0]).reshape(count * ratio, *shape)]
+
+    def back(_, given):
+        return [_gathered(given[0].reshape(count, ratio, *shape), weights)]
+
+    plain = parallel or not isinstance(count, int) or joined.dtype != jnp.float32
+    if plain or ratio < _LINE or math.prod(shape) < _LINE:
+        return forth([], [joined])[0]
+    like = jax.ShapeDtypeStruct((count * ratio, *shape), joined.dtype)
+    return with_transpose(forth, back, [like])([], [joined])[0]
+
+
+def _gathered(y: Any, weights: np.ndarray) -> Any:
+    """What each tick has to do with the frames around it: the transpose of the above, in one pass over `y`.
+
+    Of the sum of products that JAX makes of it, XLA:CPU writes out all products or the weights, as large as `y`, for each tap.
+    """
+    count, ratio, *shape = y.shape
+    taps = weights.shape[1]
+    w = jnp.asarray(weights, y.dtype)
+
+    def add(at, sums):
+        row = lax.dynamic_index_in_dim(y, at, 1, keepdims=False)
+        return [total + row * w[at, k] for k, total in enumerate(sums)]
+
+    sums = lax.fori_loop(0, ratio, add, [jnp.zeros((count, *shape), y.dtype)] * taps)
+    return sum(jnp.pad(x, ((k, taps - 1 - k), *((0, 0),) * len(shape))) for k, x in enumerate(sums))
 
 
 def _taps(params: Params) -> int:
@@ -69,13 +99,13 @@ class Resample(Rated):
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return jnp.zeros((_taps(params), *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
         given: dict[str, Any] = dict(params)
         ratio, reach = spec.every // given["to"], TAPS[given["method"]] // 2
         first = jnp.broadcast_to(x[:1], (reach if x.shape[0] else 0, *x.shape[1:]))  # what lies before time 0 is as then
-        flat = _segments(jnp.concatenate([first, x]), _weights(given["method"], ratio)) if x.shape[0] else x
+        flat = _segments(jnp.concatenate([first, x]), _weights(given["method"], ratio), ctx.parallel) if x.shape[0] else x
         skip = ratio - 1 if reach else 0
-        return flat[skip : skip + -(-frames // given["to"])]
+        return flat[skip : skip + -(-ctx.frames // given["to"])]
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop = spec.every
@@ -87,7 +117,7 @@ class Resample(Rated):
             number = (jnp.uint32(clock.start).astype(jnp.int32) + offset - latency) // hop - taps  # of the tick joined[0]
             first = lax.dynamic_index_in_dim(joined, jnp.clip(-number, 0, taps + slots - 1))
             joined = jnp.where(beside(jnp.arange(taps + slots) < -number, joined), first, joined)
-        flat = _segments(joined, _weights(given["method"], ratio))
+        flat = _segments(joined, _weights(given["method"], ratio), True)
         begin = ratio - (offset - clock.offset(to, latency + self.lookahead((spec,), params))) // to
         out = lax.dynamic_slice_in_dim(flat, begin, clock.slots(to))
         full = jnp.asarray(clock.full(hop, latency)).astype(jnp.int32)
@@ -123,9 +153,9 @@ class Thinned(Rated):
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return ()
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
         hop = _hop(params)
-        return x[:: hop // spec.every][: -(-frames // hop)]
+        return x[:: hop // spec.every][: -(-ctx.frames // hop)]
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop = _hop(params)
@@ -157,8 +187,8 @@ class Late(Rated):
         given: dict[str, Any] = dict(params)
         return jnp.zeros((-(-given["frames"] // given["hop"]), *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
-        return x[: -(-frames // spec.every)]
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
+        return x[: -(-ctx.frames // spec.every)]
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         hop, by, slots, count = spec.every, dict(params)["frames"], clock.slots(spec.every), state.shape[0]
@@ -188,8 +218,8 @@ class Ahead(Rated):
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return ()
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
-        return x[dict(params)["ticks"] :][: -(-frames // spec.every)]
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
+        return x[dict(params)["ticks"] :][: -(-ctx.frames // spec.every)]
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         return state, x

@@ -12,7 +12,7 @@ from jax import lax
 
 from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Clock, Params, Rated, Spec, beside, composite, lift
+from ..graph import Clock, Context, Params, Rated, Spec, beside, composite, lift
 
 Align = Literal["centre", "start", "end"] | int  # where in a window its tick lies
 _MOST_CHUNKS = 64  # of a window; with more, it is gathered
@@ -117,9 +117,9 @@ class Windows(Rated):
     def init(self, inputs: Sequence[Any], params: Params) -> Any:
         return jnp.zeros((dict(params)["size"] - 1, *inputs[0].shape), inputs[0].dtype)
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
         given: dict[str, Any] = dict(params)
-        return framed(x, given["size"], given["hop"], -(-frames // given["hop"]), -given["before"])
+        return framed(x, given["size"], given["hop"], -(-ctx.frames // given["hop"]), -given["before"])
 
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:
         given: dict[str, Any] = dict(params)
@@ -158,8 +158,9 @@ class OverlapAdd(Rated):
         (w,) = inputs
         return jnp.zeros((w.shape[-1] - 1, *w.shape[:-1]), w.dtype)
 
-    def aligned(self, params: Params, x: Any, spec: Spec, frames: int) -> Any:
+    def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
         given: dict[str, Any] = dict(params)
+        frames = ctx.frames
         y = padded(laid(x, spec.every), frames, -given["before"])
         if not given["divided"]:
             return y

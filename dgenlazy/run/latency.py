@@ -154,7 +154,7 @@ def _run_in_time(
     if isinstance(op, Rated):
         (x,), (spec,) = inputs, specs
         x = x if spec.varies else jnp.broadcast_to(x, (ctx.frames + ctx.ahead - program.latencies[args[0]], *spec.shape))
-        return state, op.aligned(params, x, spec, frames)
+        return state, op.aligned(ctx._replace(frames=frames), params, x, spec)
     ticks = -(-frames // hop)
     inputs = [x[:ticks] if s.varies else x for x, s in zip(inputs, specs)]
     ctx = ctx._replace(frames=ticks, hop=hop, start=np.uint32(0))
