@@ -90,10 +90,8 @@ def by_pieces(body: Any, ends: Any, held: Any, near: Any, put: Any, fixed: Any, 
         def put_one(all_, x, n):
             return lax.dynamic_update_index_in_dim(all_, x, n, 0)
 
-        tile = jax.tree.leaves(held[0])[0].shape[0]
-        made = unwritten(
-            jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile, *x.shape[2:]), x.dtype), held[1]), (CROWDED,), reverse
-        )
+        shape = jax.tree.leaves(held[0])[0].shape
+        made = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct(shape, x.dtype), held[1]), (CROWDED,), reverse)
         carry, made = over_frames(body, ends, (held[0], made), at_frame, put_one, fixed, CROWDED, reverse)
         return carry, jax.tree.map(lambda all_, x: put(all_, x, low), held[1], made)
 

@@ -30,7 +30,7 @@ _SMALL = 1000 / 1024  # of the limit
 _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4.6, 9.2, 12.0, 4.0  # bytes per lane
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
-_MOST_EXAMPLES, _FILLED = 16, 8  # at a time; that fill a vector
+_MOST_EXAMPLES, FILLED = 16, 8  # at a time; that fill a vector
 _MOST_LINES = 40  # that a cache holds of what is `CROWDED`: one of each array and example
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
@@ -95,7 +95,7 @@ def _is_narrow(body: Any, carry: Any, reverse: bool) -> bool:
     """Whether it is a run forwards, of a vector of numbers and no more, of which LLVM takes several frames number by number."""
     leaves = jax.tree.leaves(carry)
     plain = isinstance(body, Rising) and body.before is None and not reverse
-    return plain and leaves[0].size >= _FILLED // 2 and leaves[0].size * len(leaves) <= _FILLED
+    return plain and leaves[0].size >= FILLED // 2 and leaves[0].size * len(leaves) <= FILLED
 
 
 def rows(x: Any, shape: tuple[int, ...]) -> Any:
@@ -177,7 +177,7 @@ def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 
         return lanes * (sum(_STATE + read(e) for e in ends) + sum(_OUTPUT + 4.0 * frames + read(o) for o in outputs))
 
-    most = max(_SMALL_UNROLLED, _SMALL * limit() / 2) if 2 * _FILLED <= states * lanes <= 4 * _FILLED else _SMALL_UNROLLED
+    most = max(_SMALL_UNROLLED, _SMALL * limit() / 2) if 2 * FILLED <= states * lanes <= 4 * FILLED else _SMALL_UNROLLED
     return next((n for n in (4, 2) if touched(n) <= most), 1)
 
 
@@ -253,12 +253,15 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         axes = _axes((True, *batched[1:]))
         # A few of a costly body take as long as many, but the states of every frame would have to be turned back.
         states_kept = len(jax.tree.leaves(made)) >= len(jax.tree.leaves(one))
-        if not lanes or (fits < min(size, _FILLED) and not states_kept and not cheap(body, one, now, same)):
+        if not lanes or (fits < min(size, FILLED) and not states_kept and not cheap(body, one, now, same)):
             return jax.vmap(together, axes)(carry, moving, fixed)
         if not fits:
             return jax.vmap(one_by_one(together), axes)(carry, moving, fixed)
         outputs = unwritten(made, (size, frames), reverse)
-        groups = ft.partial(_by_groups, body, frames, min(size, fits, _MOST_EXAMPLES), reverse, batched)
+        tile = min(size, fits, _MOST_EXAMPLES)
+        if tile > FILLED // 2 and not cheap(body, one, now, same):
+            tile = 2 ** int(math.log2(tile))  # which fills vectors
+        groups = ft.partial(_by_groups, body, frames, tile, reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
 
     return with_batch_rule(together, rule)
@@ -271,13 +274,26 @@ def _axes(batched: Any) -> Any:
 def _by_groups(
     body: Any, frames: int, tile: int, reverse: bool, batched: Any, carry: Any, moving: Any, fixed: Any, outputs: Any
 ) -> tuple[Any, Any]:
-    """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
+    """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`.
+
+    A few numbers are run as a column, of which LLVM makes vectors: a row of so few it takes apart, number by number.
+    """
     size = jax.tree.leaves(carry)[0].shape[0]
+    column = jax.tree.leaves(carry)[0].ndim == 1 and FILLED // 2 <= tile <= FILLED
     axes = (0, *_axes(batched[1:]))
     ends = ends_of(body)
-    if ends:
-        ends = jax.vmap(ends[0], axes), ends[1]
-    many = jax.vmap(body, (*axes[:2], (axes[2], 0)) if ends else axes)
+    many, enter = body, ends and ends[0]
+    for _ in range(1 + column):
+        many = jax.vmap(many, (*axes[:2], (axes[2], 0)) if ends else axes)
+        enter = ends and jax.vmap(enter, axes)
+    ends = ends and (enter, ends[1])
+
+    def widened(x, axis=1):
+        return jnp.expand_dims(x, axis) if column else x
+
+    def narrowed(x, axis=1):
+        return x.squeeze(axis) if column else x
+
     arrays = sum(jax.tree.leaves(batched[1])) + len(jax.tree.leaves(outputs))
 
     def part(x, at):
@@ -285,13 +301,14 @@ def _by_groups(
 
     def group(g, held):
         at = jnp.minimum(g * tile, size - tile)  # the last group may run some examples again
-        same = jax.tree.map(lambda x, b: part(x, at) if b else x, fixed, batched[2])
+        same = jax.tree.map(lambda x, b: widened(part(x, at)) if b else x, fixed, batched[2])
 
         def near(n, count):
             def own(x, b):
                 if not b:
                     return lax.dynamic_slice_in_dim(x, n, count)
-                return lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, count, *x.shape[2:])).swapaxes(0, 1)
+                own = lax.dynamic_slice(x, (at, n, *(0,) * (x.ndim - 2)), (tile, count, *x.shape[2:])).swapaxes(0, 1)
+                return widened(own, 2)
 
             return jax.tree.map(own, moving, batched[1])
 
@@ -302,13 +319,13 @@ def _by_groups(
             return put_near(all_, x[None], n)
 
         def put_near(all_, x, n):
-            return lax.dynamic_update_slice(all_, x.swapaxes(0, 1), (at, n, *(0,) * (all_.ndim - 2)))
+            return lax.dynamic_update_slice(all_, narrowed(x, 2).swapaxes(0, 1), (at, n, *(0,) * (all_.ndim - 2)))
 
-        first = jax.tree.map(lambda x: part(x, at), carry)
+        first = jax.tree.map(lambda x: widened(part(x, at)), carry)
         if frames % CROWDED == 0 and tile * arrays > _MOST_LINES:
             last, outputs = by_pieces(many, ends, (first, held[1]), near, put_near, same, frames, reverse)
         else:
             last, outputs = over_frames(many, ends, (first, held[1]), at_frame, put, same, frames, reverse)
-        return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, x, at, 0), last, held[0]), outputs
+        return jax.tree.map(lambda x, y: lax.dynamic_update_slice_in_dim(y, narrowed(x), at, 0), last, held[0]), outputs
 
     return lax.fori_loop(0, -(-size // tile), group, (carry, outputs))
