@@ -36,7 +36,8 @@ def test_programs_of_all_kinds_share_one_bound_and_the_oldest_go_first(small):
         if frames > 17:
             y.backward(inputs=x), fn(None, x)
         assert len(cache._held) <= 20
-    for call in (lambda: y.realize(inputs=x), lambda: y.backward(inputs=x), lambda: fn(None, x)):
+    again = Signal.input(0) * Signal.param(2.0)  # without a gradient, which would be added to: a program of JAX, not of ours
+    for call in (lambda: again.realize(inputs=x), lambda: again.backward(inputs=x), lambda: fn(None, x)):
         with compilations() as compiled:
             call()
         assert not compiled
