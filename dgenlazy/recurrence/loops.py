@@ -282,11 +282,10 @@ def _by_groups(
     column = jax.tree.leaves(carry)[0].ndim == 1 and FILLED // 2 <= tile <= FILLED
     axes = (0, *_axes(batched[1:]))
     ends = ends_of(body)
-    many, enter = body, ends and ends[0]
+    many = body
     for _ in range(1 + column):
         many = jax.vmap(many, (*axes[:2], (axes[2], 0)) if ends else axes)
-        enter = ends and jax.vmap(enter, axes)
-    ends = ends and (enter, ends[1])
+        ends = ends and (jax.vmap(ends[0], axes), ends[1])
 
     def widened(x, axis=1):
         return jnp.expand_dims(x, axis) if column else x
