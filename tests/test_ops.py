@@ -45,5 +45,7 @@ def test_gradients_of_each_number_times_each(turned, lanes):
     np.testing.assert_allclose(moved, (weight @ k.astype(np.float64)).sum() + (x @ weight.astype(np.float64)) @ k, rtol=1e-3)
     both = jax.grad(lambda x: (jax.grad(total, 1)(x, k) ** 2).sum())(x)
     np.testing.assert_allclose(both, 2 * weight.astype(np.float64) @ (x @ weight.astype(np.float64)), rtol=1e-3, atol=1e-3)
+    moved = jax.jvp(lambda x: fn([], {"x": x, "k": k})[0], (np.where(x > 1, np.inf, x).astype(np.float32),), (x,))[1]
+    np.testing.assert_allclose(moved, x[:, None] * k * weight, rtol=1e-5, atol=1e-6)  # what is not learned has no part in it
     many = jax.vmap(jax.grad(total), (0, None))(np.stack([x, 2 * x]), k)
     np.testing.assert_allclose(many[0], for_x, rtol=1e-5, atol=1e-6)

@@ -62,7 +62,7 @@ class Rated(Recurrence):
 
     @abc.abstractmethod
     def aligned(self, ctx: Context, params: Params, x: Any, spec: Spec) -> Any:
-        """Its output for the first `frames` frames of a whole run; `x` holds as many and those that it looks ahead."""
+        """Its output for the first `ctx.frames` frames of a whole run; `x` holds as many and those that it looks ahead."""
 
     @abc.abstractmethod
     def block(self, params: Params, clock: Clock, state: Any, x: Any, spec: Spec, latency: int) -> tuple[Any, Any]:

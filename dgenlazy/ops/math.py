@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools as ft
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ from jax import lax
 from ..graph import Context, Elementwise, Params, Spec, composite, elementwise, in_our_modes, pointwise
 from . import slopes
 from .sine import MANY, cosine, sine
-
-_LINE = 16  # numbers, as memory is read
 
 
 @elementwise
@@ -38,28 +35,14 @@ def sub(x, y):
     return jnp.subtract(x, y)
 
 
-@jax.custom_jvp
-def _outer(x: Any, y: Any) -> Any:
-    return jnp.multiply(x[:, None], y)
-
-
-@_outer.defjvp
-@in_our_modes
-def _(primals, tangents):
-    """Its gradients are a matrix times a vector: of a sum of products XLA:CPU would write out what is multiplied."""
-    (x, y), (moved_x, moved_y) = primals, tangents
-    dot = ft.partial(lax.dot, precision=lax.Precision.HIGHEST)
-    return _outer(x, y), dot(moved_x[:, None], y[None]) + dot(x[:, None], moved_y[None])
-
-
 class Product(Elementwise):
     """Multiplies. Where each value of a signal meets each of many numbers, slopes are found by products of matrices."""
 
     def run(self, ctx: Context, params: Params, inputs: Sequence[Any], specs: Sequence[Spec]) -> Any:
         signal, numbers = inputs if specs[0].varies else inputs[::-1]
         each = signal.ndim == 1 and numbers.ndim == 1 and sum(s.varies for s in specs) == 1
-        if each and not ctx.parallel and signal.dtype == numbers.dtype == jnp.float32 and numbers.size >= _LINE:
-            return _outer(signal, numbers)
+        if each and not ctx.parallel and signal.dtype == numbers.dtype == jnp.float32 and numbers.size >= slopes.LINE:
+            return slopes.each_by_each(signal, numbers)
         return super().run(ctx, params, inputs, specs)
 
 

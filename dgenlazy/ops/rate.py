@@ -16,10 +16,10 @@ from ..config import whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Clock, Context, Op, Params, Rated, Recurrence, Spec, beside, composite, lift
 from ..recurrence import with_transpose
+from .slopes import LINE
 
 Method = Literal["hold", "linear", "window", "cubic", "cubic-ddsp"]
 TAPS = {"hold": 1, "linear": 2, "window": 2, "cubic": 4, "cubic-ddsp": 4}  # how many ticks each value is made of
-_LINE = 16  # numbers, as memory is read
 
 
 @ft.lru_cache(maxsize=256)
@@ -58,7 +58,7 @@ def _segments(joined: Any, weights: np.ndarray, parallel: bool) -> Any:
         return [_gathered(given[0].reshape(count, ratio, *shape), weights)]
 
     plain = parallel or not isinstance(count, int) or joined.dtype != jnp.float32
-    if plain or ratio < _LINE or math.prod(shape) < _LINE:
+    if plain or ratio < LINE or math.prod(shape) < LINE:
         return forth([], [joined])[0]
     like = jax.ShapeDtypeStruct((count * ratio, *shape), joined.dtype)
     return with_transpose(forth, back, [like])([], [joined])[0]

@@ -52,9 +52,8 @@ def _far(angle: Any) -> tuple[Any, Any]:
     words = after(0), after(1), after(2)
     high, low = joined(*words[:2]), joined(*words[1:])
     half, rest = np.uint32(16), np.uint32(0xFFFF)
-    turn = (
-        m * high + (m >> half) * (low >> half) + (((m & rest) * (low >> half)) >> half) + (((m >> half) * (low & rest)) >> half)
-    )
+    (m1, m0), (low1, low0) = [(x >> half, x & rest) for x in (m, low)]
+    turn = m * high + m1 * low1 + (m0 * low1 >> half) + (m1 * low0 >> half)
     quarter = (turn + np.uint32(1 << 29)) >> np.uint32(30)
     left = lax.bitcast_convert_type(turn - (quarter << np.uint32(30)), jnp.int32)
     return quarter, left.astype(jnp.float32) * np.float32(np.pi / 2**31)

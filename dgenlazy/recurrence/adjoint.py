@@ -17,11 +17,10 @@ from ..graph import carrying
 from .analysis import reads
 from .batch_rule import with_batch_rule
 from .frames import unwritten
-from .loops import loop, rows, side_by_side
+from .loops import FILLED, loop, rows, side_by_side
 from .rising import Rising, piece_of, slow_at
 
 _MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane
-_FILLED = 8  # numbers that fill a vector
 _MANY = 16  # numbers side by side, of which the Jacobians of all frames would not stay near
 _PIECE = 2048  # frames
 _TURNED = 512  # frames of a few lanes that fit a core's nearest memory
@@ -43,7 +42,7 @@ def backwards(
 
     def solved(examples, states, rest, inputs, last, force):
         many = last[0].size * examples
-        if many < _FILLED or not _fills(rec, pull, states, rest, inputs, last, force):
+        if many < FILLED or not _fills(rec, pull, states, rest, inputs, last, force):
             found = _by_jacobians(rec, states, rest, inputs, last, force, many)
             if found is not None:
                 return found
@@ -63,7 +62,7 @@ def _fills(rec: Any, pull: Any, states: Any, rest: Any, inputs: tuple[Any, ...],
         moving, states, rest, force = now
         return jax.tree.map(jnp.add, pull(t, *rec.merged(moving, fixed), states, rest), force), t
 
-    return side_by_side(body, last, (rec.moving(inputs), states, rest, force), rec.fixed(inputs)) >= _FILLED
+    return side_by_side(body, last, (rec.moving(inputs), states, rest, force), rec.fixed(inputs)) >= FILLED
 
 
 def _by_jacobians(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any, many: int) -> Any:

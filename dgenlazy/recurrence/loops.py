@@ -30,7 +30,8 @@ _SMALL = 1000 / 1024  # of the limit
 _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4.6, 9.2, 12.0, 4.0  # bytes per lane
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
-_MOST_EXAMPLES, FILLED = 16, 8  # at a time; that fill a vector
+_MOST_EXAMPLES = 16  # at a time
+FILLED = 8  # numbers that fill a vector
 _MOST_LINES = 40  # that a cache holds of what is `CROWDED`: one of each array and example
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
