@@ -657,6 +657,37 @@ def test_an_output_that_is_the_next_state_has_its_gradients(parallel):
         closer(dot(slopes, v), numeric, 1e-6, "finite differences")
 
 
+@pytest.mark.parametrize("bent", [False, True])
+@pytest.mark.parametrize("lanes", [3, 16])
+def test_a_block_after_filters_in_a_loop_has_its_gradients_through_their_state(lanes, bent):
+    """Each filter's state is in two parts, of which what rounding has lost has no tangent."""
+    p, x = Tensor(np.full(lanes, 0.5), requires_grad=True), Signal.input(0, shape=(lanes,))
+
+    def body(prev):
+        y = x + p * prev.onepole(0.4).onepole(0.3)
+        return y.tanh() if bent else y
+
+    fn = dg.function(dg.feedback(body, Tensor(np.zeros(lanes))), params=[p], inputs={"x": x})
+    first, second = numbers((2, 20, lanes), 3)
+
+    def loss(p):
+        _, state = fn([p], {"x": first})
+        return (fn([p], {"x": second}, state=state)[0] ** 2).sum()
+
+    def by_hand(p):
+        y, a, b, total = *np.zeros((3, lanes)), 0.0
+        for n, now in enumerate(np.float64([*first, *second])):
+            a = a + 0.4 * (y - a)
+            b = b + 0.3 * (a - b)
+            y = np.tanh(now + p * b) if bent else now + p * b
+            total += (n >= 20) * (y**2).sum()
+        return total
+
+    at, step = np.linspace(0.3, 0.7, lanes), 1e-5 * np.eye(lanes)
+    expected = [(by_hand(at + d) - by_hand(at - d)) / 2e-5 for d in step]
+    np.testing.assert_allclose(jax.grad(loss)(np.float32(at)), expected, rtol=1e-4, atol=1e-5)
+
+
 # Batches of plans that are checked.
 
 

@@ -23,7 +23,7 @@ from .batch_rule import with_batch_rule
 from .loops import loop, room
 from .rising import Rising, piece_of, slow_at
 from .summing import Summing
-from .tangents import floats_of, is_float, is_zero, tangents_of, tied
+from .tangents import floats_of, is_float, is_zero, live, tangents_of, tied
 from .transposed import with_transpose
 
 _FEW_LANES = 4  # of which one frame in an iteration is as fast as several
@@ -71,7 +71,8 @@ def derivative(
     found = outputs_of(state, inputs, [None] * len(inputs), end, frames.tree(states), after)
     solve = with_transpose(frames.forth, frames.back, jax.tree.leaves((held_of(end), found[1])))
     out = solve([*states, *wide], [*first, *moved])
-    return found, (tangents_of(end, out[: frames.width]), jax.tree.structure(found[1]).unflatten(out[frames.width :]))
+    ends = [x for x, alive in zip(out, live(held_of(end))) if alive]
+    return found, (tangents_of(end, ends), jax.tree.structure(found[1]).unflatten(out[frames.width :]))
 
 
 class _Frames:
