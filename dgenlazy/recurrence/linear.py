@@ -1,4 +1,4 @@
-"""The derivative of a loop whose lanes are apart and whose step is affine in its state.
+"""The derivative of a loop whose lanes are apart, as one linear system of what stands still and what varies.
 
 It keeps no more than it depends on: an array of many frames and lanes takes longer to be written, in memory that the system
 clears first, than to be computed. The slopes of numbers that stand still are sums over all frames. Added up by the loop that
@@ -8,6 +8,7 @@ several times the memory.
 
 from __future__ import annotations
 
+import functools as ft
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,9 +19,9 @@ from jax import lax
 
 from ..graph import carrying
 from . import system
-from .analysis import NONLINEAR, reads
+from .analysis import NONLINEAR, cheap, reads
 from .batch_rule import with_batch_rule
-from .loops import loop, room
+from .loops import FILLED, loop, room, side_by_side
 from .rising import Rising, piece_of, slow_at
 from .summing import Summing
 from .tangents import floats_of, is_float, is_zero, live, tangents_of, tied
@@ -34,15 +35,19 @@ _PIECE = 16384  # numbers of an array, of which a few fit a core's nearest memor
 def fits(rec: Any, state: Any, inputs: Sequence[Any], moved: Sequence[Any], after: Sequence[int | None]) -> bool:
     """Whether a recurrence, whose inputs have such tangents, is differentiated so; its outputs are those states `after`."""
     facts, leaves = rec.plan.facts, jax.tree.leaves(state)
-    if rec.plan.name != "scan" or not rec.lanewise or rec.ctx.parallel or facts.order == NONLINEAR:
+    if rec.plan.name != "scan" or not rec.lanewise or rec.ctx.parallel:
         return False
     shape = leaves[0].shape
     if not math.prod(shape) or not all(is_float(x) and x.dtype == leaves[0].dtype for x in (*leaves, *inputs)):
         return False
     alive = [(x, v) for x, t, v in zip(inputs, moved, rec.varies) if not is_zero(t)]
-    if math.prod(shape) == 1 and any(i is not None for i in after) and any(not v for _, v in alive):
-        return False  # each frame would wait longer for the one after it: for the output's tangent too
-    return bool(alive) and all(x.shape[1:] == shape for x, v in alive if v)
+    if not alive or not all(x.shape[1:] == shape for x, v in alive if v):
+        return False
+    if facts.order == NONLINEAR:
+        held = state["held"] if rec.rise is not None else state
+        return all(live(held)) and _Frames(rec, held, [not is_zero(t) for t in moved]).fills(inputs)
+    # Else each frame would wait longer for the one after it: for the output's tangent too.
+    return math.prod(shape) > 1 or all(i is None for i in after) or all(v for _, v in alive)
 
 
 def derivative(
@@ -138,24 +143,66 @@ class _Frames:
     def back(self, kept: list[Any], given: list[Any]) -> list[Any]:
         """Its transpose: of the first state and of the inputs."""
         floats, inputs, last, y = kept[: self.width], kept[self.width :], given[: self.width], given[self.width :]
+        if self.rec.plan.facts.order == NONLINEAR:
+            return self.costly(floats, inputs, last, y)
         if not self.still or math.prod(self.shape) == 1:
             return self.apart(floats, inputs, last, y)
+        return self.summed(floats, inputs, last, y, 4 if math.prod(self.shape) > _FEW_LANES else 1)
 
-        def one_frame(t, now, same):
-            moving, floats, y = now
-            before, terms, slopes = self.pull(floats, self.rec.merged(moving, same), t, y)
-            return before, (slopes, terms)
+    def one_frame(self, t: list[Any], now: Any, same: Any) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
+        """Of a frame, from the last to the first: its slopes of what varies, and of what stands still."""
+        moving, floats, y = now
+        before, terms, slopes = self.pull(floats, self.rec.merged(moving, same), t, y)
+        return before, (slopes, terms)
 
+    def summed(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any], most: int) -> Any:
+        """One loop of the state and of all slopes; those of what stands still are added up, or those of a piece after it."""
         sums = [jnp.zeros_like(inputs[i]) for i in self.still]
-        body, carry, moving, fixed = self.backwards(one_frame, last, inputs, floats, y)
+        body, carry, moving, fixed = self.backwards(self.one_frame, last, inputs, floats, y)
         body, carry = Summing(body), (carry, sums)
-        fit = room(body, carry, moving, fixed)
+        fit = min(room(body, carry, moving, fixed), most)
         if fit:
-            at_once = next(n for n in (4, 2, 1) if n <= fit) if math.prod(self.shape) > _FEW_LANES else 1
+            at_once = next(n for n in (4, 2, 1) if n <= fit)
             (first, sums), slopes = self.run(body, carry, moving, fixed, self.rec.ctx.frames, at_once)
         else:
             first, sums, slopes = self.by_pieces(floats, inputs, last, y, sums)
         return [*(first if self.rec.rise is None else first["held"]), *sums, *slopes]
+
+    # A step that is costly, of which `fills` has said that an iteration holds as many numbers as fill vectors.
+
+    def fills(self, inputs: Sequence[Any]) -> bool:
+        """Whether as many numbers as fill vectors fit in an iteration of the loop that makes all slopes of a costly step."""
+        frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(self.rec.varies, inputs)]
+        frame = [jax.ShapeDtypeStruct(self.shape, x.dtype) if i in self.still else x for i, x in enumerate(frame)]
+        floats = [jax.ShapeDtypeStruct(self.shape, inputs[0].dtype)] * self.width
+        y = jax.eval_shape(lambda *args: self.step(*args)[1], floats, [frame[i] for i in self.alive], frame)
+        moving, fixed = self.rec.moving(frame), self.rec.fixed(frame)
+        if cheap(self.one_frame, floats, (moving, floats, y), fixed):
+            return False
+        all_frames = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.rec.ctx.frames, *x.shape), x.dtype), (moving, floats, y))
+        return side_by_side(self.one_frame, floats, all_frames, fixed) >= FILLED
+
+    def costly(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
+        """All in one loop where there are as many numbers as fill vectors; else the states' slopes of all frames, first."""
+
+        def solved(examples, floats, inputs, last, y):
+            if examples * math.prod(self.shape) >= FILLED:
+                return self.summed(floats, inputs, last, y, 1)
+            return self.by_jacobians(floats, inputs, last, y)
+
+        def of_batch(examples, batched, *args):
+            axes = jax.tree.map(lambda b: 0 if b else None, batched)
+            return jax.vmap(ft.partial(solved, examples), axes)(*args)
+
+        return with_batch_rule(ft.partial(solved, 1), of_batch)(floats, inputs, last, y)
+
+    def by_jacobians(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
+        """The slopes of the states of all frames, and after it what depends on them."""
+        pulled = jax.vmap(self.pull, (0, self.rec.axes, 0, 0))
+        force = pulled(floats, inputs, [jnp.zeros_like(x) for x in floats], y)[0]
+        first, after = system.transposed_costly(self.rec, floats, floats_of(self.tree(floats))[1], tuple(inputs), last, force)
+        _, terms, slopes = pulled(floats, inputs, after, y)
+        return [*first, *_sums(terms), *slopes]
 
     def apart(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
         """The loop of the state alone, and after it the slopes, which XLA computes together with what they are used for."""

@@ -33,6 +33,7 @@ _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, a
 _MOST_EXAMPLES = 16  # at a time
 FILLED = 8  # numbers that fill a vector
 _MOST_LINES = 40  # that a cache holds of what is `CROWDED`: one of each array and example
+_MOST_WRITTEN, _MOST_PAGES = 32, 96  # places in memory at a time, one of each array and example: as many as a core knows pages
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
 
 
@@ -262,6 +263,9 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         tile = min(size, fits, _MOST_EXAMPLES)
         if tile > FILLED // 2 and not cheap(body, one, now, same):
             tile = 2 ** int(math.log2(tile))  # which fills vectors
+            written = len(jax.tree.leaves(made))
+            if written > _MOST_WRITTEN // tile or written + sum(jax.tree.leaves(batched[1])) > _MOST_PAGES // tile:
+                tile = min(tile, FILLED)
         groups = ft.partial(_by_groups, body, frames, tile, reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
 

@@ -26,10 +26,7 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
         inputs, (s, r) = frame[:count], frame[count:]
         return jax.jvp(lambda s: rec.next(s, r, *inputs), (s,), (t,))[1]
 
-    def pull(t, *frame):
-        """`J^T t` at one frame."""
-        inputs, (s, r) = frame[:count], frame[count:]
-        return jax.vjp(lambda s: rec.next(s, r, *inputs), s)[1](t)[0]
+    pull = ft.partial(_pull, rec)
 
     def run(body, start, force, reverse):
         if not parallel:
@@ -51,12 +48,24 @@ def solved(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], first: Any
     def transposed(_, given):
         if not costly:
             return run(pull, given[0], given[1], True)
-        return adjoint.backwards(rec, pull, ft.partial(_by_loop, rec, pull, reverse=True), states, rest, inputs, *given)
+        return transposed_costly(rec, states, rest, inputs, *given)
 
     solved = lax.custom_linear_solve(
         residual, (first, force), lambda _, given: run(push, given[0], given[1], False), transposed
     )
     return tied(*solved)
+
+
+def transposed_costly(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any) -> tuple[Any, Any]:
+    """Solve the transpose of a step that is costly, whose lanes are apart, from `last` on: `(first t, t after every frame)`."""
+    pull = ft.partial(_pull, rec)
+    return adjoint.backwards(rec, pull, ft.partial(_by_loop, rec, pull, reverse=True), states, rest, inputs, last, force)
+
+
+def _pull(rec: Any, t: Any, *frame: Any) -> Any:
+    """`J^T t` at one frame."""
+    inputs, (s, r) = frame[: len(rec.varies)], frame[len(rec.varies) :]
+    return jax.vjp(lambda s: rec.next(s, r, *inputs), s)[1](t)[0]
 
 
 def _one_frame(body: Any, t: Any, *frame: Any) -> tuple[Any, Any]:
