@@ -17,7 +17,8 @@ from ..graph import carrying
 from .analysis import reads
 from .batch_rule import with_batch_rule
 from .frames import unwritten
-from .loops import FILLED, loop, rows, side_by_side
+from .lanes import FILLED, rows
+from .loops import loop, side_by_side
 from .rising import Rising, piece_of, slow_at
 
 _MOST_SLOPES = 20  # entries of a Jacobian that are kept for every frame and lane

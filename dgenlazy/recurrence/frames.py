@@ -35,6 +35,30 @@ def ends_of(body: Any) -> tuple[Any, Any] | None:
     return (body.enter, body.leave) if isinstance(body, PIECED) else None
 
 
+def whole(
+    body: Any, carry: Any, moving: Any, fixed: Any, frames: int, reverse: bool, at_once: int, turned: Any
+) -> tuple[Any, Any]:
+    """`body(carry, moving, fixed)` for every frame: `(carry after the last, outputs)`.
+
+    Args:
+        turned: What becomes of each array that moves, at its frame.
+    """
+    if not isinstance(body, PIECED):
+        step = lambda c, m: body(c, jax.tree.map(turned, m), fixed)  # noqa: E731
+        return lax.scan(step, carry, moving, length=frames, reverse=reverse, unroll=at_once)
+    now = jax.tree.map(lambda x: jax.eval_shape(turned, jax.ShapeDtypeStruct(x.shape[1:], x.dtype)), moving)
+    first, same = inside(body, carry, fixed)
+    outputs = unwritten(jax.eval_shape(body, first, now, same)[1], (frames,), reverse)
+
+    def at_frame(n):
+        return jax.tree.map(lambda x: turned(lax.dynamic_index_in_dim(x, n, keepdims=False)), moving)
+
+    def put(all_, x, n):
+        return lax.dynamic_update_index_in_dim(all_, x, n, 0)
+
+    return over_frames(body, ends_of(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
+
+
 def over_frames(
     body: Any, ends: Any, held: Any, at_frame: Any, put: Any, fixed: Any, frames: int, reverse: bool, unroll: int = 1
 ) -> tuple[Any, Any]:

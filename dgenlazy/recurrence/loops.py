@@ -20,7 +20,8 @@ from jax import lax
 
 from .analysis import cheap, reads
 from .batch_rule import one_by_one, with_batch_rule
-from .frames import CROWDED, PIECED, by_pieces, ends_of, inside, over_frames, unwritten
+from .frames import CROWDED, by_pieces, ends_of, inside, over_frames, unwritten, whole
+from .lanes import FILLED, is_column, laid_out, parts_of, rows, works
 from .limit import limit
 from .rising import Rising
 from .summing import Summing
@@ -31,7 +32,7 @@ _STATE, _READ_STATE, _READ_INPUT, _READ_BASE, _OUTPUT, _SHOW_BASE = 24.0, 4.0, 4
 _MOST_TILES, _MOST_COSTLY_TILES = 4, 6  # with more, one wide loop is faster
 _COSTLY = 1.4  # times as many lanes of a costly body: it keeps what it makes, and reads less than it depends on
 _MOST_EXAMPLES = 16  # at a time
-FILLED = 8  # numbers that fill a vector
+_FEW_ARRAYS = 2  # of a loop over examples
 _MOST_LINES = 40  # that a cache holds of what is `CROWDED`: one of each array and example
 _MOST_WRITTEN, _MOST_PAGES = 32, 96  # places in memory at a time, one of each array and example: as many as a core knows pages
 _SMALL_UNROLLED = 700.0  # bytes, of several frames in an iteration: what XLA counts then is less certain
@@ -73,39 +74,21 @@ def _together(
 ) -> tuple[Any, Any]:
     first, same = inside(body, carry, fixed)
     tile = _tile(body, first, moving, same) if lanewise and frames else 0
-    if tile and works(body, tile, first, moving, same):
+    if tile and works(body, laid_out(body, tile, carry, moving), first, moving, same):
         return _tiled(body, carry, moving, fixed, frames, tile, reverse)
     if at_once is None:
-        several = lanewise and frames and not _is_narrow(body, first, reverse)
-        at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if several else 1
-    if not isinstance(body, PIECED):
-        return lax.scan(lambda c, m: body(c, m, fixed), carry, moving, length=frames, reverse=reverse, unroll=at_once)
-    now = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), moving)
-    made = jax.eval_shape(body, first, now, same)[1]
-    outputs = unwritten(made, (frames,), reverse)
+        at_once = min(_unroll(body, first, moving, same), 4 if frames > 1024 else 2) if lanewise and frames else 1
+    shape = jax.tree.leaves(first)[0].shape
+    laid = laid_out(body, shape[0], carry, moving) if lanewise and frames and len(shape) == 1 else shape
+    if laid == shape or not works(body, laid, first, moving, same):
+        return whole(body, carry, moving, fixed, frames, reverse, at_once, lambda x: x)
 
-    def at_frame(n):
-        return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, n, keepdims=False), moving)
+    def turned(x):
+        return x.reshape(laid if x.size > 1 else ())
 
-    def put(all_, x, n):
-        return lax.dynamic_update_index_in_dim(all_, x, n, 0)
-
-    return over_frames(body, ends_of(body), (carry, outputs), at_frame, put, fixed, frames, reverse, at_once)
-
-
-def _is_narrow(body: Any, carry: Any, reverse: bool) -> bool:
-    """Whether it is a run forwards, of a vector of numbers and no more, of which LLVM takes several frames number by number."""
-    leaves = jax.tree.leaves(carry)
-    plain = isinstance(body, Rising) and body.before is None and not reverse
-    return plain and leaves[0].size >= FILLED // 2 and leaves[0].size * len(leaves) <= FILLED
-
-
-def rows(x: Any, shape: tuple[int, ...]) -> Any:
-    """`x` of a value per frame, for lanes of `shape`: `(frames, lanes)`, or `(frames,)` for what all lanes share."""
-    if math.prod(x.shape[1:]) == 1 and shape != ():
-        return x.reshape(len(x))
-    x = x.reshape(len(x), *(1,) * (len(shape) + 1 - x.ndim), *x.shape[1:])
-    return jnp.broadcast_to(x, (len(x), *shape)).reshape(len(x), math.prod(shape))
+    carry, fixed = jax.tree.map(turned, (carry, fixed))
+    ends, outputs = whole(body, carry, moving, fixed, frames, reverse, at_once, turned)
+    return jax.tree.map(lambda x: x.reshape(shape), ends), jax.tree.map(lambda x: x.reshape(frames, *shape), outputs)
 
 
 def _tile(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
@@ -179,43 +162,24 @@ def _unroll(body: Any, carry: Any, moving: Any, fixed: Any) -> int:
 
         return lanes * (sum(_STATE + read(e) for e in ends) + sum(_OUTPUT + 4.0 * frames + read(o) for o in outputs))
 
-    most = max(_SMALL_UNROLLED, _SMALL * limit() / 2) if 2 * FILLED <= states * lanes <= 4 * FILLED else _SMALL_UNROLLED
+    most = max(_SMALL_UNROLLED, _SMALL * limit() / 2) if FILLED // 2 <= states * lanes <= 4 * FILLED else _SMALL_UNROLLED
     return next((n for n in (4, 2) if touched(n) <= most), 1)
-
-
-def _parts(tile: int, carry: Any, moving: Any, fixed: Any) -> tuple[Any, Any, Any]:
-    """The shapes that the body takes for `tile` lanes."""
-
-    def part(x, frames):
-        alone = math.prod(x.shape[frames:]) == 1
-        return jax.ShapeDtypeStruct(() if alone else (tile,), x.dtype)
-
-    now, same = jax.tree.map(lambda x: part(x, 1), moving), jax.tree.map(lambda x: part(x, 0), fixed)
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((tile,), x.dtype), carry), now, same
-
-
-def works(body: Any, tile: int, carry: Any, moving: Any, fixed: Any) -> bool:
-    """Whether a body takes any number of lanes; one that names the number of all, or an axis, does not."""
-    parts = _parts(tile, carry, moving, fixed)
-    try:
-        out = jax.eval_shape(body, *parts)
-    except (TypeError, ValueError, IndexError):
-        return False
-    return all(x.shape == (tile,) for x in jax.tree.leaves(out))
 
 
 def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: int, reverse: bool) -> tuple[Any, Any]:
     shape = jax.tree.leaves(carry)[0].shape
-    lanes = math.prod(shape)
-    carry = jax.tree.map(lambda x: x.reshape(lanes), carry)
+    lanes, laid = math.prod(shape), laid_out(body, tile, carry, moving)
+    column = laid[1:]
+    carry = jax.tree.map(lambda x: x.reshape(lanes, *column), carry)
     moving, fixed = jax.tree.map(lambda x: rows(x, shape), moving), jax.tree.map(lambda x: rows(x[None], shape), fixed)
     first, same = inside(body, carry, jax.tree.map(lambda x: x[0], fixed))
-    made = jax.eval_shape(body, *_parts(tile, first, moving, same))[1]
-    outputs = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes,), x.dtype), made), (frames,), reverse)
+    made = jax.eval_shape(body, *parts_of(laid, first, moving, same))[1]
+    outputs = unwritten(jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes, *column), x.dtype), made), (frames,), reverse)
 
     def at(x, n, lane):
         alone = x.ndim == 1
-        return lax.dynamic_index_in_dim(x, n, keepdims=False) if alone else lax.dynamic_slice(x, (n, lane), (1, tile))[0]
+        row = lax.dynamic_index_in_dim(x, n, keepdims=False) if alone else lax.dynamic_slice(x, (n, lane), (1, tile))
+        return row if alone else row.reshape(laid)
 
     def group(g, held):
         ends, outputs = held
@@ -227,7 +191,7 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
             return jax.tree.map(lambda x: at(x, n, lane), moving)
 
         def put(all_, x, n):
-            return lax.dynamic_update_slice(all_, x[None], (n, lane))
+            return lax.dynamic_update_slice(all_, x[None], (n, lane, *(0,) * len(column)))
 
         last, outputs = over_frames(body, ends_of(body), (first, outputs), at_frame, put, same, frames, reverse)
         return jax.tree.map(lambda all_, x: lax.dynamic_update_slice_in_dim(all_, x, lane, 0), ends, last), outputs
@@ -279,12 +243,11 @@ def _axes(batched: Any) -> Any:
 def _by_groups(
     body: Any, frames: int, tile: int, reverse: bool, batched: Any, carry: Any, moving: Any, fixed: Any, outputs: Any
 ) -> tuple[Any, Any]:
-    """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`.
-
-    A few numbers are run as a column, of which LLVM makes vectors: a row of so few it takes apart, number by number.
-    """
+    """`tile` examples at a time; arrays have the axis of the examples before that of the frames, but those not `batched`."""
     size = jax.tree.leaves(carry)[0].shape[0]
-    column = jax.tree.leaves(carry)[0].ndim == 1 and FILLED // 2 <= tile <= FILLED
+    arrays = sum(jax.tree.leaves(batched[1])) + len(jax.tree.leaves(outputs))
+    # Of many arrays whose examples lie apart, vectors would take longer to fetch than numbers.
+    column = jax.tree.leaves(carry)[0].ndim == 1 and is_column(tile) and (tile <= FILLED or arrays <= _FEW_ARRAYS)
     axes = (0, *_axes(batched[1:]))
     ends = ends_of(body)
     many = body
@@ -297,8 +260,6 @@ def _by_groups(
 
     def narrowed(x, axis=1):
         return x.squeeze(axis) if column else x
-
-    arrays = sum(jax.tree.leaves(batched[1])) + len(jax.tree.leaves(outputs))
 
     def part(x, at):
         return lax.dynamic_slice_in_dim(x, at, tile)
