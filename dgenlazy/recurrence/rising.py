@@ -124,9 +124,9 @@ def slow_at(rec: Any, inputs: tuple[Any, ...], reverse: bool) -> tuple[tuple[Any
     size = piece_of(frames)
     pieces = -(-frames // size)
     reverse = reverse and frames % size > 0  # else the pieces are the same, and so is what is computed
-    quick = jnp.flip(~(pace <= SLOW), 0) if reverse else ~(pace <= SLOW)
-    quick = jnp.pad(quick, ((0, pieces * size - frames), *((0, 0),) * (quick.ndim - 1)))
-    slow = jnp.repeat(~quick.reshape(pieces, size, *quick.shape[1:]).any(1), size, 0)[:frames]
+    slow = jnp.flip(pace <= SLOW, 0) if reverse else pace <= SLOW
+    slow = jnp.pad(slow, ((0, pieces * size - frames), *((0, 0),) * (slow.ndim - 1)), constant_values=True)
+    slow = jnp.repeat(slow.reshape(pieces, size, *slow.shape[1:]).all(1), size, 0)[:frames]
     return (jnp.flip(slow, 0) if reverse else slow,), ()
 
 
