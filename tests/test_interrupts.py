@@ -18,10 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import SGD, Adam, ArgumentError, DGen, Optimizer, Signal, Tensor
 from dgenlazy.graph import toposort
+from dgenlazy.run import compiling
 
 ROOT = str(Path(dg.__file__).parent)
 
@@ -135,6 +137,30 @@ def test_gradients_are_added_and_cleared_all_or_none():
             loss.backward(1)
 
     interrupts(optimizer.zero_grad, cleared)
+
+
+@pytest.mark.parametrize("step", ["_BEGINS", "_ENDS"])
+@pytest.mark.parametrize("added", [False, True])
+def test_what_was_interrupted_while_jax_compiled_it_is_compiled_once_more_and_then_kept(step, added, monkeypatch):
+    w = Tensor([3.0] * (5 + added + 2 * (step == "_ENDS")), requires_grad=True)
+    loss = (w * w).sum()  # of another shape each time, so that nothing is compiled yet
+    hear, left = compiling._Watch.hear, [1]
+
+    def interrupt(self, event):
+        if event == getattr(compiling, step) and left and left.pop():
+            raise KeyboardInterrupt
+        hear(self, event)
+
+    if added:
+        loss.backward()
+    monkeypatch.setattr(compiling._Watch, "hear", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        loss.backward()
+    loss.backward(), loss.backward()
+    with compilations() as compiled:
+        loss.backward(), loss.backward()
+    assert compiled == []
+    assert (w.grad.value == 6.0 * (4 + added)).all()
 
 
 def test_a_stream_that_is_interrupted_is_before_or_after_the_block():

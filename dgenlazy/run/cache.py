@@ -16,6 +16,7 @@ import mmap
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 MOST = 512  # programs, where they are small
@@ -98,21 +99,21 @@ def held_bytes() -> int:
 
 def resident() -> int:
     """Bytes of memory that this process has; 0 where nobody counts them."""
-    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[1]) * mmap.PAGESIZE
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * mmap.PAGESIZE
     return 0
 
 
 def pieces() -> int:
     """How many mappings this process has; 0 where nobody counts them."""
-    with contextlib.suppress(OSError), open("/proc/self/maps", "rb") as file:
-        return sum(1 for _ in file)
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/maps").read_bytes().count(b"\n")
     return 0
 
 
 @ft.cache
 def allowed() -> int:
     """How many it may have."""
-    with contextlib.suppress(OSError, ValueError), open("/proc/sys/vm/max_map_count", "rb") as file:
-        return int(file.read())
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path("/proc/sys/vm/max_map_count").read_bytes())
     return 65530

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools as ft
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,9 +23,12 @@ class Compiled:
     """A function as `jax.jit` makes it, that knows when it is compiled; `what` is said where that lasts."""
 
     def __init__(self, fn: Callable[..., Any], what: str, **placing: Any) -> None:
-        self._fn, self._what, self._size = jax.jit(fn, **placing), what, new_size()
+        self._plain, self._placing, self._what, self._size = fn, placing, what, new_size()
+        self._fn = jax.jit(fn, **placing)
         self._known: set[bool] = set()
-        self.lower = self._fn.lower
+
+    def lower(self, *args: Any) -> Any:
+        return self._fn.lower(*args)
 
     def __call__(self, *args: Any) -> Any:
         afresh = args[-1] is None  # another program than one that goes on
@@ -32,10 +36,24 @@ class Compiled:
             return self._fn(*args)
         folder = cache_dir()
         hint = "" if folder else "; DGen.cache_dir keeps it for other processes"
-        with _watched(f"{self._what}{hint}", self._size), kept_in(folder):
-            out = self._fn(*args)
+        try:
+            with _watched(f"{self._what}{hint}", self._size), kept_in(folder):
+                out = self._fn(*args)
+        except BaseException:  # a function whose compilation was interrupted, JAX compiles anew in each call from then on
+            self._fn = jax.jit(_another(self._plain), **self._placing)
+            raise
         self._known.add(afresh)
         return out
+
+
+def _another(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, that JAX knows nothing of."""
+
+    @ft.wraps(fn)
+    def again(*args: Any) -> Any:
+        return fn(*args)
+
+    return again
 
 
 def title(program: Program, frames: int, of: str = "") -> str:

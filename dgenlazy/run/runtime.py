@@ -174,6 +174,16 @@ def _compiled_gradient(program: Program, learned: tuple[int, ...], *settings: An
     return memory.fitted(fn, program, frames, where, batch)
 
 
+@kept
+def _compiled_sum(kinds: tuple[Any, ...], where: Any) -> Any:
+    """`(before, more) -> sums`, of gradients some of which may be None before; `kinds` tells their shapes, or None."""
+
+    def fn(before, more):
+        return [b if a is None else a + b for a, b in zip(before, more)]
+
+    return Compiled(fn, f"the sum of {len(kinds)} gradients", in_shardings=SingleDeviceSharding(where))
+
+
 # What users call, by way of `values`.
 
 
@@ -320,8 +330,11 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     learned: list[Any] = [graph.arrays[i] for i in graph.learned]
     where = settings[2]
     with assigning:  # so that of two threads both count
-        sums = [g if leaf.grad is None else jax.device_put(leaf.grad, where) + g for leaf, g in zip(learned, grads)]
-        assign(learned, "grad", sums)
+        before = [leaf.grad for leaf in learned]
+        if any([grad is not None for grad in before]):
+            kinds = tuple([None if grad is None else grad.shape for grad in before])
+            grads = _compiled_sum(kinds, where)(jax.device_put(before, where), grads)
+        assign(learned, "grad", grads)
     return loss
 
 
