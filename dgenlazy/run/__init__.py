@@ -11,6 +11,7 @@ from .data import (
 )
 from .feedback import close as close
 from .objective import loss_of as loss_of
+from .packed import Packed as Packed, packed as packed
 from .plan import Plans as Plans, plans as plans
 from .program import Program as Program
 from .stage import (

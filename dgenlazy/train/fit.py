@@ -208,7 +208,7 @@ class _Run:
         self.where = runtime.device()
         values = [on_device(p.node, self.where) for p in source.params]
         best, step = jax.device_put((np.float32(np.inf), np.int32(0)), self.where)
-        now = Now(values, jax.device_put(rates.opt._states, self.where), values, best, step, 0)
+        now = Now(values, jax.device_put(rates.opt._tree(), self.where), values, best, step, 0)
         self._reached: tuple[Now, list[Any]] = now, []  # in one piece: an interrupt finds it before some steps or after
 
     @property

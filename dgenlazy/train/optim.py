@@ -9,13 +9,13 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import SingleDeviceSharding
 
 from ..config import flag, real_number
 from ..errors import ArgumentError, ShapeError
-from ..graph import Data, in_our_modes
+from ..graph import Data
 from ..lazy import Lazy
-from ..run import Compiled, assign, backend, kept, on_device, runtime
+from ..run import Packed, assign, backend, on_device, packed, runtime
+from .update import compiled_update, groups
 
 Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
@@ -57,10 +57,10 @@ class Optimizer:
 
         self._tx = optax.GradientTransformation(tx.init, tx.update)  # which has a hash, whatever `tx` is
         self._leaves: list[Data] = [p.node for p in self.params]
-        groups = _groups(len(self._leaves), lr is not None)
+        together = groups(len(self._leaves), lr is not None)
         with jax.default_device(runtime.device()):
-            states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in groups]
-            self._states = jax.tree.map(lambda x: backend.concrete(jnp.asarray(x)), states)
+            states = [tx.init([jnp.asarray(self._leaves[i].array) for i in group]) for group in together]
+            self._states: Any = jax.tree.map(lambda x: backend.concrete(jnp.asarray(x)), states)
         self._where: Any = None  # the device that the states are sure to be on
         self._compiled: dict[Any, Any] = {}
 
@@ -122,16 +122,24 @@ class Optimizer:
         array([0.75], dtype=float32)
         """
         grads = [leaf.grad for leaf in self._leaves]
-        if all(grad is None for grad in grads):
+        if not any([grad is not None for grad in grads]):
             raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         where = runtime.device()
         if where not in self._compiled:
-            self._compiled[where] = _compiled(*self._rule, where)
+            self._compiled[where] = compiled_update(*self._rule, where)
         values = [on_device(leaf, where) for leaf in self._leaves]
-        states = self._states if self._where is where else jax.device_put(self._states, where)
+        states = self._states
+        if self._lr is not None and not isinstance(states, Packed):
+            states = packed(jax.tree.map(np.asarray, states), xp=np)
+        if states is not self._states or self._where is not where:
+            states = jax.device_put(states, where)
         values, states = self._compiled[where](values, grads, states, self._lr)
         backend.concrete(values[0])
         assign(self._leaves, "array", values, *self._at(states, where))
+
+    def _tree(self) -> Any:
+        """The states as `tx` gave them. Where each parameter has its own, a step leaves them packed."""
+        return self._states.on_host() if isinstance(self._states, Packed) else self._states
 
     def _at(self, states: Any, where: Any) -> list[tuple[Any, str, Any]]:
         """What `assign` takes to have it go on from other states."""
@@ -157,7 +165,7 @@ class Optimizer:
         >>> Adam([w], lr=0.1).state_dict()["lr"]
         0.1
         """
-        leaves, structure = jax.tree.flatten(self._states)
+        leaves, structure = jax.tree.flatten(self._tree())
         return {"lr": self._lr, "kind": str(structure), "state": [np.array(numbers_of(x)) for x in leaves]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -177,7 +185,7 @@ class Optimizer:
         if not isinstance(state_dict, Mapping) or set(state_dict) != {"lr", "kind", "state"}:
             raise ArgumentError(f"{name}: takes a mapping with lr, kind and state, as state_dict() gives it")
         lr, new = state_dict["lr"], state_dict["state"]
-        old, structure = jax.tree.flatten(self._states)
+        old, structure = jax.tree.flatten(self._tree())
         kind = str(structure) == state_dict["kind"] and (lr is None) == (self._lr is None)
         if not kind or not isinstance(new, Sequence) or len(new) != len(old):
             raise ArgumentError(f"{name}: the state is that of another optimizer, or of other parameters")
@@ -257,67 +265,6 @@ class Adam(Optimizer):
         self._start(params, _adam(beta1, beta2, eps), _at_least_zero("Adam", "lr", lr))
 
 
-@kept
-def _compiled(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...], where: Any) -> Any:
-    what = f"an update of {len(kinds)} parameters by {name}"
-    return Compiled(update_of(name, tx, apart, kinds), what, in_shardings=SingleDeviceSharding(where))
-
-
-def update_of(name: str, tx: Any, apart: bool, kinds: tuple[tuple[Any, ...], ...]) -> Any:
-    """`(values, gradients, states, lr) -> (values, states)`: what optimizers of a kind share over parameters of these kinds.
-
-    Where each parameter has a state of its own, there may be a rate for each: a tuple of them.
-
-    Args:
-        apart: Whether each parameter has a state of its own.
-        kinds: Of each parameter shape, type and bounds.
-    """
-
-    import optax
-
-    @in_our_modes  # which optax takes for granted
-    def update(values: list[Any], grads: list[Any], states: list[Any], lr: Any) -> tuple[list[Any], list[Any]]:
-        after, states_after = list(values), []
-        groups = _groups(len(kinds), apart)
-        rates = lr if isinstance(lr, tuple) else (lr,) * len(groups)
-        for group, state, rate in zip(groups, states, rates):
-            given = [grads[i] is not None for i in group]
-            if not any(given):
-                states_after.append(state)
-                continue
-            old = [values[i] for i in group]
-            slopes = [jnp.zeros_like(values[i]) if grads[i] is None else grads[i] for i in group]
-            try:
-                changes, new = tx.update(slopes, state, old)
-            except TypeError as e:
-                if "keyword-only" not in str(e):
-                    raise
-                raise ArgumentError(
-                    f"{name}.step: tx takes more than gradients ({e}), as optax.lbfgs() does, which runs the "
-                    "loss again; dg.function makes a pure function of the loss, for a loop of tx.update over its params"
-                ) from e
-            if lr is not None:
-                changes = [-rate * change for change in changes]
-            stepped: Any = optax.apply_updates(old, changes)
-            if not all(given):
-                moves = optax.tree_utils.tree_map_params(
-                    tx, lambda _, g: g, state, given, transform_non_params=lambda _: True, is_leaf=_is_masked
-                )
-                new = jax.tree.map(lambda m, n, s: n if m is True else s, moves, new, state, is_leaf=_is_masked)
-            states_after.append(new)
-            for i, value, has in zip(group, stepped, given):
-                if has:
-                    after[i] = _bounded(value, *kinds[i][2:])
-        return after, states_after
-
-    return update
-
-
-def _groups(count: int, apart: bool) -> list[list[int]]:
-    """Which parameters share a state of the transformation."""
-    return [[i] for i in range(count)] if apart else [[*range(count)]]
-
-
 @ft.lru_cache
 def _sgd(momentum: float, weight_decay: float, nesterov: bool) -> Any:
     """One transformation for all optimizers that are equal, so that they share what is compiled."""
@@ -349,12 +296,6 @@ def numbers_of(x: Any) -> Any:
 def with_numbers(x: Any, numbers: Any) -> Any:
     """The array that numbers were kept of, which was of the type of `x`."""
     return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(x)) if _is_key(x) else numbers
-
-
-def _is_masked(x: Any) -> bool:
-    import optax
-
-    return isinstance(x, optax.MaskedNode)
 
 
 def parameters(name: str, params: Any) -> list[Lazy]:
@@ -392,7 +333,3 @@ def _below_one(name: str, what: str, value: Any) -> float:
     if number >= 1:
         raise ArgumentError(f"{name}: {what}={value!r} is not in [0, 1)")
     return number
-
-
-def _bounded(value: Any, low: Any, high: Any) -> Any:
-    return value if (low, high) == (-np.inf, np.inf) else jnp.clip(value, low, high)

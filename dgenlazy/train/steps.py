@@ -13,8 +13,8 @@ from jax import lax
 from ..graph import in_our_modes
 from ..run import Compiled, kept, loss_of, memory, title
 from .once import parted
-from .optim import update_of
 from .source import Part
+from .update import update_of
 
 
 class Now(NamedTuple):
