@@ -3,6 +3,7 @@
 import gc
 import itertools
 import pickle
+import sys
 import weakref
 
 import jax
@@ -12,9 +13,9 @@ from compilations import compilations
 
 import dgenlazy as dg
 from dgenlazy import SGD, Adam, DGen, Signal, Tensor, mse
-from dgenlazy.graph import infer
+from dgenlazy.graph import infer, toposort
 from dgenlazy.run import runtime, stage
-from dgenlazy.run.stage import _staged
+from dgenlazy.run.stage import _staged, _walked
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, 64).astype(np.float32)
 
@@ -28,6 +29,24 @@ def living():
 
 
 # Programs.
+
+
+def chained(times):
+    """A chain, each link of the one before and of what all share."""
+    x, y = Signal.input(0), Signal.phasor(440.0)
+    for _ in range(times):
+        x = (x * y + 0.5).max(x) - Tensor(2.0)
+    return x.biquad(900.0)
+
+
+def test_a_graph_is_numbered_alike_by_calls_and_in_the_order_of_a_walk():
+    roots = [chained(20).node, chained(3).node, Signal.input(1).node]
+    assert _walked(roots) == _walked(toposort(roots))
+    deep = chained(sys.getrecursionlimit())
+    program, leaves = stage([deep.node])
+    assert len(program.lines) > 3 * sys.getrecursionlimit()
+    assert len(leaves) == len(program.leaves)
+    assert stage([chained(sys.getrecursionlimit()).node])[0] is program
 
 
 def test_a_graph_that_is_built_anew_has_the_very_program_of_the_one_before():

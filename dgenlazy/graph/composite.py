@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DGenError
@@ -63,15 +63,20 @@ def _name(name: str, result: Any, values: Sequence[Any]) -> None:
         node.part_of, node.given = name, tuple(_nodes(values))
 
 
-def _nodes(values: Any) -> Iterator[Node | Leaf]:
+_PLAIN = frozenset([str, int, float, bool, type(None)])
+
+
+def _nodes(values: Any) -> list[Node | Leaf]:
     """Those among the arguments of a call, also in lists."""
+    found: list[Node | Leaf] = []
     for v in values:
-        if type(v) is Node:
-            yield v
-        elif isinstance(v, (list, tuple)):
-            yield from _nodes(v)
-        elif isinstance(node := getattr(v, "node", v), (Node, Leaf)):
-            yield node
+        if type(v) in _PLAIN:
+            continue
+        if isinstance(v, (list, tuple)):
+            found += _nodes(v)
+        elif isinstance(node := getattr(v, "node", v), Node) or isinstance(node, Leaf):
+            found.append(node)
+    return found
 
 
 def wrapped(name: str, result: Any, values: Sequence[Any]) -> Any:

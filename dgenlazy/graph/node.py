@@ -259,12 +259,12 @@ def lift(x: Any, name: str = "value") -> Node | Leaf:
     """The node behind `x`; a number or an array becomes a constant leaf."""
     if type(x) is Node:
         return x
+    if type(x) is float:  # most are; an abstract class of numbers takes longer to ask than all of this
+        return Number(_SCALAR, x)
     if isinstance(x, Value):
         return x.node
     if isinstance(x, (Node, Leaf)):
         return x
-    if type(x) is float:  # most are; an abstract class of numbers takes longer to ask than all of this
-        return Number(_SCALAR, x)
     if isinstance(x, numbers.Real):
         try:
             return Number(_SCALAR, float(x))

@@ -87,8 +87,9 @@ class Op(metaclass=Abstract):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values, params = self.bind(args, kwargs)
-        node = self.node(*[lift(v, self.__name__) for v in values], params=params)
-        if self.mixes and type(node.spec) is Spec and node.spec.signal and max(node.spec.shape, default=0) >= _MANY:
+        node = self.node(*[v if type(v) is Node else lift(v, self.__name__) for v in values], params=params)
+        spec = node.spec
+        if self.mixes and type(spec) is Spec and spec.shape and spec.signal and max(spec.shape) >= _MANY:
             _tell_of_lanes(self.__name__, values)
         return wrapped(self.__name__, node, values)
 
@@ -98,7 +99,7 @@ class Op(metaclass=Abstract):
         if fits and kwargs.keys() <= self.static:
             given = [(name, kwargs.get(name, default)) for name, default in self._defaults]
             if not any([value is inspect.Parameter.empty for _, value in given]):
-                return args, tuple([(name, self.frozen(name, value)) for name, value in given])
+                return args, tuple([(name, x if type(x) in _PLAIN else self.frozen(name, x)) for name, x in given])
         try:
             bound = self.__signature__.bind(*args, **kwargs)
         except TypeError as e:
@@ -134,7 +135,7 @@ class Op(metaclass=Abstract):
         learned, hops = False, {spec.hop or 1} if type(spec) is Spec else set()
         for i in inputs:
             learned = learned or i.requires_grad
-            hops.add(i.period)
+            hops.add(i.period if type(i) is Node else i.spec.hop or 1)
         period = 1 if hops <= _EACH else common_period(self.__name__, hops)
         return Node(self, inputs, params, spec, learned, "", period)
 
@@ -306,11 +307,11 @@ def pick(outputs, *, index):
 
 def outputs_of(node: Node) -> list[Node]:
     """The outputs of an op that has several, one node each."""
-    hop, learned = node.period, node.requires_grad
+    hop, learned, inputs = node.period, node.requires_grad, (node,)
     out = []
     for i, spec in enumerate(node.spec):
-        period = hop if hop == spec.every else common_period("pick", (hop, spec.every))
-        out.append(Node(pick, (node,), (("index", i),), spec, learned, "", period))
+        period = hop if hop == (spec.hop or 1) else common_period("pick", (hop, spec.every))
+        out.append(Node(pick, inputs, (("index", i),), spec, learned, "", period))
     return out
 
 

@@ -214,7 +214,9 @@ def biquad(x: Any, cutoff: Any, q: Any = 0.7071, mode: Mode = "lowpass", gain_db
     Source: R. Bristow-Johnson, Audio EQ Cookbook.
     """
     cutoff, q, gain_db = lift(cutoff, "biquad: cutoff"), lift(q, "biquad: q"), lift(gain_db, "biquad: gain_db")
-    return second_order(lift(x, "biquad: x"), *outputs_of(biquad_coefficients(cutoff, q, gain_db, mode=mode)))
+    params = (("mode", biquad_coefficients.frozen("mode", mode)),)
+    coefficients = outputs_of(biquad_coefficients.node(cutoff, q, gain_db, params=params))
+    return second_order.node(lift(x, "biquad: x"), *coefficients)
 
 
 @recurrence(init=lambda x, *coefficients: (zeros(x, *coefficients),) * (len(coefficients) // 2))

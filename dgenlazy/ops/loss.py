@@ -57,4 +57,4 @@ def mse(pred: Any, target: Any) -> Any:
     """
     nodes = lift(pred, "mse"), lift(target, "mse")
     alike("mse", (pred, target), nodes)
-    return squared_error(*nodes)
+    return squared_error.node(*nodes)

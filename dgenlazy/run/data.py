@@ -11,9 +11,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from ..graph import Data, Input, Leaf
 from . import backend
+from .cache import kept
+from .compiling import Compiled
 
 assigning = threading.RLock()  # held to change a leaf's data or gradient by what it was
 
@@ -45,6 +48,26 @@ def assign(objects: Sequence[Any], name: str, values: Sequence[Any], *others: tu
     changes = [*zip(objects, repeat(name), values), *others]
     with assigning:
         deque(map(setattr, *zip(*changes)), maxlen=0)
+
+
+def add_gradients(leaves: Sequence[Any], grads: Sequence[Any], where: Any) -> None:
+    """Add to what each leaf has, all in one compiled call."""
+    with assigning:  # so that of two threads both count
+        before = [leaf.grad for leaf in leaves]
+        if any([grad is not None for grad in before]):
+            kinds = tuple([None if grad is None else grad.shape for grad in before])
+            grads = _compiled_sum(kinds, where)(jax.device_put(before, where), grads)
+        assign(leaves, "grad", grads)
+
+
+@kept
+def _compiled_sum(kinds: tuple[Any, ...], where: Any) -> Any:
+    """`(before, more) -> sums`, of gradients some of which may be None before; `kinds` tells their shapes, or None."""
+
+    def fn(before, more):
+        return [b if a is None else a + b for a, b in zip(before, more)]
+
+    return Compiled(fn, f"the sum of {len(kinds)} gradients", in_shardings=SingleDeviceSharding(where))
 
 
 def name_what_is_not_finite(leaves: Sequence[Leaf], arrays: Sequence[Any], start: int) -> None:

@@ -16,7 +16,7 @@ from . import backend, length, memory, samples
 from .block import begun, computed, whole as whole
 from .cache import kept
 from .compiling import Compiled, title
-from .data import assign, assigning, given, name_what_is_not_finite
+from .data import add_gradients, given, name_what_is_not_finite
 from .latency import came
 from .objective import Objective, context as context, loss_of
 from .packed import packed
@@ -120,8 +120,9 @@ def audible(node: Node | Leaf, frames: Any, inputs: Any) -> int:
 
 def _more(graph: Staged, arrays: Sequence[Any], frames: int, batch: Batch | None, aligned: bool = False) -> tuple[Any, ...]:
     """What the key of a compiled program has besides: a batch, lengths of samples if not the block's, and if `aligned`."""
-    lengths = tuple([arrays[i].shape[axis] for i, axis, _ in graph.program.sampled])
-    if aligned or any([n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, graph.program.sampled)]):
+    sampled = graph.program.sampled
+    lengths = tuple([arrays[i].shape[axis] for i, axis, _ in sampled])
+    if aligned or any([n != -(-frames // hop) for n, (_, _, hop) in zip(lengths, sampled)]):
         return batch, lengths, *([True] if aligned else [])
     return (batch,) if batch else ()
 
@@ -172,16 +173,6 @@ def _compiled_gradient(program: Program, learned: tuple[int, ...], *settings: An
     loss = jax.value_and_grad(loss_of(program, learned, *settings))
     fn = Compiled(loss, title(program, frames, "the gradient of "), in_shardings=SingleDeviceSharding(where))
     return memory.fitted(fn, program, frames, where, batch)
-
-
-@kept
-def _compiled_sum(kinds: tuple[Any, ...], where: Any) -> Any:
-    """`(before, more) -> sums`, of gradients some of which may be None before; `kinds` tells their shapes, or None."""
-
-    def fn(before, more):
-        return [b if a is None else a + b for a, b in zip(before, more)]
-
-    return Compiled(fn, f"the sum of {len(kinds)} gradients", in_shardings=SingleDeviceSharding(where))
 
 
 # What users call, by way of `values`.
@@ -327,14 +318,7 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     fn = _compiled_gradient(graph.program, graph.learned, *settings)
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
     loss = float(backend.concrete(loss))
-    learned: list[Any] = [graph.arrays[i] for i in graph.learned]
-    where = settings[2]
-    with assigning:  # so that of two threads both count
-        before = [leaf.grad for leaf in learned]
-        if any([grad is not None for grad in before]):
-            kinds = tuple([None if grad is None else grad.shape for grad in before])
-            grads = _compiled_sum(kinds, where)(jax.device_put(before, where), grads)
-        assign(learned, "grad", grads)
+    add_gradients([graph.arrays[i] for i in graph.learned], grads, settings[2])
     return loss
 
 

@@ -84,7 +84,7 @@ def found(leaf: Input, start: int, call: Channels | None, session: Channels) -> 
     axis = samples.ndim - len(shape) - 1
     if axis not in (0, 1) or samples.shape[axis + 1 :] != shape:
         raise ArgumentError(f"inputs[{channel}]: shape {samples.shape} is not {', nor '.join(layouts(shape))} for a batch")
-    if not shape and not start:  # a stream that goes on knows
+    if axis and not shape and not start:  # a stream that goes on knows
         one_reading(f"Signal.input({channel})", samples.shape)
     return samples, axis, 0 if given else -(-start // leaf.spec.every)
 

@@ -19,41 +19,76 @@ from .short import by_tiles, stretches
 
 def stage(roots: Sequence[Node | Leaf]) -> tuple[Program, list[Leaf]]:
     """Number the graph below `roots`, and list its leaves in the order in which the program takes them."""
-    order = toposort(roots)
-    numbers: list[Any] = []
-    others: list[Any] = []
-    for n in order:
-        if not isinstance(n, Node):
-            (numbers if type(n) is Number else others).append(n)
-    leaves = numbers + others
-    return _known(len(numbers), *_numbered(roots, leaves, order)), leaves
+    try:
+        index, walked = _walked(roots)
+    except RecursionError:
+        index, walked = _walked(toposort(roots))
+    specs = tuple([leaf.spec for leaf in walked.numbers]), tuple([leaf.spec for leaf in walked.arrays])
+    program = _known(*specs, tuple(walked.lines), tuple([index[r] for r in roots]))
+    return program, walked.numbers + walked.arrays
+
+
+class _Walked(NamedTuple):
+    """What a walk comes by. Of arguments that are leaves, numbers are counted from -1 downwards, arrays from `_ARRAYS` on."""
+
+    numbers: list[Any]
+    arrays: list[Any]
+    lines: list[tuple[Any, tuple[int, ...], Any]]  # plain tuples are made faster
+
+
+_ARRAYS = 2**40
+
+
+def _walked(nodes: Sequence[Node | Leaf]) -> tuple[dict[Node | Leaf, int], _Walked]:
+    """All at or below some nodes, each after its inputs, and the number of each."""
+    index: dict[Node | Leaf, int] = {}
+    walked = _Walked([], [], [])
+    for node in nodes:
+        if node not in index:
+            _walk(node, index, *walked)
+    return index, walked
+
+
+def _walk(node: Any, index: dict[Any, int], numbers: list[Any], arrays: list[Any], lines: list[Any]) -> int:
+    """Number a node; by a call for each input, which takes half the time of a list of what is to be seen."""
+    if type(node) is Node:
+        args = []
+        for i in node.inputs:
+            at = index.get(i)
+            args.append(_walk(i, index, numbers, arrays, lines) if at is None else at)
+        at = len(lines)
+        lines.append((node.op, tuple(args), node.params))
+    elif type(node) is Number:
+        numbers.append(node)
+        at = -len(numbers)
+    else:
+        at = _ARRAYS + len(arrays)
+        arrays.append(node)
+    index[node] = at
+    return at
 
 
 @ft.lru_cache(maxsize=64)  # a function of `from_jax` is held with its program, and whatever arrays it closes over
-def _known(numbers: int, specs: Any, lines: Any, outputs: tuple[int, ...]) -> Program:
+def _known(numbers: tuple[Spec, ...], arrays: tuple[Spec, ...], lines: tuple[Any, ...], outputs: tuple[int, ...]) -> Program:
     """As it is run; one object for all that are equal, so that a graph built anew does not ask again what follows from it."""
-    return latency.timed(_program(numbers, specs, lines, outputs))
+    first = len(numbers) + len(arrays)
+    place = {-1 - i: i for i in range(len(numbers))} | {_ARRAYS + i: len(numbers) + i for i in range(len(arrays))}
+    different: dict[Line, int] = {}
+    for i, (op, args, params) in enumerate(lines):
+        line = Line(op, tuple([place[a] for a in args]), params)
+        place[i] = different.setdefault(line, first + len(different))
+    return latency.timed(Program(len(numbers), numbers + arrays, tuple(different), tuple([place[i] for i in outputs])))
 
 
 def number(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any]) -> Program:
     """The program that takes `leaves` and computes `roots`; `order` is sorted so that inputs come first."""
-    return _program(0, *_numbered(roots, leaves, order))
-
-
-def _program(numbers: int, specs: Any, lines: Any, outputs: tuple[int, ...]) -> Program:
-    return Program(numbers, specs, tuple([Line(*line) for line in lines]), outputs)
-
-
-def _numbered(roots: Sequence[Node | Leaf], leaves: Sequence[Any], order: Sequence[Any]) -> tuple[Any, Any, tuple[int, ...]]:
-    """The specs of the leaves, the lines as plain tuples, which are made faster, and the outputs."""
     index: dict[Node | Leaf, int] = {leaf: i for i, leaf in enumerate(leaves)}
-    lines: dict[tuple[Any, ...], int] = {}
-    first = len(leaves)
+    lines: dict[Line, int] = {}
     for node in order:
         if node not in index:
-            line = node.op, tuple([index[i] for i in node.inputs]), node.params
-            index[node] = lines.setdefault(line, first + len(lines))
-    return tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots])
+            line = Line(node.op, tuple([index[i] for i in node.inputs]), node.params)
+            index[node] = lines.setdefault(line, len(leaves) + len(lines))
+    return Program(0, tuple([leaf.spec for leaf in leaves]), tuple(lines), tuple([index[r] for r in roots]))
 
 
 class Staged(NamedTuple):
@@ -66,14 +101,14 @@ class Staged(NamedTuple):
     batched: tuple[int, ...]  # which of `arrays` have a batch axis, or may have one
 
 
-_staged: weakref.WeakKeyDictionary[Node, Staged] = weakref.WeakKeyDictionary()
+_staged: dict[weakref.ref[Node], Staged] = {}  # a WeakKeyDictionary takes longer, and longest when the graph goes
 
 
 def restage(nodes: Sequence[Node | Leaf]) -> Staged:
     """Stage a graph anew, and remember nothing."""
     program, leaves = stage(nodes)
-    numbers = np.array([leaf.number for leaf in leaves if isinstance(leaf, Number)], np.float32)
-    arrays = leaves[program.numbers :]
+    numbers: Any = leaves[: program.numbers]
+    numbers, arrays = np.array([leaf.number for leaf in numbers], np.float32), leaves[program.numbers :]
     learned = tuple([i for i, leaf in enumerate(arrays) if leaf.requires_grad])
     return Staged(program, numbers, arrays, learned, may_be_batched(arrays))
 
@@ -82,9 +117,10 @@ def staged(nodes: Sequence[Node | Leaf]) -> Staged:
     """Stage a graph; one with a single output is remembered as long as it lives."""
     if len(nodes) > 1 or isinstance(nodes[0], Leaf):
         return restage(nodes)
-    out = _staged.get(nodes[0])
+    out = _staged.get(weakref.ref(nodes[0]))
     if out is None:
-        out = _staged[nodes[0]] = restage(nodes)
+        out = restage(nodes)
+        _staged[weakref.ref(nodes[0], _staged.pop)] = out
     return out
 
 
