@@ -23,7 +23,7 @@ from compilations import compilations
 import dgenlazy as dg
 from dgenlazy import SGD, Adam, ArgumentError, DGen, Optimizer, Signal, Tensor
 from dgenlazy.graph import toposort
-from dgenlazy.run import compiling
+from dgenlazy.run import compiling, runtime
 
 ROOT = str(Path(dg.__file__).parent)
 
@@ -161,6 +161,24 @@ def test_what_was_interrupted_while_jax_compiled_it_is_compiled_once_more_and_th
         loss.backward(), loss.backward()
     assert compiled == []
     assert (w.grad.value == 6.0 * (4 + added)).all()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_gradients_are_as_they_were_where_the_wait_for_the_loss_ends_in_an_error(error, monkeypatch):
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+
+    def wait(_):
+        raise error
+
+    for before in (None, [2.0, 4.0]):
+        with monkeypatch.context() as patch:
+            patch.setattr(runtime, "float", wait, raising=False)
+            with pytest.raises(error):
+                loss.backward()
+        assert w.grad is None if before is None else w.grad.value.tolist() == before
+        loss.backward()
+    assert w.grad.value.tolist() == [4.0, 8.0]
 
 
 def test_a_stream_that_is_interrupted_is_before_or_after_the_block():

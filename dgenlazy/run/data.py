@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -50,14 +51,25 @@ def assign(objects: Sequence[Any], name: str, values: Sequence[Any], *others: tu
         deque(map(setattr, *zip(*changes)), maxlen=0)
 
 
-def add_gradients(leaves: Sequence[Any], grads: Sequence[Any], where: Any) -> None:
-    """Add to what each leaf has, all in one compiled call."""
+@contextlib.contextmanager
+def added(leaves: Sequence[Any], grads: Sequence[Any], where: Any) -> Iterator[None]:
+    """A block in which gradients, added to what each leaf has, may still be computed. If that fails, what was there comes back.
+
+    So the time of waiting for them is made use of, and who interrupts it finds all as it was.
+    """
     with assigning:  # so that of two threads both count
         before = [leaf.grad for leaf in leaves]
         if any([grad is not None for grad in before]):
             kinds = tuple([None if grad is None else grad.shape for grad in before])
             grads = _compiled_sum(kinds, where)(jax.device_put(before, where), grads)
         assign(leaves, "grad", grads)
+    try:
+        yield
+    except BaseException:
+        with assigning:
+            if all([leaf.grad is grad for leaf, grad in zip(leaves, grads)]):  # else another thread has added to them
+                assign(leaves, "grad", before)
+        raise
 
 
 @kept

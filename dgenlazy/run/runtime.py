@@ -16,7 +16,7 @@ from . import backend, length, memory, samples
 from .block import begun, computed, whole as whole
 from .cache import kept
 from .compiling import Compiled, title
-from .data import add_gradients, given, name_what_is_not_finite
+from .data import added, given, name_what_is_not_finite
 from .latency import came
 from .objective import Objective, context as context, loss_of
 from .packed import packed
@@ -317,9 +317,9 @@ def backward(node: Node | Leaf, frames: Any, inputs: Any, reduction: Any) -> flo
     graph, arrays, settings = objective("backward", node, frames, inputs, reduction == "sum")
     fn = _compiled_gradient(graph.program, graph.learned, *settings)
     loss, grads = fn([arrays[i] for i in graph.learned], graph.numbers, arrays)
-    loss = float(backend.concrete(loss))
-    add_gradients([graph.arrays[i] for i in graph.learned], grads, settings[2])
-    return loss
+    backend.concrete(loss)
+    with added([graph.arrays[i] for i in graph.learned], grads, settings[2]):
+        return float(loss)  # which waits for it
 
 
 def generator(seed: int | None) -> np.random.Generator:
