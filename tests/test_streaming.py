@@ -542,6 +542,19 @@ def test_what_follows_from_numbers_alone_follows_the_sample_rate_and_a_snapshot(
     np.testing.assert_array_equal(again.realize(32, preserve_state=True), back)
 
 
+def test_a_knob_that_came_to_rest_is_moved_to_the_device_and_heard_as_before():
+    knob = Signal.param(0.0)
+    y, whole = Signal.phasor(441.0) * knob, Signal.phasor(441.0).realize(8 * 140)
+    turns = {0: 0.25, 2: 0.75, 138: 0.5}
+    for i in range(140):
+        if i in turns:
+            knob.value = turns[i]
+        heard = y.realize(8, preserve_state=True)
+        np.testing.assert_array_equal(heard, whole[8 * i : 8 * i + 8] * knob.value)
+        if i in (130, 139):
+            assert isinstance(knob.node.array, jax.Array) == (i == 130)
+
+
 def blocks_of(y, knob, between):
     """Six blocks, a knob moved before each, and settings assigned before the fourth."""
     out = []

@@ -23,7 +23,7 @@ from .packed import packed
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, staged
-from .stream import At, Ready, Stream, flushed, following, on_host
+from .stream import At, Ready, Stream, flushed, following, for_next, on_host
 from .terms import staged_terms
 
 
@@ -214,7 +214,7 @@ def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> li
     start, where, goes_on = at.position, place[1], at.place == place
     batch, more = None, ()
     if still and goes_on:  # which is asked in each block, and short ones take little more than to be asked for
-        arrays = [x if leaf.array is x else given(leaf, where, start) for leaf, x in zip(graph.arrays, at.arrays)]
+        arrays = for_next(graph.arrays, at, where)
     else:
         arrays = _collect(graph, count, at, inputs, where, stream is None)
         batch = batch_of(graph.arrays, arrays, graph.batched)

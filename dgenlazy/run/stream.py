@@ -16,7 +16,7 @@ from ..config import seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Context, Data, Input, Leaf, Recurrence, Seed
 from . import backend
-from .data import given
+from .data import given, on_device
 from .packed import packed
 from .program import Program
 from .stage import Staged, initial_state
@@ -139,6 +139,19 @@ class Stream:
             self.at = At(state, position, batch=batch, numbers=numbers, **kept)
 
 
+def for_next(leaves: Sequence[Any], at: At, where: Any) -> list[Any]:
+    """What the leaves hold for the next block, none of which a frame moves.
+
+    A knob that has come to rest is seldom moved to the device, but in the end, which each block from then on gains by.
+    """
+    same = on_device if not at.blocks % _SELDOM else None
+    pairs = zip(leaves, at.arrays)
+    return [(same(leaf, where) if same else x) if leaf.array is x else given(leaf, where, at.position) for leaf, x in pairs]
+
+
+_SELDOM = 64  # blocks
+
+
 def following(stream: Stream, frames: Any, settings: Any, compiled: Callable[..., Any]) -> list[np.ndarray] | None:
     """The next block, where all but leaves is as it was in the last one, which is seen at once; else None.
 
@@ -156,7 +169,7 @@ def following(stream: Stream, frames: Any, settings: Any, compiled: Callable[...
         return None
     if backend.device(settings["backend"]) is not where:  # after a fork it is asked for anew
         return None
-    arrays = [x if leaf.array is x else given(leaf, where, start) for leaf, x in zip(stream.graph.arrays, at.arrays)]
+    arrays = for_next(stream.graph.arrays, at, where)
     made, state = compiled(*ready.key)(at.settled, arrays, np.uint32(start % 2**32), at.state)
     outputs = on_host(made)
     after = At(state, start + frames, ready.place, None, at.numbers, at.blocks + 1, at.restarts, at.settled, arrays)
