@@ -21,7 +21,8 @@ from ..graph import carrying
 from . import system
 from .analysis import NONLINEAR, cheap, reads
 from .batch_rule import with_batch_rule
-from .loops import FILLED, loop, room, side_by_side
+from .lanes import FILLED
+from .loops import loop, room, side_by_side
 from .rising import Rising, piece_of, slow_at
 from .summing import Summing
 from .tangents import floats_of, is_float, is_zero, live, tangents_of, tied
