@@ -24,8 +24,15 @@ _TINY = float(np.finfo(np.float32).tiny)  # 1 / _TINY is as good as an infinite 
 
 def within(x: Any, lo: Any = -np.inf, hi: Any = np.inf) -> Any:
     """`x` kept in [lo, hi]. Its slope is 1 inside, both ends included, and 0 outside; NaN stays."""
+    return _within(x, lo, hi) if jnp.issubdtype(jnp.result_type(x), jnp.floating) else _bounded(x, lo, hi)
+
+
+def _bounded(x: Any, lo: Any, hi: Any) -> Any:
     raised = jnp.where((x >= lo) | jnp.isnan(x), x, lo)
     return jnp.where((raised <= hi) | jnp.isnan(raised), raised, hi)
+
+
+_within = jax.custom_jvp(_bounded)
 
 
 def magnitude(x: Any) -> Any:
@@ -58,6 +65,21 @@ def _tangent(y: Any, *terms: tuple[Any, Callable[[Any], Any]]) -> Any:
     """
     parts = [by(moved) for moved, by in terms if not isinstance(moved, SymbolicZero)]
     return jnp.broadcast_to(ft.reduce(jnp.add, parts), y.shape).astype(y.dtype) if parts else jnp.zeros_like(y)
+
+
+@derivative_of(_within)
+def _(primals, tangents):
+    """Where `x` was kept is seen from the result, so that XLA keeps no comparison of every frame for it."""
+    (x, lo, hi), y = primals, _within(*primals)
+    inside = ((y == x) & jnp.logical_not(lo > hi)) | jnp.isnan(x)
+
+    def by_bound(low):
+        raised = jnp.logical_not(x >= lo) & ((lo <= hi) | jnp.isnan(lo))
+        return lambda t: jnp.where(~inside & (raised if low else ~raised), t, 0)
+
+    return y, _tangent(
+        y, (tangents[0], lambda t: jnp.where(inside, t, 0)), (tangents[1], by_bound(True)), (tangents[2], by_bound(False))
+    )
 
 
 @jax.custom_jvp
