@@ -184,10 +184,10 @@ class _Frames:
         return side_by_side(self.one_frame, floats, all_frames, fixed) >= FILLED
 
     def costly(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
-        """All in one loop where there are as many numbers as fill vectors; else the states' slopes of all frames, first."""
+        """All in one loop where there are numbers enough for vectors; else the states' slopes of all frames, first."""
 
         def solved(examples, floats, inputs, last, y):
-            if examples * math.prod(self.shape) >= FILLED:
+            if examples * math.prod(self.shape) >= FILLED // 2:
                 return self.summed(floats, inputs, last, y, 1)
             return self.by_jacobians(floats, inputs, last, y)
 
