@@ -15,7 +15,7 @@ from ..errors import ArgumentError, ShapeError
 from ..graph import Data
 from ..lazy import Lazy
 from ..run import Packed, assign, backend, on_device, packed, runtime
-from .update import compiled_update, groups
+from .update import compiled_update as _compiled, groups
 
 Params = Sequence[Lazy] | ValuesView[Lazy] | Set[Lazy] | Iterator[Lazy]  # of Iterable, a value is one itself
 
@@ -126,7 +126,7 @@ class Optimizer:
             raise ArgumentError(f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first")
         where = runtime.device()
         if where not in self._compiled:
-            self._compiled[where] = compiled_update(*self._rule, where)
+            self._compiled[where] = _compiled(*self._rule, where)
         values = [on_device(leaf, where) for leaf in self._leaves]
         states = self._states
         if self._lr is not None and not isinstance(states, Packed):
