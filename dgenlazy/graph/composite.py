@@ -63,14 +63,14 @@ def _name(name: str, result: Any, values: Sequence[Any]) -> None:
         node.part_of, node.given = name, tuple(_nodes(values))
 
 
-_PLAIN = frozenset([str, int, float, bool, type(None)])
+PLAIN = frozenset([str, int, float, bool, type(None)])  # what arguments mostly are that are no values
 
 
 def _nodes(values: Any) -> list[Node | Leaf]:
     """Those among the arguments of a call, also in lists."""
     found: list[Node | Leaf] = []
     for v in values:
-        if type(v) in _PLAIN:
+        if type(v) in PLAIN:
             continue
         if isinstance(v, (list, tuple)):
             found += _nodes(v)

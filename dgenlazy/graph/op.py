@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError, DGenError, ShapeError
-from .composite import wrapped
+from .composite import PLAIN, wrapped
 from .modes import in_our_modes
 from .node import Abstract, Leaf, Node, Spec, Value, lift
 
@@ -99,7 +99,7 @@ class Op(metaclass=Abstract):
         if fits and kwargs.keys() <= self.static:
             given = [(name, kwargs.get(name, default)) for name, default in self._defaults]
             if not any([value is inspect.Parameter.empty for _, value in given]):
-                return args, tuple([(name, x if type(x) in _PLAIN else self.frozen(name, x)) for name, x in given])
+                return args, tuple([(name, x if type(x) in PLAIN else self.frozen(name, x)) for name, x in given])
         try:
             bound = self.__signature__.bind(*args, **kwargs)
         except TypeError as e:
@@ -118,7 +118,7 @@ class Op(metaclass=Abstract):
 
     def frozen(self, name: str, value: Any) -> Hashable:
         """A static parameter as part of a program."""
-        if type(value) in _PLAIN:  # most are; to ask the abstract classes takes longer
+        if type(value) in PLAIN:  # most are; to ask the abstract classes takes longer
             return value
         if isinstance(value, Value):
             raise ArgumentError(f"{self.__name__}: {name} is part of the program and cannot be a {type(value).__name__}")
@@ -185,7 +185,6 @@ class Op(metaclass=Abstract):
 
 
 _PROBE = Context(sample_rate=44100.0, frames=1)
-_PLAIN = {str, int, float, bool, type(None)}
 _EACH = {1}  # the hop of what has a value in every frame, or none
 
 
