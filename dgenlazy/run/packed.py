@@ -1,4 +1,7 @@
-"""The state of a stream in few arrays: JAX takes microseconds for each that it is handed, and for each that it gives back."""
+"""The state of a stream, or of an optimizer, in few arrays.
+
+JAX takes microseconds for each that it is handed, and for each that it gives back.
+"""
 
 from __future__ import annotations
 

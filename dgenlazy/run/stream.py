@@ -21,6 +21,8 @@ from .packed import packed
 from .program import Program
 from .stage import Staged, initial_state
 
+_SELDOM = 64  # blocks
+
 
 class At(NamedTuple):
     """Where a stream has got to, in one piece, so that an interrupt finds it before a block or after it.
@@ -147,9 +149,6 @@ def for_next(leaves: Sequence[Any], at: At, where: Any) -> list[Any]:
     same = on_device if not at.blocks % _SELDOM else None
     pairs = zip(leaves, at.arrays)
     return [(same(leaf, where) if same else x) if leaf.array is x else given(leaf, where, at.position) for leaf, x in pairs]
-
-
-_SELDOM = 64  # blocks
 
 
 def following(stream: Stream, frames: Any, settings: Any, compiled: Callable[..., Any]) -> list[np.ndarray] | None:
