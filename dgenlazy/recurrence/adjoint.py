@@ -121,7 +121,7 @@ def _by_jacobians(rec: Any, states: Any, rest: Any, inputs: tuple[Any, ...], las
         return loop(Rising(one_frame, False), carry, moving, fixed, frames, False, True, apart)
 
     frame = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), (states, rest))
-    frame += tuple(jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs))
+    frame += tuple(rec.frame(inputs))
     still = {len(jax.tree.leaves((states, rest))) + i for i, v in enumerate(rec.varies) if not v}
     moves = [bool(need - still) for need in reads(jacobian, *frame)]
     if sum(moves) > _MOST_SLOPES:

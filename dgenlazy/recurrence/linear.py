@@ -123,7 +123,7 @@ class _Frames:
     def needed(self, state: Any, inputs: list[Any], after: Sequence[int | None]) -> list[int]:
         """Which arrays of the states before a frame the derivative and the output depend on."""
         rec = self.rec
-        frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs)]
+        frame = rec.frame(inputs)
         floats = [jax.ShapeDtypeStruct(self.shape, x.dtype) for x in jax.tree.leaves(state)[: self.width]]
         needs = reads(self.push, floats, frame, floats, [frame[i] for i in self.alive])
         outputs = reads(lambda s, *xs: rec.step(s, *xs)[1], state, *frame)
@@ -173,13 +173,14 @@ class _Frames:
 
     def fills(self, inputs: Sequence[Any]) -> bool:
         """Whether as many numbers as fill vectors fit in an iteration of the loop that makes all slopes of a costly step."""
-        frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(self.rec.varies, inputs)]
-        frame = [jax.ShapeDtypeStruct(self.shape, x.dtype) if i in self.still else x for i, x in enumerate(frame)]
+        frame = [
+            jax.ShapeDtypeStruct(self.shape, x.dtype) if i in self.still else x for i, x in enumerate(self.rec.frame(inputs))
+        ]
         floats = [jax.ShapeDtypeStruct(self.shape, inputs[0].dtype)] * self.width
-        y = jax.eval_shape(lambda *args: self.step(*args)[1], floats, [frame[i] for i in self.alive], frame)
-        moving, fixed = self.rec.moving(frame), self.rec.fixed(frame)
-        if cheap(self.one_frame, floats, (moving, floats, y), fixed):
+        taken = floats, [frame[i] for i in self.alive], frame
+        if cheap(self.step, *taken):
             return False
+        y, moving, fixed = jax.eval_shape(self.step, *taken)[1], self.rec.moving(frame), self.rec.fixed(frame)
         all_frames = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.rec.ctx.frames, *x.shape), x.dtype), (moving, floats, y))
         return side_by_side(self.one_frame, floats, all_frames, fixed) >= FILLED
 

@@ -196,7 +196,7 @@ def _moves(rec: Any, push: Callable[..., Any], t: list[Any], inputs: Sequence[An
     """Whether a recurrence is affine, and an input that varies is part of its matrix, by which `push(t, *frame)` multiplies."""
     if rec.plan.name != "linear":
         return False
-    frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs)]
+    frame = rec.frame(inputs)
     more = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), held)
     needs = frozenset[int]().union(*reads(push, t, *frame, *more))
     return any(v and len(t) + i in needs for i, v in enumerate(rec.varies))

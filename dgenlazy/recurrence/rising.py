@@ -109,7 +109,7 @@ def _sum(base: Any, away: Any) -> Any:
 
 def paced(rec: Any, inputs: tuple[Any, ...]) -> tuple[Any, bool]:
     """Which part of its way the state of a recurrence goes, and whether that is of every frame."""
-    frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(rec.varies, inputs)]
+    frame = rec.frame(inputs)
     if any(rec.varies[i] for i in reads(rec.pace, *frame)[0]):
         return jax.vmap(rec.pace, rec.axes)(*inputs), True
     return rec.pace(*[x[0] if v else x for v, x in zip(rec.varies, inputs)]), False

@@ -261,6 +261,10 @@ class Recursion:
         left, right = iter(moving), iter(fixed)
         return [next(left) if v else next(right) for v in self.varies]
 
+    def frame(self, inputs: Sequence[Any]) -> list[Any]:
+        """Of each input its shape at one frame."""
+        return [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(self.varies, inputs)]
+
     def replaced(self, inputs: tuple[Any, ...], each: Sequence[Any]) -> tuple[list[Any], list[int | None]]:
         """The inputs with those of `each` in their places, which have the frame axis, and the axes of all."""
         values = [x if e is None else e for x, e in zip(inputs, each)]
@@ -274,8 +278,7 @@ class Recursion:
 
     def next_states(self, state: Any, inputs: tuple[Any, ...]) -> list[int | None]:
         """For each array of the output the one of the next state that it is, if it is one: known with the states."""
-        frame = [jax.ShapeDtypeStruct(x.shape[v:], x.dtype) for v, x in zip(self.varies, inputs)]
-        made = jax.make_jaxpr(self.step)(state, *frame).jaxpr.outvars
+        made = jax.make_jaxpr(self.step)(state, *self.frame(inputs)).jaxpr.outvars
         count = len(jax.tree.leaves(state))
         at = {id(v): i for i, v in enumerate(made[:count])}
         return [at.get(id(v)) for v in made[count:]]
