@@ -224,11 +224,13 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         if not fits:
             return jax.vmap(one_by_one(together), axes)(carry, moving, fixed)
         outputs = unwritten(made, (size, frames), reverse)
-        tile = min(size, fits, _MOST_EXAMPLES)
-        if tile > FILLED // 2 and not cheap(body, one, now, same):
+        tile, written = min(size, fits, _MOST_EXAMPLES), len(jax.tree.leaves(made))
+        arrays = written + sum(jax.tree.leaves(batched[1]))
+        if cheap(body, one, now, same):  # and so waits for memory
+            tile = tile if arrays <= _FEW_ARRAYS else min(tile, FILLED)
+        elif tile > FILLED // 2:
             tile = 2 ** int(math.log2(tile))  # which fills vectors
-            written = len(jax.tree.leaves(made))
-            if written > _MOST_WRITTEN // tile or written + sum(jax.tree.leaves(batched[1])) > _MOST_PAGES // tile:
+            if written > _MOST_WRITTEN // tile or arrays > _MOST_PAGES // tile:
                 tile = min(tile, FILLED)
         groups = ft.partial(_by_groups, body, frames, tile, reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
