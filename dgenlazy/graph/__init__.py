@@ -38,6 +38,7 @@ from .op import (
     pointwise as pointwise,
     varying as varying,
 )
+from .primitive import Primitive as Primitive, is_literal as is_literal
 from .rated import Clock as Clock, Rated as Rated, beside as beside
 from .recur import (
     Recurrence as Recurrence,

@@ -8,8 +8,9 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+
+from ..graph import Primitive
 
 
 def batched_alike(tree: Any, inputs: Any) -> Any:

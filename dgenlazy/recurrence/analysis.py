@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
+
+from ..graph import is_literal
 
 FREE, AFFINE, NONLINEAR = range(3)  # how a value depends on the state
 SAME, PLACED, MIXED = range(3)  # one number everywhere; element i is made of elements i; anything else
@@ -96,7 +97,7 @@ def reads(fn: Callable[..., Any], *args: Any) -> list[frozenset[int]]:
         env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given]))
 
         def read(v: Any) -> frozenset[int]:
-            return none if isinstance(v, Literal) else env[v]
+            return none if is_literal(v) else env[v]
 
         for eqn in jaxpr.eqns:
             inputs = [read(v) for v in eqn.invars]
@@ -153,7 +154,7 @@ class _Walk:
         env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *given]))
 
         def read(v: Any) -> _Value:
-            return _Value(FREE, SAME if not jnp.shape(v.val) else MIXED) if isinstance(v, Literal) else env[v]
+            return _Value(FREE, SAME if not jnp.shape(v.val) else MIXED) if is_literal(v) else env[v]
 
         for eqn in jaxpr.eqns:
             inputs = [read(v) for v in eqn.invars]

@@ -15,10 +15,9 @@ import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
-from ..graph import in_our_modes
+from ..graph import Primitive, in_our_modes
 
 _AT_ONCE = 4  # frames of one lane in an iteration, which by itself costs more than to add
 _place: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before jax 0.8

@@ -12,10 +12,9 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
-from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from ..graph import in_our_modes
+from ..graph import Primitive, in_our_modes
 from .alike import batched_alike
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.extend.core as jex
+
+from ..graph import is_literal
 
 # What is not worth keeping: as quick to compute again as to read from memory.
 _QUICK = frozenset(
@@ -26,15 +27,15 @@ def parted(fn: Callable[..., Any], moving: Sequence[Any], still: Sequence[Any]) 
     known: dict[Any, bool] = dict.fromkeys((*jaxpr.constvars, *jaxpr.invars[count:]), False)  # whether it took long to compute
     before, after = [], []
     for eqn in jaxpr.eqns:
-        inputs = [x for x in eqn.invars if not isinstance(x, jex.Literal)]
+        inputs = [x for x in eqn.invars if not is_literal(x)]
         if not eqn.effects and all(x in known for x in inputs):
             slow = eqn.primitive.name not in _QUICK or any(known[x] for x in inputs)
             known.update((x, slow) for x in eqn.outvars)
             before.append(eqn)
         else:
             after.append(eqn)
-    wanted = {x for eqn in after for x in eqn.invars if not isinstance(x, jex.Literal)}
-    wanted.update(x for x in jaxpr.outvars if not isinstance(x, jex.Literal))
+    wanted = {x for eqn in after for x in eqn.invars if not is_literal(x)}
+    wanted.update(x for x in jaxpr.outvars if not is_literal(x))
     kept = [x for eqn in before for x in eqn.outvars if x in wanted and known[x]]
     again = _needed(before, wanted - set(kept))
     quickly, slowly = [*again, *after], _needed(before, set(kept))
@@ -54,7 +55,7 @@ def _run(eqns: Sequence[Any], env: dict[Any, Any], wanted: Sequence[Any]) -> lis
     """What comes out of equations, given what goes in."""
 
     def read(x: Any) -> Any:
-        return x.val if isinstance(x, jex.Literal) else env[x]
+        return x.val if is_literal(x) else env[x]
 
     for eqn in eqns:
         given = eqn.primitive.get_bind_params(eqn.params)
@@ -69,6 +70,6 @@ def _needed(eqns: Sequence[Any], wanted: set[Any]) -> list[Any]:
     wanted, found = set(wanted), []
     for eqn in reversed(eqns):
         if any(x in wanted for x in eqn.outvars):
-            wanted.update(x for x in eqn.invars if not isinstance(x, jex.Literal))
+            wanted.update(x for x in eqn.invars if not is_literal(x))
             found.append(eqn)
     return found[::-1]
