@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape
 
 from ...errors import ArgumentError
 from . import plugin
@@ -54,7 +54,7 @@ def _plist(name: str, identity: str, title: str) -> str:
         "CFBundleInfoDictionaryVersion": "6.0",
         "CFBundleVersion": "1.0.0",
     }
-    rows = "\n".join(f"  <key>{key}</key>\n  <string>{escape(value)}</string>" for key, value in keys.items())
+    rows = "\n".join(f"  <key>{key}</key>\n  <string>{html.escape(value, quote=False)}</string>" for key, value in keys.items())
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
