@@ -284,6 +284,18 @@ def test_the_gradient_beyond_a_bound_is_0(effect, outside):
     assert gradient == 0.0
 
 
+@pytest.mark.parametrize("effect", [lambda x, c: x.onepole(c), lambda x, c: x.onepole(c.clamp(0.001, 0.999))])
+def test_every_frame_within_the_bounds_has_its_slope_whatever_is_computed_twice(effect):
+    # XLA rounds a product and a sum once, but not where the product is of use by itself, as it is for the gradient.
+    swing, depth, base, x = np.random.default_rng(0).normal(size=(4, 2048)).astype(np.float32)
+    swing, depth, base = (Signal.from_samples(p, requires_grad=True) for p in (swing, depth, base))
+    cutoff = (swing * 0.1).exp() * (0.01 * depth) + 0.01 * base + 0.2
+    dg.mse(effect(Signal.from_samples(x), cutoff), 0.3).backward()
+    slope = base.grad.value * np.exp(0.1 * swing.value)
+    np.testing.assert_allclose(depth.grad.value, slope, rtol=1e-4)
+    np.testing.assert_allclose(swing.grad.value, 0.1 * depth.value * slope, rtol=1e-4)
+
+
 def test_a_learned_time_comes_back_from_the_longest():
     for start in (64.0, 63.9):
         time = Signal.param(start, min=0.0, max=64.0)

@@ -69,9 +69,10 @@ def _tangent(y: Any, *terms: tuple[Any, Callable[[Any], Any]]) -> Any:
 
 @derivative_of(_within)
 def _(primals, tangents):
-    """Where `x` was kept is seen from the result, so that XLA keeps no comparison of every frame for it."""
-    (x, lo, hi), y = primals, _within(*primals)
-    inside = ((y == x) & jnp.logical_not(lo > hi)) | jnp.isnan(x)
+    """By the input, and not by whether the result equals it: XLA may compute it twice, and round it differently."""
+    x, lo, hi = primals
+    inside = ((x >= lo) & (x <= hi)) | jnp.isnan(x)
+    y = _within(*primals)
 
     def by_bound(low):
         raised = jnp.logical_not(x >= lo) & ((lo <= hi) | jnp.isnan(lo))
