@@ -296,6 +296,17 @@ def test_every_frame_within_the_bounds_has_its_slope_whatever_is_computed_twice(
     np.testing.assert_allclose(swing.grad.value, 0.1 * depth.value * slope, rtol=1e-4)
 
 
+@pytest.mark.parametrize("of", [lambda x: dg.stack([x, 0 * x - 90]).max(axis=0), lambda x: dg.stack([x, 0 * x + 90]).min()])
+def test_the_largest_and_the_smallest_have_their_slope_whatever_is_computed_twice(of):
+    found = []
+    for effect in (of, lambda x: 1.0 * x):
+        u, v, w = (Signal.from_samples(p, True) for p in np.random.default_rng(0).normal(size=(3, 1024)).astype(np.float32))
+        extreme = effect(u.tanh() * v.tanh() + w * u)
+        dg.mse(dg.feedback(lambda y, x=extreme: 0.5 * x + 0.5 * y), 0.3).backward()
+        found.append([p.grad.value for p in (u, v, w)])
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-8)
+
+
 def test_a_learned_time_comes_back_from_the_longest():
     for start in (64.0, 63.9):
         time = Signal.param(start, min=0.0, max=64.0)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from ..graph import derivative_of
+from ..graph import derivative_of, in_our_modes
 
 LINE = 16  # numbers, as memory is read; slopes to fewer are as fast as JAX sums them
 _TINY = float(np.finfo(np.float32).tiny)  # 1 / _TINY is as good as an infinite slope, and 0 / _TINY is 0
@@ -195,6 +195,23 @@ def _(primals, tangents):
     return rise, _tangent(
         rise, (tangents[0], lambda t: -share * t), (tangents[1], lambda t: share * t), (tangents[2], by_share)
     )
+
+
+@ft.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def extreme(x: Any, axes: tuple[int, ...], largest: bool) -> Any:
+    """The largest or the smallest over some axes; several share the slope in equal parts."""
+    return (jnp.max if largest else jnp.min)(x, axis=axes)
+
+
+@extreme.defjvp
+@in_our_modes
+def _(axes, largest, primals, tangents):
+    """One is known by its place: XLA may compute `x` twice, and round it differently, and then none equals the result."""
+    y = extreme(primals[0], axes, largest)
+    x, t = (jnp.moveaxis(x, axes, range(-len(axes), 0)).reshape(*y.shape, -1) for x in (primals[0], tangents[0]))
+    place = (jnp.argmax if largest else jnp.argmin)(x, axis=-1, keepdims=True)
+    found = (lax.broadcasted_iota(place.dtype, x.shape, x.ndim - 1) == place) | (x == y[..., None])
+    return y, jnp.where(found, t, 0).sum(-1) / found.sum(-1).astype(y.dtype)
 
 
 def hypot(x: Any, y: Any) -> Any:

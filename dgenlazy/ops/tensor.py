@@ -14,7 +14,7 @@ from jax import lax
 from ..config import whole_number
 from ..errors import ArgumentError, AxisError, ShapeError
 from ..graph import Value, composite, pointwise
-from . import math
+from . import math, slopes
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
@@ -110,12 +110,12 @@ def mean(x, *, axis: int | Sequence[int] | None = None):
 
 @pointwise
 def amin(x, *, axis=None):
-    return jnp.min(x, axis=_axes(axis, x.ndim))
+    return slopes.extreme(x, _axes(axis, x.ndim), False)
 
 
 @pointwise
 def amax(x, *, axis=None):
-    return jnp.max(x, axis=_axes(axis, x.ndim))
+    return slopes.extreme(x, _axes(axis, x.ndim), True)
 
 
 @composite
