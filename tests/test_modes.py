@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import shutil
 import zlib
 
 import cases
@@ -126,6 +127,9 @@ def everything(path):
     digest = dg.export(value, path, params={"share": share})
     player = dg.load(path, sha256=digest)
     found["player"] = np.concatenate([player.process(SAMPLES[:20]), player.process(SAMPLES[20:])])
+    if shutil.which("gcc"):
+        player = dg.compile(value, params={"share": share})
+        found["C"] = np.concatenate([player.process(SAMPLES[:20]), player.process(SAMPLES[20:])])
     return found
 
 
@@ -136,7 +140,7 @@ def test_a_run_a_stream_a_gradient_and_a_file_are_those_of_the_defaults(tmp_path
         found = everything(tmp_path / "played.dgen")
     assert types(found) == {"float32"}
     jax.tree.map(lambda a, b: contract.close_to_scale(a, b, 1e-5, "in modes"), found, wanted)
-    for name in ("stream", "function", "player"):
+    for name in {"stream", "function", "player", "C"} & found.keys():
         contract.close_to_scale(found[name], found["whole"], 1e-5, name)
     np.testing.assert_allclose(found["its gradient"], found["gradient"], rtol=1e-4)
 

@@ -2,7 +2,12 @@
 
 from .batch import Batch as Batch, batch_of as batch_of, may_be_batched as may_be_batched
 from .composite import composite as composite
-from .modes import derivative_of as derivative_of, in_our_modes as in_our_modes, in_users_modes as in_users_modes
+from .modes import (
+    derivative_of as derivative_of,
+    in_our_modes as in_our_modes,
+    in_users_modes as in_users_modes,
+    with_float64 as with_float64,
+)
 from .node import (
     FLOAT as FLOAT,
     Data as Data,

@@ -1,7 +1,8 @@
-"""JAX's modes of promotion: ours are the defaults, whatever those are in which users run what we trace.
+"""JAX's modes. Of promotion ours are the defaults, whatever those are in which users run what we trace.
 
 Under `jax_numpy_rank_promotion="raise"` and `jax_numpy_dtype_promotion="strict"` JAX raises where shapes or types are not told
 in full. A user asks that of their own code; ops broadcast by what they are. The functions of users keep the user's modes.
+Whether there are numbers of 64 bits is the user's choice too, but where `with_float64` stands.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import jax
+import jax.experimental
+
+_place: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before jax 0.8
+with_float64: Callable[[bool], Any] = _place.enable_x64  # a context, of this thread
 
 _DEFAULT = "standard", "allow"
 _users: ContextVar[tuple[str, str]] = ContextVar("_users", default=_DEFAULT)  # while ours are on

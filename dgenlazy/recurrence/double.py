@@ -11,17 +11,14 @@ from typing import Any
 
 import jax
 import jax.core
-import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.interpreters import batching, mlir
 
-from ..graph import Primitive, in_our_modes
+from ..graph import Primitive, in_our_modes, with_float64
 
 _AT_ONCE = 4  # frames of one lane in an iteration, which by itself costs more than to add
-_place: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before jax 0.8
-_with_float64 = _place.enable_x64
 
 
 def summed(start: tuple[Any, Any], restart: Any, x: Any, reverse: bool = False) -> tuple[tuple[Any, Any], Any]:
@@ -101,7 +98,7 @@ def _batched(args: Any, dims: Any, *, reverse: bool) -> Any:
 
 
 def _lowered(ctx: Any, *args: Any, **params: Any) -> Any:
-    with _with_float64(True):
+    with with_float64(True):
         return _lower(ctx, *args, **params)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools as ft
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import SingleDeviceSharding
 
+from ..graph import with_float64
 from ..run import Compiled, kept, loss_of, title
 from .source import Part
 
@@ -27,7 +29,8 @@ class Landscape:
     def __init__(self, part: Part, double: bool):
         program, learned, settings = part.kind
         self._kind = program, learned, (*settings[:2], jax.devices("cpu")[0], *settings[3:]) if double else settings
-        self._mode, self._real = _in_double if double else contextlib.nullcontext, np.float64 if double else np.float32
+        self._mode = ft.partial(with_float64, True) if double else contextlib.nullcontext
+        self._real = np.float64 if double else np.float32
         arrays = [np.asarray(x) for x in part.arrays]
         self._arrays: list[Any] = [x.astype(self._real) if x.dtype.kind == "f" else x for x in arrays]
         self.values: list[Floats] = [self._arrays[i + 1] for i in learned]
@@ -49,11 +52,3 @@ def _compiled(program: Any, learned: tuple[int, ...], settings: tuple[Any, ...])
 
     what = title(program, settings[0], "the gradient of ")
     return Compiled(jax.value_and_grad(loss), what, in_shardings=SingleDeviceSharding(settings[2]))
-
-
-def _in_double() -> Any:
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    from jax.experimental import enable_x64  # pyright: ignore[reportAttributeAccessIssue]  # of older versions
-
-    return enable_x64()

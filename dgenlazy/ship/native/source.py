@@ -11,7 +11,7 @@ import numpy as np
 
 from ...config import real_number
 from ...errors import ArgumentError, DGenError
-from ...graph import Data
+from ...graph import Data, with_float64
 from ..function import Function, function
 from .file import CFile, identifier, written
 from .step import Step
@@ -85,8 +85,9 @@ def source(
     if any(isinstance(x, Data) and x.batched for x in fn.graph.arrays):
         raise ArgumentError("export: a leaf of the graph is batched; a file holds the graph of one example")
     rates = _rates(sample_rates, fn.settings.sample_rate)
-    step = Step(fn.graph, fn.settings, {given: leaf.node for given, leaf in params.items()}, rates)
-    file = written(step, name, fn.settings.seed, units, math)
+    with with_float64(False):  # C has no numbers of 64 bits, which users may have switched on
+        step = Step(fn.graph, fn.settings, {given: leaf.node for given, leaf in params.items()}, rates)
+        file = written(step, name, fn.settings.seed, units, math)
     shapes = [Output(n, s.shape, s.signal or s.varies) for n, s in zip(names, fn.graph.program.output_specs)]
     return Source(file, step, name, kind, shapes, rates, units)
 
