@@ -165,6 +165,17 @@ def test_an_optimizer_steps_as_by_default(names):
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
+def test_a_search_ends_where_it_does_by_default():
+    def found():
+        x = Signal.param(3.0, min=-4.0, max=4.0)
+        return dg.multistart((x**2 - 1) ** 2 + 0.1 * x, frames=1, starts=4, steps=4, polish=0, progress=False).losses
+
+    with modes():
+        wanted = found()
+    with modes("x64", "rank", "strict"):
+        np.testing.assert_allclose(found(), wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_a_function_of_a_user_keeps_the_modes_of_the_user():
     seen = []
 

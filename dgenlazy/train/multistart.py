@@ -160,7 +160,7 @@ def multistart(
         raise ArgumentError(f"{name}: lr, optimizer, clip, schedule and groups are of method='adam', not of {method!r}")
     source, names = named(name, loss, params, frames, inputs)
     if optimizer is None and schedule is None:
-        schedule = lambda step: 0.5 + 0.5 * np.cos(np.pi * step / max(looks, 1))  # noqa: E731
+        schedule = in_our_modes(lambda step: 0.5 + 0.5 * np.cos(np.pi * step / max(looks, 1)))
     own = lr is None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update"))
     rates = Rates(name, source.params, _RATE if own else lr, optimizer, schedule, groups, looks)
     run = _Run(source, names, count, np.random.default_rng((seed, 1)))

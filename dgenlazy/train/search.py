@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..extras import imported
+from ..graph import in_our_modes
 from ..run import Compiled, kept
 
 Points = Any  # (starts, size), float32
@@ -128,5 +129,5 @@ def _lbfgs() -> Any:
 @kept
 def _vectorised(tx: Any) -> tuple[Any, Any]:
     """`init` and `update` of a transformation for each start by itself."""
-    begin, update = (Compiled(jax.vmap(fn), "a search") for fn in (tx.init, tx.update))
+    begin, update = (Compiled(in_our_modes(jax.vmap(fn)), "a search") for fn in (tx.init, tx.update))  # as optax expects
     return lambda points: begin(jnp.asarray(points)), update
