@@ -41,6 +41,14 @@ def test_every_method_finds_the_deeper_valley_from_the_wrong_side(method):
     assert found.losses[found.best_start] == found.best_loss == found.losses.min()
 
 
+@pytest.mark.skipif("cma-es" not in METHODS, reason="there is no cma")
+@pytest.mark.parametrize("starts", [1, 4])
+def test_one_number_is_found_by_few_individuals(starts):
+    x = Signal.param(0.9, min=0.0, max=1.0)
+    search((x - 0.3) ** 2, starts=starts, method="cma-es")
+    assert x.value == pytest.approx(0.3, abs=1e-3)
+
+
 def test_the_losses_that_are_told_are_those_of_the_ends_and_of_the_starts():
     loss, x = valleys()
     found = search(loss, starts=4, steps=5, polish=2)

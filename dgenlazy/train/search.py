@@ -106,6 +106,8 @@ def evolution(points: Points, low: Any, high: Any, seed: int) -> Looks:
         first = points[np.argsort(losses, kind="stable")[k % len(points)]].astype(np.float64)
         bounds = [[None if np.isinf(x) else float(x) for x in side] for side in (low, high)]
         options = {"bounds": bounds, "popsize": max(len(points), 4), "seed": seed + k + 1, "verbose": -9}
+        if len(first) == 1:
+            options["maxstd"] = np.inf  # of one dimension cma fails to shorten steps that are longer than this
         settled = cma.CMAEvolutionStrategy(first, 0.2, options)
         while not settled.stop():
             asked = settled.ask()
