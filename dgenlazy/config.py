@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ArgumentError
+from .errors import ArgumentError, no_array
 
 Scalar = float | np.floating[Any] | np.integer[Any] | np.bool_  # the type of one number
 Array = Scalar | npt.NDArray[Any] | jax.Array
@@ -69,7 +69,7 @@ def real_array(name: str, value: Any) -> npt.NDArray[np.float32]:
     try:
         array = np.asarray(value)
     except Exception as e:  # array-likes raise what they please: JAX tracers, ragged lists, foreign tensors
-        raise ArgumentError(f"{name}: {type(value).__name__} is not an array of numbers: {str(e).splitlines()[0]}") from None
+        raise no_array(name, value, e) from None
     if array.dtype.kind in "biuf" or array.dtype.name == "bfloat16":
         with np.errstate(over="ignore"):
             return array.astype(np.float32)

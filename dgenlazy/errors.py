@@ -130,6 +130,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MEANT = {"seconds": "frames", "duration": "frames", "epochs": "steps", "iterations": "steps", "learning_rate": "lr"}
 
 
+def no_array(name: str, value: Any, why: Exception) -> ArgumentError:
+    """The error of what NumPy makes no array of; `why` is what it raised."""
+    traced = type(why).__name__ == "TracerArrayConversionError"
+    fix = "; what JAX traces gets into a graph as an argument of its dg.function" if traced else ""
+    return ArgumentError(f"{name}: {type(value).__name__} is not an array of numbers: {str(why).splitlines()[0]}{fix}")
+
+
 def spelled(fn: F) -> F:
     """Decorator of a function of many keywords: what Python says of a call that does not fit, with the names that do."""
 

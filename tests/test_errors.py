@@ -44,6 +44,7 @@ CALLS = [
     ("t3 + np.array([1j, 2, 3])", ArgumentError, "add: complex128 is not a type of real numbers; take the real and imaginary"),
     ("t3 + np.array(['a'])", ArgumentError, "add: <U1 is not a type of real numbers"),
     ("t3 + [1.0, [2.0]]", ArgumentError, "add: list is not an array of numbers: .* inhomogeneous"),
+    ("jax.jit(lambda a: t3 * a)(1.0)", ArgumentError, "mul: .*Tracer is not an array of numbers: .* dg.function"),
     ("t3 + [t2, t2]", ArgumentError, r"add: takes numbers, not lazy values; realize\(\) them, or join them with stack\(\)"),
     ("t3 + BIG", ArgumentError, r"add: 10+\.\.\.0+ is beyond the range of a float"),
     ("np.sin(t3)", TypeError, "does not support ufuncs"),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..config import real_number, whole_number
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, no_array
 from ..graph import Value
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def recording(name: str, x: Any, most: int | None = None) -> Floats:
         if samples.dtype.kind not in "biuf" and samples.dtype.name != "bfloat16":
             raise TypeError(f"it holds {samples.dtype}")
     except (TypeError, ValueError) as e:
-        raise ArgumentError(f"{name}: {type(x).__name__} is not an array of numbers: {str(e).splitlines()[0]}") from None
+        raise no_array(name, x, e) from None
     x = samples.astype(np.float64)
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or (most is not None and x.shape[1] > most):
