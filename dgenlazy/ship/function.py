@@ -246,7 +246,9 @@ def function(outputs: Any, params: Any = None, inputs: Any = None) -> Function:
             its input. By default every channel by its number.
 
     Returns:
-        A `Function`; `fn.params` holds the first values.
+        A `Function`; `fn.params` holds the first values, and `fn.initial_state` makes the first state. A call is a block of a
+        stream, and late where something looks ahead; `fn.whole(params, inputs)` is a whole run, which is not, and has no
+        state: what training takes of losses that see all frames, like `spectral_loss`.
 
     Raises:
         ArgumentError: an output is not a lazy value, a parameter is computed, or an input channel is not named.
