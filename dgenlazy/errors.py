@@ -127,7 +127,8 @@ def reading(name: str) -> Iterator[None]:
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-_MEANT = {"seconds": "frames", "duration": "frames", "epochs": "steps", "iterations": "steps", "learning_rate": "lr"}
+_MEANT = {"seconds": "frames", "duration": "frames", "epochs": "steps", "iterations": "steps"}
+_MEANT |= {"learning_rate": "lr", "betas": "beta1"}
 
 
 def no_array(name: str, value: Any, why: Exception) -> ArgumentError:
@@ -151,6 +152,7 @@ def spelled(fn: F) -> F:
             near = [m for x in kwargs if x not in names for m in [_MEANT.get(x), *difflib.get_close_matches(x, names, 1)]]
             meant = next((f"did you mean {m}? It" for m in near if m in names), "it")
             fact = str(e).partition(". Did you mean")[0]  # which Python 3.13 asks as well
-            raise ArgumentError(f"{fn.__name__}: {fact}; {meant} takes {', '.join(names)}") from None
+            called = fn.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+            raise ArgumentError(f"{called}: {fact}; {meant} takes {', '.join(names)}") from None
 
     return call  # pyright: ignore[reportReturnType]

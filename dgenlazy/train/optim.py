@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..config import flag, real_number
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, spelled
 from ..graph import Data
 from ..lazy import Lazy
 from ..run import Packed, assign, backend, on_device, packed, runtime
@@ -221,6 +221,7 @@ class SGD(Optimizer):
     array([0.8], dtype=float32)
     """
 
+    @spelled
     def __init__(
         self,
         params: Params,
@@ -258,6 +259,7 @@ class Adam(Optimizer):
     array([0.9], dtype=float32)
     """
 
+    @spelled
     def __init__(self, params: Params, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
         beta1, beta2 = _below_one("Adam", "beta1", beta1), _below_one("Adam", "beta2", beta2)
         if not (eps := _at_least_zero("Adam", "eps", eps)) > 0:
