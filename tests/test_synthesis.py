@@ -142,6 +142,26 @@ def test_slopes_of_all_orders_of_a_sum_of_sines_at_rest_are_those_of_the_formula
         np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4 * abs(y).max())
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="on a GPU these frames may be NaN")
+def test_an_infinite_amplitude_is_heard_in_a_sum_of_sines_at_rest_as_in_any():
+    """Infinite with the sign of the sine, and no number only where it is 0 or meets another of the other sign."""
+    freqs = np.float32([441.0, 11025.0, 30000.0])
+    amps = np.float32([[np.inf, 1, 2], [1, 1, 1], [np.inf, -np.inf, 2], [1, np.inf, np.inf], [np.nan, np.inf, 1]])
+    waves = dg.oscillator_bank(Tensor(freqs), np.ones(3), sum=False).realize(300)
+    with np.errstate(invalid="ignore"):
+        want = (amps[:, None] * waves).sum(2)
+    held = Tensor(amps[1])
+    fn = dg.function(dg.oscillator_bank(Tensor(freqs), held), inputs={"amps": held})
+
+    def weighted(amps):
+        y = fn.whole(inputs={"amps": amps}, frames=300)
+        return (y * np.arange(300.0)).sum(), y
+
+    slopes, y = jax.jit(jax.vmap(jax.grad(weighted, has_aux=True)))(amps)
+    np.testing.assert_allclose(y, want, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(slopes, [np.arange(300.0) @ waves] * 5, rtol=1e-5, atol=2e-2)
+
+
 @pytest.mark.parametrize("frames", [0, 1, 2, 300])
 def test_a_sum_of_no_sines_is_silent_in_every_frame(frames):
     bank = dg.oscillator_bank(Tensor(np.zeros(0)), Tensor(np.zeros(0)))
