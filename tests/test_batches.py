@@ -531,6 +531,28 @@ def test_they_may_share_anything_and_be_nested_and_differentiated_twice(name):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="loops over frames are for CPUs")
+def test_examples_on_two_axes_are_laid_out_as_the_same_on_one(monkeypatch):
+    """What batches other arrays than what is around it does not count with it, and is right too."""
+    sizes, by_groups = [], loops._by_groups
+
+    def spied(body, frames, tile, reverse, batched, carry, *args):
+        sizes.append((tile, len(jax.tree.leaves(carry)[0])))
+        return by_groups(body, frames, tile, reverse, batched, carry, *args)
+
+    monkeypatch.setattr(loops, "_by_groups", spied)
+    graded, (p, lanes, x) = jax.value_and_grad(loss_of("loop of two"), (0, 1, 2)), examples(18)
+    one = jax.vmap(graded, (0, None, 0))
+    jax.make_jaxpr(one)(p, lanes, x)
+    wanted, sizes[:] = set(sizes), []
+    jax.make_jaxpr(jax.vmap(one, (0, None, 0)))(p.reshape(9, 2), lanes, x.reshape(9, 2, -1))
+    assert wanted
+    assert wanted <= set(sizes)
+    crossed = jax.jit(jax.vmap(jax.vmap(graded, (None, None, 0)), (0, None, None)))(p[:3], lanes, x[:2])
+    alone = jax.jit(one)(np.repeat(p[:3], 2), lanes, np.tile(x[:2], (3, 1)))
+    jax.tree.map(lambda a, b: same(np.reshape(a, b.shape), b), crossed, alone)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="loops over frames are for CPUs")
 @pytest.mark.parametrize("one_device", [True, False])
 def test_examples_that_may_be_on_several_devices_are_not_run_apart(one_device, monkeypatch):
     """There a few of them would have to be fetched from where they are."""

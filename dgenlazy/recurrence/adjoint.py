@@ -15,7 +15,7 @@ from jax import lax
 
 from ..graph import carrying
 from .analysis import reads
-from .batch_rule import with_batch_rule
+from .batch_rule import counted
 from .frames import unwritten
 from .lanes import FILLED, rows
 from .loops import loop, side_by_side
@@ -49,11 +49,7 @@ def backwards(
                 return found
         return by_loop(last, force, states=states, rest=rest, inputs=inputs)
 
-    def of_batch(examples, batched, *args):
-        axes = jax.tree.map(lambda b: 0 if b else None, batched)
-        return jax.vmap(ft.partial(solved, examples), axes)(*args)
-
-    return with_batch_rule(ft.partial(solved, 1), of_batch)(states, rest, inputs, last, force)
+    return counted(lambda examples: ft.partial(solved, examples))(states, rest, inputs, last, force)
 
 
 def _fills(rec: Any, pull: Any, states: Any, rest: Any, inputs: tuple[Any, ...], last: Any, force: Any) -> bool:

@@ -38,6 +38,36 @@ def with_batch_rule(fn: Callable[..., Any], rule: Callable[..., Any]) -> Callabl
     return call
 
 
+def of_all(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """`rule`, which within another `vmap` is asked once, about the examples of both, where both batch the same arrays."""
+
+    def of_one(size, batched, *args):
+        run = ft.partial(rule, size, batched)
+
+        def of_both(more, outer, *args):
+            if jax.tree.leaves(outer) != jax.tree.leaves(batched):
+                return jax.vmap(run, axes_of(outer))(*args)
+            flat = jax.tree.map(lambda x, b: x.reshape(more * size, *x.shape[2:]) if b else x, args, batched)
+            return jax.tree.map(lambda x: x.reshape(more, size, *x.shape[1:]), of_one(more * size, batched, *flat))
+
+        return with_batch_rule(run, of_both)(*args)
+
+    return of_one
+
+
+def counted(of: Callable[[int], Callable[..., Any]], examples: int = 1) -> Callable[..., Any]:
+    """`of(examples)`, a function of arrays, where `vmap` says how many examples there are, and one within another of both."""
+
+    def rule(size, batched, *args):
+        return counted(lambda examples: jax.vmap(of(examples), axes_of(batched)), examples * size)(*args)
+
+    return with_batch_rule(of(examples), rule)
+
+
+def axes_of(batched: Any) -> Any:
+    return jax.tree.map(lambda b: 0 if b else None, batched)
+
+
 def one_by_one(fn: Any) -> Any:
     """`fn`, which under `vmap` runs for one example after another."""
 

@@ -20,7 +20,7 @@ from jax import lax
 from ..graph import carrying
 from . import system
 from .analysis import NONLINEAR, cheap, reads
-from .batch_rule import with_batch_rule
+from .batch_rule import counted, with_batch_rule
 from .lanes import FILLED
 from .loops import loop, room, side_by_side
 from .rising import Rising, piece_of, slow_at
@@ -192,11 +192,7 @@ class _Frames:
                 return self.summed(floats, inputs, last, y, 1)
             return self.by_jacobians(floats, inputs, last, y)
 
-        def of_batch(examples, batched, *args):
-            axes = jax.tree.map(lambda b: 0 if b else None, batched)
-            return jax.vmap(ft.partial(solved, examples), axes)(*args)
-
-        return with_batch_rule(ft.partial(solved, 1), of_batch)(floats, inputs, last, y)
+        return counted(lambda examples: ft.partial(solved, examples))(floats, inputs, last, y)
 
     def by_jacobians(self, floats: list[Any], inputs: list[Any], last: list[Any], y: list[Any]) -> Any:
         """The slopes of the states of all frames, and after it what depends on them."""

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .analysis import cheap, reads
-from .batch_rule import one_by_one, with_batch_rule
+from .batch_rule import axes_of, of_all, one_by_one, with_batch_rule
 from .frames import CROWDED, by_pieces, ends_of, inside, over_frames, unwritten, whole
 from .lanes import FILLED, is_column, laid_out, parts_of, rows, works
 from .limit import limit
@@ -205,7 +205,7 @@ def _tiled(body: Any, carry: Any, moving: Any, fixed: Any, frames: int, tile: in
 
 
 def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
-    """`together(carry, moving, fixed)`, which runs `body`; under `vmap` a few examples at a time."""
+    """`together(carry, moving, fixed)`, which runs `body`; under `vmap`, or one in another, a few examples at a time."""
 
     def rule(size, batched, carry, moving, fixed):
         carry = jax.tree.map(lambda x, b: x if b else jnp.broadcast_to(x, (size, *x.shape)), carry, batched[0])
@@ -216,7 +216,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         lanes = jax.tree.leaves(one)[0].size
         fits = _fitting(body, one, now, same, jax.tree.leaves(batched[1])) // max(lanes, 1)
         made = jax.eval_shape(body, one, now, same)[1]
-        axes = _axes((True, *batched[1:]))
+        axes = axes_of((True, *batched[1:]))
         # A few of a costly body take as long as many, but the states of every frame would have to be turned back.
         states_kept = len(jax.tree.leaves(made)) >= len(jax.tree.leaves(one))
         if not lanes or (fits < min(size, FILLED) and not states_kept and not cheap(body, one, now, same)):
@@ -235,11 +235,7 @@ def _apart(together: Any, body: Any, frames: int, reverse: bool) -> Any:
         groups = ft.partial(_by_groups, body, frames, tile, reverse, batched)
         return one_by_one(groups)(carry, moving, fixed, outputs)
 
-    return with_batch_rule(together, rule)
-
-
-def _axes(batched: Any) -> Any:
-    return jax.tree.map(lambda b: 0 if b else None, batched)
+    return with_batch_rule(together, of_all(rule))
 
 
 def _by_groups(
@@ -250,7 +246,7 @@ def _by_groups(
     arrays = sum(jax.tree.leaves(batched[1])) + len(jax.tree.leaves(outputs))
     # Of many arrays whose examples lie apart, vectors would take longer to fetch than numbers.
     column = jax.tree.leaves(carry)[0].ndim == 1 and is_column(tile) and (tile <= FILLED or arrays <= _FEW_ARRAYS)
-    axes = (0, *_axes(batched[1:]))
+    axes = (0, *axes_of(batched[1:]))
     ends = ends_of(body)
     many = body
     for _ in range(1 + column):
