@@ -280,3 +280,54 @@ def found_pitch(kind, seeds, **options):
 def test_the_pitch_of_a_voice_is_found_from_anywhere_in_its_bounds(kind):
     seeds = range(100 if THOROUGH else 2)
     assert found_pitch(kind, seeds, starts=64, steps=100) >= 0.95 * len(seeds)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_checkpoint_of_a_search_goes_on_to_the_same_bits(method, tmp_path):
+    """In whatever part it ended, with the parameters where they were then; and after the last look nothing is left to do."""
+
+    def found(**options):
+        loss, x = valleys()
+        w = Tensor([5.0, 5.0], requires_grad=True)
+        x.value, w.value = start
+        return search(loss + ((w - Tensor([1.0, -2.0])) ** 2).sum(), method=method, steps=9, polish=3, **options)
+
+    def stop(done):
+        ended.append(len(done.history))
+        return True
+
+    start, ended, path = (3.0, [5.0, 5.0]), [], tmp_path / "search.npz"
+    whole = found()
+    for every in (4, 3, 100):
+        part = found(checkpoint=path, callbacks=[stop], every=every)
+        start = float(part.best[0]), part.best[1]
+    assert ended == [4, 6]
+    assert part.stopped == "steps"
+    looked, part = part, found(checkpoint=path)
+    for again in (looked, part):
+        for name in ("history", "losses", "first", "best_loss", "best_start"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+        for a, b in zip(again.starts + again.ends + again.best, whole.starts + whole.ends + whole.best):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_of_another_search_is_an_error(tmp_path):
+    loss, x = valleys()
+    path = tmp_path / "search.npz"
+    search(loss, steps=2, checkpoint=path)
+    now = x.value
+    for other in ({"steps": 3}, {"starts": 9}, {"seed": 1}, {"method": "newton"}, {"lr": 0.1}):
+        with pytest.raises(ArgumentError, match=r"multistart: checkpoint .*of another loss, or of other settings"):
+            search(loss, checkpoint=path, **{"steps": 2, **other})
+    with pytest.raises(ArgumentError, match="multistart: checkpoint"):
+        search(valleys(high=5.0)[0], steps=2, checkpoint=path)
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(ArgumentError, match="is none that multistart wrote"):
+        search(loss, steps=2, checkpoint=path)
+    assert x.value == now
+
+
+@pytest.mark.parametrize("option", ["batches", "keep_best"])
+def test_what_starts_that_are_compared_cannot_take_is_told(option):
+    with pytest.raises(ArgumentError, match=f"multistart.*{option}.*checkpoint"):
+        search(valleys()[0], **{option: True})

@@ -14,23 +14,28 @@ import numpy as np
 from .. import files
 from ..errors import ArgumentError
 from .optim import numbers_of, with_numbers
-from .steps import Now
 
 
 class Checkpoint:
     """A file beside training; without a path nothing is written.
 
     Args:
+        name: Of the function that was called.
         kind: What tells this training from others, as text.
+        settings: What must be as it was, for an error.
     """
 
-    def __init__(self, path: Any, kind: str):
-        self._path = None if path is None else files.checked_path("fit: checkpoint", path)
+    def __init__(self, name: str, path: Any, kind: str, settings: str):
+        self._name, self._settings = name, settings
+        self._path = None if path is None else files.checked_path(f"{name}: checkpoint", path)
         self._kind = hashlib.sha256(kind.encode()).hexdigest()
         if self._path is not None:
-            files.place("fit: checkpoint", self._path)
+            files.place(f"{name}: checkpoint", self._path)
 
-    def read(self, now: Now) -> tuple[Now, dict[str, Any]] | None:
+    def __bool__(self) -> bool:
+        return self._path is not None
+
+    def read(self, now: Any) -> tuple[Any, dict[str, Any]] | None:
         """Where the file has got to, in the structure of `now`, with what else it holds; None where there is no file.
 
         Raises:
@@ -38,25 +43,25 @@ class Checkpoint:
         """
         if self._path is None or not os.path.exists(self._path) or not os.path.getsize(self._path):
             return None
-        name = f"fit: checkpoint {files.shown(self._path)}"
+        name = f"{self._name}: checkpoint {files.shown(self._path)}"
         try:
             with np.load(self._path, allow_pickle=False) as file:
                 held = {key: file[key] for key in file.files}
             kind = str(held.pop("kind"))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
-            raise ArgumentError(f"{name}: is none that fit wrote: {e}") from None
+            raise ArgumentError(f"{name}: is none that {self._name} wrote: {e}") from None
         leaves, structure = jax.tree.flatten(now)
         arrays = [held.pop(f"now.{i}", None) for i in range(len(leaves))]
         if kind != self._kind or any(
             a is None or a.shape != np.shape(b if isinstance(b, int) else numbers_of(b)) for a, b in zip(arrays, leaves)
         ):
             raise ArgumentError(
-                f"{name}: is of another loss, or of other settings; remove it to begin anew, or give the parameters, rates, "
-                "optimizer, clip and keep_best that it was written with"
+                f"{name}: is of another loss, or of other settings; remove it to begin anew, or give the {self._settings} "
+                "that it was written with"
             )
         return structure.unflatten([_like(a, b) for a, b in zip(arrays, leaves)]), held
 
-    def write(self, now: Now, **others: Any) -> None:
+    def write(self, now: Any, **others: Any) -> None:
         """Replace the file."""
         if self._path is None:
             return
@@ -65,7 +70,7 @@ class Checkpoint:
         }
         data = io.BytesIO()
         np.savez(data, kind=np.array(self._kind), **arrays, **others)
-        files.replace("fit: checkpoint", self._path, data.getbuffer())
+        files.replace(f"{self._name}: checkpoint", self._path, data.getbuffer())
 
 
 def _like(array: Any, like: Any) -> Any:

@@ -140,7 +140,8 @@ def fit(
     source = Source("fit", loss, over("fit", params, optimizer), count, frames, inputs, batches)
     rates = Rates("fit", source.params, lr, optimizer, schedule, groups, count)
     run = _Run(source, rates, None if clip is None else above_zero("fit: clip", clip), count)
-    saved = Checkpoint(checkpoint, f"{source.part(0).kind} {rates.kind} {run.clip} {keep}")
+    kind = f"{source.part(0).kind} {rates.kind} {run.clip} {keep}"
+    saved = Checkpoint("fit", checkpoint, kind, "parameters, rates, optimizer, clip and keep_best")
     before, done, told = run.resume(saved), Fit(source.params), -1
     begun, finished = time.monotonic(), 0 < count <= run.now.step  # by the checkpoint, which knows of the last parameters too
     written = begun

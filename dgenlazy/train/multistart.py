@@ -17,6 +17,7 @@ from ..graph import Value, in_our_modes
 from ..lazy import Lazy
 from ..run import Compiled, assign, backend, kept, loss_of, runtime, title
 from . import search
+from .checkpoint import Checkpoint
 from .named import named, table
 from .optim import Params
 from .progress import Progress, functions
@@ -26,6 +27,7 @@ from .starts import Coordinates, values_at
 Method = Literal["adam", "cma-es", "lbfgs", "newton"]
 METHODS = get_args(Method)
 _RATE = 0.02  # of the bounds, in a step
+_WRITTEN = 1.0  # seconds between two checkpoints, at least
 _log = logging.getLogger("dgenlazy")
 
 
@@ -42,7 +44,7 @@ class Multistart:
         best_loss: That loss.
         best_start: The start that it came from.
         history: The loss of each start at each look, `(looks, starts)`; of the population for `method="cma-es"`.
-        seconds: How long it took.
+        seconds: How long it took, with what went before a checkpoint.
         stopped: "steps", "callback" or "interrupt".
 
     >>> x = Signal.param(3.0, min=-4.0, max=4.0)
@@ -106,6 +108,7 @@ def multistart(
     progress: bool = True,
     polish: int = 20,
     seed: int = 0,
+    checkpoint: Any = None,
 ) -> Multistart:
     """Train from many random starts at once, and give the parameters the best that any of them found.
 
@@ -132,12 +135,18 @@ def multistart(
         callbacks: Functions of the `Multistart` as far as it is, called every `every` looks. One that returns True ends it.
         polish: Looks of L-BFGS after it, from the end of each start.
         seed: Of the starts: the same seed gives the same result.
+        checkpoint: Path of a file that is written as it goes, whole or not at all, with all that was found at every look. Where
+            there is one, the search goes on from there, on one CPU to the same bits as if it had not stopped.
+
+    There are no `batches` as `fit` has: starts and looks are compared by their losses, which must be of the same data. Nor is
+    there a `keep_best`: the best is what is kept.
 
     Returns:
         A `Multistart`: losses, where starts began and ended. Ctrl-C ends it with the best so far.
 
     Raises:
-        ArgumentError: a bad setting; a parameter that the loss does not depend on. BackendError: `cma` is not installed.
+        ArgumentError: a bad setting; a parameter that the loss does not depend on; a checkpoint of another search.
+        BackendError: `cma` is not installed.
         ShapeError: the loss is not of shape (). InputError: as for `backward`.
 
     >>> freq = Signal.param(80.0, min=50.0, max=2000.0)
@@ -163,7 +172,12 @@ def multistart(
         schedule = in_our_modes(lambda step: 0.5 + 0.5 * np.cos(np.pi * step / max(looks, 1)))
     own = lr is None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update"))
     rates = Rates(name, source.params, _RATE if own else lr, optimizer, schedule, groups, looks)
-    run = _Run(source, names, count, np.random.default_rng((seed, 1)))
+    ranges = [(leaf.low, leaf.high, leaf.array.shape) for leaf in (p.node for p in source.params)]
+    kind = f"{source.part(0).kind} {ranges} {rates.kind} {method} {count} {looks} {more} {clip} {seed}"
+    saved = Checkpoint(
+        name, checkpoint, kind, "parameters, bounds, rates, optimizer, method, starts, steps, polish, clip and seed"
+    )
+    run = _Run(source, names, count, np.random.default_rng((seed, 1)), saved)
     if free := [what for what, kind in zip(names, run.coordinates.kinds) if not kind[3]]:
         _log.warning("multistart: without two bounds, %s: starts are spread around the value of now", ", ".join(free))
     sizes, of_steps = [p.value.size for p in source.params], rates.of(0, max(looks, 1))
@@ -171,7 +185,8 @@ def multistart(
     def each(step: int) -> Any:
         return None if of_steps is None else np.repeat(of_steps[min(step, len(of_steps) - 1)], sizes)
 
-    begun, bar = time.monotonic(), Progress(name, looks + more, 0, shown)
+    begun = written = time.monotonic()
+    bar = Progress(name, looks + more, 0, shown)
     low, high = run.coordinates.low, run.coordinates.high
     search_by: dict[str, Callable[[Any], search.Looks]] = {
         "adam": lambda points: search.stepped(points, low, high, rates.opt._tx, each, clip),
@@ -190,6 +205,11 @@ def multistart(
                         break
                     found, step = run.look(looking.send(found)), step + 1
                     bar.moved(step, best=float(run.best_losses.min()))
+                    if run.again:
+                        continue
+                    if time.monotonic() - written > _WRITTEN:
+                        run.write(time.monotonic() - begun)
+                        written = time.monotonic()
                     if callbacks and len(run.history) % every == 0:
                         run.settle(time.monotonic() - begun)
                         done.stopped = "callback" if any([c(done) is True for c in callbacks]) else "steps"
@@ -198,17 +218,31 @@ def multistart(
     finally:
         bar.close()
         run.settle(time.monotonic() - begun)
+        run.write(time.monotonic() - begun)
     if not np.isfinite(done.best_loss):
         _log.warning("multistart: no start has a finite loss, and the parameters are as they were; dg.health tells more")
     return done
 
 
 class _Run:
-    """The starts, and the best that each has come by."""
+    """The starts, and the best that each has come by.
 
-    def __init__(self, source: Any, names: list[str], count: int, rng: np.random.Generator):
+    A search is made of nothing but what it was told at each look. So a checkpoint holds that, and it is told again.
+
+    Attributes:
+        again: What was found at looks before a checkpoint, as far as it is still to be told.
+    """
+
+    def __init__(self, source: Any, names: list[str], count: int, rng: np.random.Generator, saved: Checkpoint):
         part = source.part(0)
-        self._leaves = [p.node for p in source.params]
+        self._leaves, self._saved, self._before, self._told = [p.node for p in source.params], saved, 0.0, []
+        self.again: list[tuple[Any, Any]] = []
+        if (found := saved.read(())) is not None:
+            held = found[1]
+            assign(self._leaves, "array", [held[f"begun.{i}"] for i in range(len(self._leaves))])
+            ends = np.cumsum(held["rows"])[:-1]
+            self.again = [*zip(np.split(held["losses"], ends), np.split(held["slopes"], ends))]
+            self._before = float(held["seconds"])
         self.coordinates = Coordinates(self._leaves)
         self._look = _compiled(part.kind, self.coordinates.kinds)
         self._arrays, self.done, self.history = part.arrays, Multistart(source.params, names), []
@@ -217,17 +251,31 @@ class _Run:
 
     def look(self, points: Any) -> tuple[Any, Any]:
         """The losses and slopes at points; where they are not finite, infinity and no slope."""
-        losses, slopes = map(np.array, self._look(points, self.coordinates.origins, self._arrays))
-        backend.concrete(losses)
-        fine = np.isfinite(losses) & np.isfinite(slopes).all(1)
-        losses, slopes = np.where(np.isfinite(losses), losses, np.inf), np.where(fine[:, None], slopes, 0.0)
+        losses, slopes = self.again.pop(0) if self.again else self._found(points)
         self.history.append(losses)
+        if self._saved and self.done.stopped == "steps":  # not where the next method only begins
+            self._told.append((losses, slopes))
         rows = min(len(losses), len(self.best_losses))
         better = losses[:rows] < self.best_losses[:rows]
         points = np.where(better[:, None], points[:rows], self.best_points[:rows])
         self.best_points = np.concatenate([points, self.best_points[rows:]])
         self.best_losses = np.concatenate([np.minimum(losses[:rows], self.best_losses[:rows]), self.best_losses[rows:]])
         return losses, slopes
+
+    def _found(self, points: Any) -> tuple[Any, Any]:
+        losses, slopes = map(np.array, self._look(points, self.coordinates.origins, self._arrays))
+        backend.concrete(losses)
+        fine = np.isfinite(losses) & np.isfinite(slopes).all(1)
+        return np.where(np.isfinite(losses), losses, np.inf), np.where(fine[:, None], slopes, 0.0)
+
+    def write(self, seconds: float) -> None:
+        """The checkpoint, with what is still to be told again."""
+        told = [*self._told, *self.again]
+        if self._saved and told:
+            losses, slopes = (np.concatenate(x) for x in zip(*told))
+            begun = {f"begun.{i}": x for i, x in enumerate(self.coordinates.origins)}
+            rows = np.array([len(x) for x, _ in told])
+            self._saved.write((), seconds=self._before + seconds, rows=rows, losses=losses, slopes=slopes, **begun)
 
     def settle(self, seconds: float) -> None:
         """Give the parameters the best values, and tell what is reached."""
@@ -238,7 +286,7 @@ class _Run:
         done.first = self.history[0] if self.history else np.full(len(self.best_losses), np.inf, np.float32)
         widest = max((len(x) for x in self.history), default=0)
         done.history = np.array([np.pad(x, (0, widest - len(x)), constant_values=np.inf) for x in self.history], np.float32)
-        done.seconds, done.best = seconds, [x[at] for x in done.ends]
+        done.seconds, done.best = self._before + seconds, [x[at] for x in done.ends]
         if np.isfinite(done.best_loss):
             assign(self._leaves, "array", done.best)
 
