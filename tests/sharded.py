@@ -130,7 +130,61 @@ def batch():
             place = NamedSharding(mesh, P("batch"))
             made[name], made["sent"] = trained(model(), mesh, ft.partial(jax.device_put, device=place), model is spectrum)
         out[model.__name__] = made
-    return out
+    return out | ({"mapped": mapped()} if jax.__version_info__ >= (0, 7, 2) else {})
+
+
+def mapped():
+    """Each device maps over its own examples, in `shard_map` as JAX has it by default."""
+    x, scale = Signal.input(0), Signal.param
+    outputs = {
+        "pole": dg.feedback(lambda y: x + scale(0.4) * y.tanh()),
+        "echo": dg.feedback(lambda y: x + scale(0.7) * y.delay(20.5)),
+        "gate": dg.adsr(x > 0, 0.001, 0.001, scale(0.5), 0.002),
+    }
+    fn, mesh = dg.function(outputs), Mesh(np.array(jax.devices()), ("batch",))
+    examples = np.random.default_rng(0).normal(size=(BATCH, 64)).astype(np.float32)
+    params = [np.asarray(p) for p in fn.params]
+
+    def mean_squares(params, x):
+        return {name: jnp.mean(y**2) for name, y in fn(params, {0: x})[0].items()}
+
+    def mean_loss(params, x):
+        found = jax.tree.map(jnp.mean, jax.vmap(ft.partial(mean_squares, params))(x))
+        return sum(found.values()), found
+
+    def inside(params, x):
+        def loss(params):
+            return jax.lax.pmean(mean_loss(params, x), "batch")
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    def around(params, x):
+        def each(params, x):  # in blocks, of one example after another
+            def block(state, x):
+                outputs, state = fn(params, {0: x}, state)
+                return state, outputs
+
+            def example(x):
+                first = fn.initial_state(params, {0: x[:32]})
+                made = jax.lax.scan(block, first, x.reshape(2, 32))[1]
+                return jax.tree.map(lambda y: jnp.mean(y**2), made)
+
+            return jax.lax.map(example, x)
+
+        def loss(params):
+            found = shard_map(each, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P("batch"))(params, x)
+            found = jax.tree.map(jnp.mean, found)
+            return sum(found.values()), found
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    runs = {
+        "one": jax.value_and_grad(mean_loss, has_aux=True),
+        "inside": shard_map(inside, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P()),
+        "around": around,
+    }
+    made = {name: jax.jit(run)(params, examples) for name, run in runs.items()}
+    return {name: jax.tree.map(lambda x: np.asarray(x).tolist(), (found, grads)) for name, ((_, found), grads) in made.items()}
 
 
 def process(index, address):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -85,6 +86,19 @@ def test_training_moves_the_loss(batch):
         losses = [step[0] for step in batch[model]["many"]]
         assert losses == sorted(losses, reverse=True)
         assert losses[-1] < losses[0]
+
+
+# Each device maps over its own examples.
+
+
+@pytest.mark.skipif(jax.__version_info__ < (0, 7, 2), reason="takes check_vma=False")
+@pytest.mark.parametrize("gradient", ["inside", "around"])
+def test_recurrences_in_shard_map_are_those_of_one_device(batch, gradient):
+    (found, grads), (expected, wanted) = batch["mapped"][gradient], batch["mapped"]["one"]
+    assert found.keys() == expected.keys() >= {"pole", "echo", "gate"}
+    np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
+    for grad, want in zip(grads, wanted, strict=True):
+        np.testing.assert_allclose(grad, want, rtol=2e-5, atol=2e-5 * np.abs(want).max())
 
 
 # A part of the batch and a part of the lanes on each of 4 x 2.

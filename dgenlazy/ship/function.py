@@ -18,7 +18,8 @@ from ..graph import Batch, Data, Input, Leaf, Seed, batch_of, needs_value
 from ..lazy import Lazy
 from ..run import Compiled, Program, Staged, backend, initial_state, kept, length, memory, restage, run, runtime, samples, title
 from ..values import promoted
-from .signature import fitting
+from .shard import per_shard
+from .signature import fitting, position_of
 
 
 @final
@@ -118,7 +119,7 @@ class Function:
         if self.latency and (seer := self.graph.program.sees_whole_run):
             raise ArgumentError(f"function: {seer} sees the whole run, and what it takes comes late in a call; call whole()")
         bound = self.bound(params, inputs)
-        position = 0 if state is None else _position(state)
+        position = 0 if state is None else position_of(state)
         clock = 0 if state is None else _clock(state) if self.graph.program.rated else None
         count = self._frames(bound, frames, position, clock)
         outputs, state = self._ran(_one_block, self.arrays(bound), state, count)
@@ -167,8 +168,9 @@ class Function:
     ) -> dict[str, Any]:
         """The state before the first frame, for loops that want one of constant structure; takes what a call takes."""
         bound = self.bound(params, inputs)
-        _, fresh = self.block(self.arrays(bound), None, self._frames(bound, frames, 0, None), self.settings)
-        return {"position": jnp.uint32(0), "recurrences": jax.tree.map(jnp.array, fresh())}  # copies, which may be donated
+        fresh = per_shard(lambda arrays: self.block(arrays, None, self._frames(bound, frames, 0, None), self.settings)[1]())
+        recurrences = jax.tree.map(jnp.array, fresh(self.arrays(bound)))  # copies, which may be donated
+        return {"position": jnp.uint32(0), "recurrences": recurrences}
 
     def arrays(self, bound: Mapping[Leaf, Any]) -> list[Any]:
         """The array of every leaf of the graph: of some as `bound` has it, of the others as it is now."""
@@ -289,15 +291,6 @@ def _source(name: Any, x: Any, leaves: list[Any]) -> list[Leaf]:
     return [leaf for leaf in leaves if isinstance(leaf, Input) and leaf.channel == channel]
 
 
-def _position(state: Any) -> Any:
-    if not (isinstance(state, Mapping) and state.keys() == {"position", "recurrences"}):
-        raise ArgumentError(f"function: state={state!r:.80} is not what a call or initial_state of it returned")
-    position = state["position"]
-    if np.shape(position) or not jnp.issubdtype(jnp.result_type(position), jnp.integer):
-        raise ArgumentError(f"function: the position of the state, {position!r}, is not a whole number")
-    return position
-
-
 def _clock(state: Any) -> int | None:
     """Frames since the stream of a state began, which tells ticks also where the position wraps; None where it is traced."""
     counts = jax.tree.leaves(state["recurrences"])[:1]
@@ -354,10 +347,14 @@ def _one_block(program: Program, own: tuple[bool, ...], settings: runtime.Settin
     """`(numbers, arrays, state) -> (outputs, state)`, states as users have them."""
     block = _pure(program, own, settings, batch, frames)
 
-    def fn(numbers, arrays, state):
+    @per_shard
+    def computed(numbers, arrays, state):
         run_block, fresh = block(numbers, arrays, None if state is None else state["position"])
+        return run_block(fresh() if state is None else _state(state, fresh))
+
+    def fn(numbers, arrays, state):
+        outputs, recurrences = computed(numbers, arrays, state)
         start = jnp.uint32(0) if state is None else jnp.asarray(state["position"], jnp.uint32)
-        outputs, recurrences = run_block(fresh() if state is None else _state(state, fresh))
         return outputs, {"position": start + jnp.uint32(frames), "recurrences": recurrences}
 
     return fn
@@ -371,7 +368,7 @@ def _aligned(program: Program, own: tuple[bool, ...], settings: runtime.Settings
         run_block, fresh = block(numbers, arrays, None)
         return run_block(fresh())[0], state
 
-    return fn
+    return per_shard(fn)
 
 
 @kept

@@ -184,3 +184,13 @@ def _slots(row: Mapping[str, Any], array: np.ndarray, start: int, count: int) ->
 
 
 _COUNTS = {"name": "frames", "shape": [0], "frames": True}  # an empty input that tells how many frames to run
+
+
+def position_of(state: Any) -> Any:
+    """Of the state of a function, where its next block begins."""
+    if not (isinstance(state, Mapping) and state.keys() == {"position", "recurrences"}):
+        raise ArgumentError(f"function: state={state!r:.80} is not what a call or initial_state of it returned")
+    position = state["position"]
+    if np.shape(position) or not jnp.issubdtype(jnp.result_type(position), jnp.integer):
+        raise ArgumentError(f"function: the position of the state, {position!r}, is not a whole number")
+    return position
