@@ -16,11 +16,10 @@ import jax
 import jax.core
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.tree_util import Partial
 
-from ..graph import in_our_modes
+from ..graph import Primitive, in_our_modes
 
 _TYPED = jax.__version_info__ >= (0, 7, 2)  # what such types are in older JAX differs
 
