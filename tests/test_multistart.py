@@ -298,10 +298,10 @@ def test_a_checkpoint_of_a_search_goes_on_to_the_same_bits(method, tmp_path):
 
     start, ended, path = (3.0, [5.0, 5.0]), [], tmp_path / "search.npz"
     whole = found()
-    for every in (4, 3, 100):
+    for every in (3, 3, 100):
         part = found(checkpoint=path, callbacks=[stop], every=every)
         start = float(part.best[0]), part.best[1]
-    assert ended == [4, 6]
+    assert ended == [3, 6]
     assert part.stopped == "steps"
     looked, part = part, found(checkpoint=path)
     for again in (looked, part):

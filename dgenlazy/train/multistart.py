@@ -203,9 +203,10 @@ def multistart(
                 for _ in range(most):
                     if done.stopped != "steps":
                         break
+                    again = run.told_again
                     found, step = run.look(looking.send(found)), step + 1
                     bar.moved(step, best=float(run.best_losses.min()))
-                    if run.again:
+                    if again:
                         continue
                     if time.monotonic() - written > _WRITTEN:
                         run.write(time.monotonic() - begun)
@@ -228,20 +229,16 @@ class _Run:
     """The starts, and the best that each has come by.
 
     A search is made of nothing but what it was told at each look. So a checkpoint holds that, and it is told again.
-
-    Attributes:
-        again: What was found at looks before a checkpoint, as far as it is still to be told.
     """
 
     def __init__(self, source: Any, names: list[str], count: int, rng: np.random.Generator, saved: Checkpoint):
         part = source.part(0)
         self._leaves, self._saved, self._before, self._told = [p.node for p in source.params], saved, 0.0, []
-        self.again: list[tuple[Any, Any]] = []
         if (found := saved.read(())) is not None:
             held = found[1]
             assign(self._leaves, "array", [held[f"begun.{i}"] for i in range(len(self._leaves))])
             ends = np.cumsum(held["rows"])[:-1]
-            self.again = [*zip(np.split(held["losses"], ends), np.split(held["slopes"], ends))]
+            self._told = [*zip(np.split(held["losses"], ends), np.split(held["slopes"], ends))]
             self._before = float(held["seconds"])
         self.coordinates = Coordinates(self._leaves)
         self._look = _compiled(part.kind, self.coordinates.kinds)
@@ -251,16 +248,21 @@ class _Run:
 
     def look(self, points: Any) -> tuple[Any, Any]:
         """The losses and slopes at points; where they are not finite, infinity and no slope."""
-        losses, slopes = self.again.pop(0) if self.again else self._found(points)
-        self.history.append(losses)
-        if self._saved and self.done.stopped == "steps":  # not where the next method only begins
+        losses, slopes = self._told[len(self.history)] if self.told_again else self._found(points)
+        if self._saved and not self.told_again and self.done.stopped == "steps":  # not where the next method only begins
             self._told.append((losses, slopes))
+        self.history.append(losses)
         rows = min(len(losses), len(self.best_losses))
         better = losses[:rows] < self.best_losses[:rows]
         points = np.where(better[:, None], points[:rows], self.best_points[:rows])
         self.best_points = np.concatenate([points, self.best_points[rows:]])
         self.best_losses = np.concatenate([np.minimum(losses[:rows], self.best_losses[:rows]), self.best_losses[rows:]])
         return losses, slopes
+
+    @property
+    def told_again(self) -> bool:
+        """Whether the next look was before a checkpoint."""
+        return len(self.history) < len(self._told)
 
     def _found(self, points: Any) -> tuple[Any, Any]:
         losses, slopes = map(np.array, self._look(points, self.coordinates.origins, self._arrays))
@@ -269,12 +271,11 @@ class _Run:
         return np.where(np.isfinite(losses), losses, np.inf), np.where(fine[:, None], slopes, 0.0)
 
     def write(self, seconds: float) -> None:
-        """The checkpoint, with what is still to be told again."""
-        told = [*self._told, *self.again]
-        if self._saved and told:
-            losses, slopes = (np.concatenate(x) for x in zip(*told))
+        """The checkpoint."""
+        if self._saved and self._told:
+            losses, slopes = (np.concatenate(x) for x in zip(*self._told))
             begun = {f"begun.{i}": x for i, x in enumerate(self.coordinates.origins)}
-            rows = np.array([len(x) for x, _ in told])
+            rows = np.array([len(x) for x, _ in self._told])
             self._saved.write((), seconds=self._before + seconds, rows=rows, losses=losses, slopes=slopes, **begun)
 
     def settle(self, seconds: float) -> None:
