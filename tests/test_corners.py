@@ -307,6 +307,13 @@ def test_the_largest_and_the_smallest_have_their_slope_whatever_is_computed_twic
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((0, 3), 1), ((2, 0, 3), 2)])
+def test_the_largest_of_each_of_no_rows_has_a_gradient_without_numbers(shape, axis):
+    x = Tensor(np.zeros(shape, np.float32), requires_grad=True)
+    assert x.max(axis=axis).sum().backward() == 0.0
+    assert x.grad.value.shape == shape
+
+
 def test_a_learned_time_comes_back_from_the_longest():
     for start in (64.0, 63.9):
         time = Signal.param(start, min=0.0, max=64.0)

@@ -7,6 +7,7 @@ towards the inside, where a value is finite so is every slope, and what is not r
 from __future__ import annotations
 
 import functools as ft
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -208,7 +209,8 @@ def extreme(x: Any, axes: tuple[int, ...], largest: bool) -> Any:
 def _(axes, largest, primals, tangents):
     """One is known by its place: XLA may compute `x` twice, and round it differently, and then none equals the result."""
     y = extreme(primals[0], axes, largest)
-    x, t = (jnp.moveaxis(x, axes, range(-len(axes), 0)).reshape(*y.shape, -1) for x in (primals[0], tangents[0]))
+    flat = *y.shape, math.prod(primals[0].shape[i] for i in axes)
+    x, t = (jnp.moveaxis(x, axes, range(-len(axes), 0)).reshape(flat) for x in (primals[0], tangents[0]))
     place = (jnp.argmax if largest else jnp.argmin)(x, axis=-1, keepdims=True)
     found = (lax.broadcasted_iota(place.dtype, x.shape, x.ndim - 1) == place) | (x == y[..., None])
     return y, jnp.where(found, t, 0).sum(-1) / found.sum(-1).astype(y.dtype)
