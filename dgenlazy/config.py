@@ -185,30 +185,25 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in settings.keys() - _CHECKS.keys():
         raise ArgumentError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}")
     out = {name: _CHECKS[name](value) for name, value in settings.items()}
-    return out | ({"numbers": _Numbering()} if "seed" in out else {})
-
-
-class _Numbering:
-    """How many values were made without a seed."""
-
-    at = 0
-
-    def taken(self) -> int:
-        with _assigning:
-            self.at += 1
-            return self.at - 1
+    return out | ({"numbers": [0]} if "seed" in out else {})
 
 
 class _Layer:
     """The session, or a `with` block: the name of its settings in `vars(DGen)`, a copy of which is one of all settings.
 
-    It has `ended` where it met its end in another context than its beginning, where it still stands.
+    It has `ended` where it met its end in another context than its beginning, where it still stands. What it is `merged` from,
+    and to, is that of all layers which it is the innermost of.
     """
 
     _numbers = itertools.count()
 
     def __init__(self) -> None:
         self.name, self.ended = f"settings {next(self._numbers)}", False
+        self.merged: tuple[list[Any], Current] = [], Current()
+
+
+class Current(dict[str, Any]):
+    """Settings at one time, which may be referred to weakly: they hold samples."""
 
 
 class Settings(TypedDict, total=False):
@@ -276,7 +271,7 @@ class Config:
     def __init__(self) -> None:
         first = {"backend": "auto", "sample_rate": 44100.0, "default_frame_count": 1024, "seed": 0, "inputs": {}}
         vars(self).update(_session=_Layer(), _inside=ContextVar("overrides", default=()))
-        vars(self)[self._session.name] = _checked(first | {"flush_nan": False, "cache_dir": None})
+        vars(self)[self._session.name] = Current(_checked(first | {"flush_nan": False, "cache_dir": None}))
 
     if not TYPE_CHECKING:  # a type checker would take them for leave to name anything
 
@@ -284,24 +279,29 @@ class Config:
             raise AttributeError(f"DGen has no setting {name!r}; it has {', '.join(_CHECKS)}", name=name, obj=self)
 
         def __setattr__(self, name: str, value: Any) -> None:
-            new, layer = _checked({name: value}), self._holder(name)
+            new, inside = _checked({name: value}), [layer for layer in self._inside.get() if not layer.ended]
+            layer = next((layer.name for layer in inside if name in vars(self)[layer.name]), self._session.name)
             with _assigning:
-                vars(self)[layer] = vars(self)[layer] | new
+                vars(self)[layer] = Current(vars(self)[layer] | new)
 
-    def _all(self) -> dict[str, Any] | None:
-        """Every setting, in an object that an assignment makes anew; None inside of an override."""
-        return None if self._inside.get() else vars(self)[self._session.name]
-
-    def _holder(self, name: str) -> str:
-        """The layer that a setting is read from."""
-        for layer in self._inside.get():
-            if not layer.ended and name in vars(self)[layer.name]:
-                return layer.name
-        return self._session.name
+    def _all(self) -> Current:
+        """Every setting, in an object that is another once one of them may be."""
+        inside = self._inside.get()
+        if not inside:
+            return vars(self)[self._session.name]
+        layers = [vars(self)[layer.name] for layer in (*inside, self._session) if not layer.ended]
+        before, merged = inside[0].merged
+        if len(before) != len(layers) or not all(map(operator.is_, before, layers)):
+            merged = Current({name: value for layer in reversed(layers) for name, value in layer.items()})
+            inside[0].merged = layers, merged
+        return merged
 
     def next_randn(self) -> int:
         """A number for a `Tensor.randn` or a noise made without a seed: how many there were since `seed` was assigned."""
-        return vars(self)[self._holder("numbers")]["numbers"].taken()
+        numbers = self._all()["numbers"]
+        with _assigning:
+            numbers[0] += 1
+            return numbers[0] - 1
 
     def numbering(self, at: int | None = None) -> int:
         """How many there were; given, the next ones are numbered from there on, as where a run that was saved goes on.
@@ -312,10 +312,10 @@ class Config:
         >>> DGen.numbering()
         4
         """
-        numbers = vars(self)[self._holder("numbers")]["numbers"]
+        numbers = self._all()["numbers"]
         if at is not None:
-            numbers.at = whole_number("DGen.numbering: at", at)
-        return numbers.at
+            numbers[0] = whole_number("DGen.numbering: at", at)
+        return numbers[0]
 
     @contextlib.contextmanager
     def override(self, **settings: Unpack[Settings]) -> Iterator[Config]:
@@ -352,10 +352,7 @@ class _Setting:
         self._name = name
 
     def __get__(self, config: Config | None, _: Any) -> Any:
-        if config is None:
-            return self
-        settings = config.__dict__
-        return settings[config._holder(self._name) if settings["_inside"].get() else settings["_session"].name][self._name]
+        return self if config is None else config._all()[self._name]
 
 
 for _name in _CHECKS:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from ..graph import Data, Input, Leaf
+from ..graph import Data, Input, Leaf, Seed
 from . import backend
 from .cache import kept
 from .compiling import Compiled
@@ -42,6 +42,11 @@ def given(leaf: Data, where: Any, start: int) -> Any:
 
 
 _SMALL = 64  # elements
+
+
+def key(leaf: Seed, seed: int, number: int) -> np.ndarray:
+    """What a noise is a function of. Given seeds and numbers never meet: the second of three tells them apart."""
+    return np.array([seed, *((0, number) if leaf.seed is None else (1, leaf.seed))], np.uint32)
 
 
 def assign(objects: Sequence[Any], name: str, values: Sequence[Any], *others: tuple[Any, str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,21 +10,23 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from ..config import DGen, Inputs, whole_number
+from ..config import DGen, whole_number
 from ..errors import ArgumentError, ShapeError
 from ..graph import Batch, Data, Input, Leaf, Node, Seed, batch_of
 from . import backend, length, memory, samples
+from .again import remember, repeated
 from .block import begun, computed, whole as whole
 from .cache import kept
 from .compiling import Compiled, title
-from .data import added, given, name_what_is_not_finite
+from .data import added, given, key, name_what_is_not_finite
+from .host import on_host
 from .latency import came
 from .objective import Objective, context as context, loss_of
 from .packed import packed
 from .plan import Plans, plans
 from .program import Program
 from .stage import Staged, staged
-from .stream import At, Ready, Stream, flushed, following, for_next, on_host
+from .stream import At, Ready, Stream, flushed, following, for_next
 from .terms import staged_terms
 
 
@@ -58,11 +61,6 @@ def _collect(graph: Staged, frames: int, at: At, inputs: Mapping[int, Any] | Non
     return out
 
 
-def key(leaf: Seed, seed: int, number: int) -> np.ndarray:
-    """What a noise is a function of. Given seeds and numbers never meet: the second of three tells them apart."""
-    return np.array([seed, *((0, number) if leaf.seed is None else (1, leaf.seed))], np.uint32)
-
-
 def next_number() -> int:
     """Of a noise that is made now, without a seed."""
     return DGen.next_randn()
@@ -71,15 +69,6 @@ def next_number() -> int:
 def numbering(at: int | None = None) -> int:
     """How many noises and `Tensor.randn` were made without a seed; given, the next ones are numbered from there on."""
     return DGen.numbering(at)
-
-
-def _inputs(inputs: Any) -> Mapping[int, Any] | None:
-    """The `inputs=` of one call, checked as `DGen.inputs` is."""
-    if inputs is None:
-        return None
-    if not isinstance(inputs, Mapping):
-        raise ArgumentError(f"inputs={inputs!r} is not a mapping from channel to samples, like {{0: samples}}")
-    return Inputs(inputs)
 
 
 def frame_count(
@@ -111,7 +100,7 @@ def frame_count(
 
 def audible(node: Node | Leaf, frames: Any, inputs: Any) -> int:
     """How many frames to play: where nothing says so, a second."""
-    return frame_count(staged([node]), frames, 0, _inputs(inputs), round(DGen.sample_rate))
+    return frame_count(staged([node]), frames, 0, samples.lent(inputs), round(DGen.sample_rate))
 
 
 # Compiled programs. The program is the key, and of a batched run which arrays have the batch axis; all data is an argument.
@@ -181,67 +170,79 @@ def _compiled_gradient(program: Program, learned: tuple[int, ...], *settings: An
 def realize(nodes: Sequence[Node | Leaf], frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
     """Compute nodes in one program. With a stream, go on from where it is, and move it."""
     if stream is None:
-        return _block(staged(nodes), frames, inputs, None)
+        return _whole_run(staged(nodes), frames, samples.lent(inputs))
     with stream.lock:  # each of two threads gets the next block
         outputs = following(stream, frames, DGen._all(), _compiled) if inputs is None else None
-        return _block(stream.graph, frames, inputs, stream) if outputs is None else outputs
+        return _block(stream, frames, samples.lent(inputs)) if outputs is None else outputs
 
 
 _START = At()
+_FIRST = np.uint32(0)
 
 
-def _ready(graph: Staged, frames: Any, inputs: Mapping[int, Any] | None, stream: Stream | None) -> Ready:
-    """What a block is run with; `graph` is that of the stream, if there is one."""
+def _whole_run(graph: Staged, frames: Any, inputs: Mapping[int, Any] | None) -> list[np.ndarray]:
     settings = DGen._all()  # before what is read of it: who assigns meanwhile makes another
-    place, before = (DGen.sample_rate, device()), stream.ready if stream else None
-    if stream and before and before.place == place and type(frames) is int and before.frames == frames:
-        stream.ready = before if before.settings is settings else before._replace(settings=settings)
+    found = repeated(graph, frames, inputs, settings)
+    if found is None:
+        count, where, flush = frame_count(graph, frames, 0, inputs), device(), DGen.flush_nan
+        arrays = _collect(graph, count, _START, inputs, where, True)
+        if flush:
+            name_what_is_not_finite(graph.arrays, arrays, 0)
+        batch = batch_of(graph.arrays, arrays, graph.batched)
+        key = (graph.program, count, DGen.sample_rate, where, *_more(graph, arrays, count, batch, graph.program.rated))
+        if not flush:
+            remember(graph, frames, inputs, settings, count, key, arrays)
+        found = key, graph.numbers, arrays
+    key, numbers, arrays = found
+    outputs, _ = _compiled(*key)(numbers, arrays, _FIRST, None)
+    return on_host(outputs)
+
+
+def _ready(stream: Stream, frames: Any, inputs: Mapping[int, Any] | None) -> Ready:
+    """What a block is run with."""
+    settings = DGen._all()  # before what is read of it: who assigns meanwhile makes another
+    graph, place, before = stream.graph, (DGen.sample_rate, device()), stream.ready
+    if before and before.place == place and type(frames) is int and before.frames == frames:
+        stream.ready = before if before.settings() is settings else before._replace(settings=weakref.ref(settings))
         return before
-    count = frame_count(graph, frames, stream.position if stream else 0, inputs)
+    count = frame_count(graph, frames, stream.position, inputs)
     still = not graph.program.rated and all(isinstance(x, Data) and not (x.spec.varies or x.batched) for x in graph.arrays)
-    ready = Ready(count, place, (graph.program, count, *place), still and not graph.program.takes_length, settings)
-    if stream and count == frames:
-        stream.ready = ready
+    ready = Ready(count, place, (graph.program, count, *place), still and not graph.program.takes_length, weakref.ref(settings))
+    stream.ready = ready if count == frames else stream.ready
     return ready
 
 
-def _block(graph: Staged, frames: Any, inputs: Any, stream: Stream | None) -> list[np.ndarray]:
-    if stream and graph.program.sees_whole_run:
-        name = graph.program.sees_whole_run
-        raise ArgumentError(f"realize: preserve_state=True streams block by block, but {name} sees the whole run")
-    at, inputs = stream.at if stream else _START, _inputs(inputs)
-    count, place, key, still, _ = _ready(graph, frames, inputs, stream)
+def _block(stream: Stream, frames: Any, inputs: Mapping[int, Any] | None) -> list[np.ndarray]:
+    graph, at = stream.graph, stream.at
+    if seen := graph.program.sees_whole_run:
+        raise ArgumentError(f"realize: preserve_state=True streams block by block, but {seen} sees the whole run")
+    count, place, key, still, _ = _ready(stream, frames, inputs)
     start, where, goes_on = at.position, place[1], at.place == place
     batch, more = None, ()
     if still and goes_on:  # which is asked in each block, and short ones take little more than to be asked for
         arrays = for_next(graph.arrays, at, where)
     else:
-        arrays = _collect(graph, count, at, inputs, where, stream is None)
+        arrays = _collect(graph, count, at, inputs, where, False)
         batch = batch_of(graph.arrays, arrays, graph.batched)
-        more = _more(graph, arrays, count, batch, graph.program.rated and not stream)
-    first, state, numbers, flush = np.uint32(start % 2**32), at.state, graph.numbers, DGen.flush_nan
-    if stream:
-        stream.takes(batch.size if batch else None)
-        if goes_on:
-            numbers = at.settled
-        else:
-            fresh, numbers = _compiled_state(*key, *more)(numbers, arrays, first)
-            state = fresh if state is None else jax.device_put(state, where)
+        more = _more(graph, arrays, count, batch)
+    first, state, numbers, restarts, flush = np.uint32(start % 2**32), at.state, at.settled, at.restarts, DGen.flush_nan
+    size = batch.size if batch else None
+    stream.takes(size)
+    if not goes_on:
+        fresh, numbers = _compiled_state(*key, *more)(graph.numbers, arrays, first)
+        state = fresh if state is None else jax.device_put(state, where)
     if flush:
         name_what_is_not_finite(graph.arrays, arrays, start)
-    outputs, state = _compiled(*key, *more)(numbers, arrays, first, state)
-    outputs = on_host(outputs)
-    if stream:
-        if graph.program.rated:
-            outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
-        restarts = at.restarts
-        if flush:
-            held, fresh = state.on_host(), lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first)[0].on_host()
-            again = flushed(held, fresh, batch is not None)
-            if again is not held:
-                restarts, state = restarts + 1, jax.device_put(packed(again, batch is not None, np), where)
-        size = batch.size if batch else None
-        stream.move(at, At(state, start + count, place, size, at.numbers, at.blocks + 1, restarts, numbers, arrays))
+    made, state = _compiled(*key, *more)(numbers, arrays, first, state)
+    outputs = on_host(made)
+    if graph.program.rated:
+        outputs = [came(y, graph.program, i, start, count, bool(batch)) for y, i in zip(outputs, graph.program.outputs)]
+    if flush:
+        held, fresh = state.on_host(), lambda: _compiled_state(*key, *more)(graph.numbers, arrays, first)[0].on_host()
+        again = flushed(held, fresh, batch is not None)
+        if again is not held:
+            restarts, state = restarts + 1, jax.device_put(packed(again, batch is not None, np), where)
+    stream.move(at, At(state, start + count, place, size, at.numbers, at.blocks + 1, restarts, numbers, arrays))
     return outputs
 
 
@@ -298,7 +299,7 @@ def objective(name: str, node: Node | Leaf, frames: Any, inputs: Any, total: boo
         raise ArgumentError(f"{name}: nothing to differentiate; no value below the loss has requires_grad=True")
     if isinstance(node, Node) and (total or graph.program.rated):
         graph = staged_terms(node, total)
-    inputs = _inputs(inputs)
+    inputs = samples.lent(inputs)
     count = frame_count(graph, frames, 0, inputs)
     if count == 0:
         raise ArgumentError(f"{name}: there is no loss over 0 frames")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..config import Inputs
 from ..errors import ArgumentError, InputError
 from ..graph import Context, Data, Input, Spec
 from .program import Program
@@ -68,6 +69,20 @@ def one_reading(name: str, shape: tuple[int, ...]) -> None:
 
 
 Channels = Mapping[int, Any]
+
+
+def lent(inputs: Any) -> Channels | None:
+    """The `inputs=` of a call, checked as `DGen.inputs` is. Arrays of float32 are not copied: it is over before they change."""
+    if inputs is None:
+        return None
+    if not isinstance(inputs, Mapping):
+        raise ArgumentError(f"inputs={inputs!r} is not a mapping from channel to samples, like {{0: samples}}")
+    plain = all([type(channel) is int and channel >= 0 and _is_plain(x) for channel, x in inputs.items()])
+    return dict(inputs) if plain else Inputs(inputs)
+
+
+def _is_plain(x: Any) -> bool:
+    return type(x) is np.ndarray and x.dtype == np.float32 and x.ndim > 0
 
 
 def found(leaf: Input, start: int, call: Channels | None, session: Channels) -> tuple[np.ndarray, int, int]:

@@ -99,9 +99,12 @@ class Staged(NamedTuple):
     arrays: list[Any]  # the other leaves, in the program's order
     learned: tuple[int, ...]  # which of `arrays` require a gradient
     batched: tuple[int, ...]  # which of `arrays` have a batch axis, or may have one
+    runs: dict[Any, Any]  # whole runs of it that are remembered, by the number of frames that was asked for
 
 
-_staged: dict[weakref.ref[Node], Staged] = {}  # a WeakKeyDictionary takes longer, and longest when the graph goes
+_staged: dict[weakref.ref[Any], Staged] = {}  # a WeakKeyDictionary takes longer, and longest when the graph goes
+_groups: dict[tuple[weakref.ref[Any], ...], Staged] = {}
+_MOST_GROUPS = 64  # of values that live, any number of which may be asked for together
 
 
 def restage(nodes: Sequence[Node | Leaf]) -> Staged:
@@ -110,18 +113,34 @@ def restage(nodes: Sequence[Node | Leaf]) -> Staged:
     numbers: Any = leaves[: program.numbers]
     numbers, arrays = np.array([leaf.number for leaf in numbers], np.float32), leaves[program.numbers :]
     learned = tuple([i for i, leaf in enumerate(arrays) if leaf.requires_grad])
-    return Staged(program, numbers, arrays, learned, may_be_batched(arrays))
+    return Staged(program, numbers, arrays, learned, may_be_batched(arrays), {})
 
 
 def staged(nodes: Sequence[Node | Leaf]) -> Staged:
-    """Stage a graph; one with a single output is remembered as long as it lives."""
-    if len(nodes) > 1 or isinstance(nodes[0], Leaf):
+    """Stage a graph; one whose outputs are all computed is remembered as long as they live."""
+    if any([isinstance(node, Leaf) for node in nodes]):  # which would live as long as what is remembered of it
         return restage(nodes)
-    out = _staged.get(weakref.ref(nodes[0]))
+    if len(nodes) == 1:
+        out = _staged.get(weakref.ref(nodes[0]))
+        if out is None:
+            out = restage(nodes)
+            _staged[weakref.ref(nodes[0], _staged.pop)] = out
+        return out
+    out = _groups.get(tuple([weakref.ref(node) for node in nodes]))
     if out is None:
         out = restage(nodes)
-        _staged[weakref.ref(nodes[0], _staged.pop)] = out
+        _remember_group(nodes, out)
     return out
+
+
+def _remember_group(nodes: Sequence[Node | Leaf], graph: Staged) -> None:
+    def forget(_: Any) -> None:
+        _groups.pop(key, None)
+
+    key = tuple([weakref.ref(node, forget) for node in nodes])
+    if len(_groups) >= _MOST_GROUPS:
+        _groups.pop(next(iter(_groups)), None)
+    _groups[key] = graph
 
 
 @in_our_modes

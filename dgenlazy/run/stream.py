@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools as ft
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from types import MappingProxyType
@@ -12,11 +13,12 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
-from ..config import seed_number, whole_number
+from ..config import Current, seed_number, whole_number
 from ..errors import ArgumentError, InputError, ShapeError
 from ..graph import Context, Data, Input, Leaf, Recurrence, Seed
 from . import backend
 from .data import given, on_device
+from .host import on_host
 from .packed import packed
 from .program import Program
 from .stage import Staged, initial_state
@@ -58,14 +60,14 @@ class Ready(NamedTuple):
         place: The sample rate and the device.
         key: Of the compiled program.
         still: Whether all that it is computed of, beside its state and its place in time, is in leaves that no frame moves.
-        settings: Those of the session that it is for; None of an override's.
+        settings: A weak reference to those that it is for.
     """
 
     frames: int
     place: tuple[float, Any]
     key: tuple[Any, ...]
     still: bool
-    settings: Mapping[str, Any] | None
+    settings: weakref.ref[Current]
 
 
 @final
@@ -151,17 +153,17 @@ def for_next(leaves: Sequence[Any], at: At, where: Any) -> list[Any]:
     return [(same(leaf, where) if same else x) if leaf.array is x else given(leaf, where, at.position) for leaf, x in pairs]
 
 
-def following(stream: Stream, frames: Any, settings: Any, compiled: Callable[..., Any]) -> list[np.ndarray] | None:
+def following(stream: Stream, frames: Any, settings: Current, compiled: Callable[..., Any]) -> list[np.ndarray] | None:
     """The next block, where all but leaves is as it was in the last one, which is seen at once; else None.
 
     Short blocks take little more than to be asked for.
 
     Args:
-        settings: Those of the session now.
+        settings: Those of now.
         compiled: What gives the program of a key.
     """
     ready, at = stream.ready, stream.at
-    if ready is None or settings is None or ready.settings is not settings or at.place is not ready.place:
+    if ready is None or ready.settings() is not settings or at.place is not ready.place:
         return None
     where, start = ready.place[1], at.position
     if not ready.still or settings["flush_nan"] or type(frames) is not int or frames != ready.frames or at.batch is not None:
@@ -174,14 +176,6 @@ def following(stream: Stream, frames: Any, settings: Any, compiled: Callable[...
     after = At(state, start + frames, ready.place, None, at.numbers, at.blocks + 1, at.restarts, at.settled, arrays)
     stream.move(at, after)
     return outputs
-
-
-def on_host(outputs: Sequence[Any]) -> list[np.ndarray]:
-    """Copies that are the caller's own."""
-    try:
-        return [np.array(y) for y in outputs]
-    except jax.errors.TracerArrayConversionError:
-        raise backend.traced() from None
 
 
 def flushed(state: Sequence[Any], first: Callable[[], Sequence[Any]], batched: bool) -> Sequence[Any]:
