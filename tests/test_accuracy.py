@@ -13,7 +13,7 @@ import dgenlazy as dg
 from dgenlazy import DGen, Signal, Tensor
 from dgenlazy.graph import Context
 from dgenlazy.ops import tanh_of
-from dgenlazy.ops.fixed import summed
+from dgenlazy.ops.fixed import summed, times
 from dgenlazy.run import initial_state, run, stage
 
 ON_CPU = jax.default_backend() == "cpu"
@@ -253,3 +253,25 @@ def test_words_are_added_up_modulo_two_words():
     high, low = (np.asarray(x) for x in summed(tuple(map(jnp.asarray, words))))
     assert [int(h) << 32 | int(x) for h, x in zip(high, low)] == exact
     assert high.dtype == low.dtype == np.uint32
+
+
+@pytest.mark.parametrize("most", [None, 0xFFFFFFFF, 0xFFFF, 1])
+def test_words_times_a_count_are_whole_numbers_modulo_two_to_the_64(most):
+    random, top = np.random.default_rng(5), 0xFFFFFFFF if most is None else most
+    high, low = random.integers(0, 1 << 32, (2, 1000), dtype=np.uint32)
+    high[:4], low[:4] = (0, 0, 0xFFFFFFFF, 0xFFFFFFFF), (0, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF0000)
+    k = random.integers(0, top, 1000, endpoint=True, dtype=np.uint32)
+    k[:6] = (top, top, top, top, 0, 1)
+    got = [np.asarray(x, object) for x in times((jnp.asarray(high), jnp.asarray(low)), jnp.asarray(k), most)]
+    want = ((high.astype(object) << 32) + low) * k.astype(object) % (1 << 64)
+    assert ((got[0] << 32) + got[1] == want).all()
+
+
+@pytest.mark.parametrize("frames", [(1 << 16) - 1, 1 << 16, (1 << 16) + 1])
+def test_phases_are_the_same_whichever_way_they_are_multiplied(frames):
+    freqs = np.array([21999.9, -0.3, 440.0], np.float32)
+    phases = Signal.phasor(Tensor(freqs)).realize(frames)
+    n = np.array([0, 1, 2, 12345, 65533, 65534, frames - 1])
+    for freq, phase in zip(freqs, phases[n].T):
+        error = np.abs(phase - exact_phase(freq, n))
+        assert np.minimum(error, 1 - error).max() < 1e-7

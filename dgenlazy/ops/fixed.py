@@ -41,9 +41,15 @@ def fraction(x: Any) -> Words:
     return high.astype(jnp.uint32), ((units - high) * 2.0**32).astype(jnp.uint32)
 
 
-def times(a: Words, k: Any) -> Words:
-    """Two words times the uint32 `k`, modulo 2**64; by halves, since a product of two uint32 does not fit into one."""
+def times(a: Words, k: Any, most: Any = None) -> Words:
+    """Two words times the uint32 `k`, modulo 2**64; by halves, since a product of two uint32 does not fit into one.
+
+    With `most`, which `k` is known not to be above, it takes half as many operations if that is a half at the most.
+    """
     high, low = a
+    if isinstance(most, int) and most < 1 << 16:
+        upper, lower = (low >> 16) * k, (low & 0xFFFF) * k
+        return high * k + ((upper + (lower >> 16)) >> 16), (upper << 16) + lower
     low1, low0, k1, k0 = low >> 16, low & 0xFFFF, k >> 16, k & 0xFFFF
     cross1, cross0 = low1 * k0, low0 * k1
     middle = ((low0 * k0) >> 16) + (cross1 & 0xFFFF) + (cross0 & 0xFFFF)

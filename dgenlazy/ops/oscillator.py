@@ -125,7 +125,7 @@ def _(state, high, low, cycles, reset, *, frames, words=False, resets=True, para
         restart = reset[0] > 0
         start = [jnp.where(restart, jnp.zeros_like(s), s) for s in state]
         k = jnp.arange(frames + 1, dtype=jnp.uint32).reshape(-1, *(1,) * state[0].ndim)
-        sum_high, sum_low = added((start[0], start[1]), times((high, low), k))
+        sum_high, sum_low = added((start[0], start[1]), times((high, low), k, frames))
         drift = start[2] + _drifted(k.astype(cycles.dtype), moved)
         sums = sum_high, sum_low, drift
         out = tuple(jnp.where(restart, jnp.zeros_like(s[:-1]), s[:-1]) for s in sums)
