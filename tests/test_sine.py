@@ -61,3 +61,17 @@ def test_a_whole_run_and_its_blocks_agree_though_blocks_are_few_numbers():
     whole = y.realize(4 * MANY)
     blocks = [y.realize(256, preserve_state=True) for _ in range(4 * MANY // 256)]
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-6)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="another sine")
+def test_a_sine_that_a_gradient_uses_too_is_computed_once():
+    """Which XLA would not do, since each of its operations is a cheap one; so it is in one kernel of the program."""
+    wave = Tensor(np.zeros((4 * MANY, 4), np.float32))
+    fn = dg.function(wave.sin(), inputs={"x": wave})
+
+    def loss(amplitudes, x, g):
+        return jnp.sum(g * jnp.tanh(fn.whole(inputs={"x": x}) * amplitudes), 0) ** 2 @ amplitudes
+
+    x = np.ones((4 * MANY, 4), np.float32)
+    text = jax.jit(jax.value_and_grad(loss)).lower(x[0], x, x).compile().as_text()
+    assert text.count("constant(-0.00138873165)") == 1

@@ -71,20 +71,28 @@ def _turned(angle: Any) -> tuple[Any, Any]:
     return jnp.where(near, count.astype(jnp.uint32), quarter), jnp.where(near, small, left)
 
 
-def _value(quarter: Any, left: Any) -> Any:
-    """The sine of so many quarters and what is left."""
+def _value(quarter: Any, left: Any) -> tuple[Any, Any]:
+    """The sine of so many quarters and what is left, but for its sign, which is that of the second."""
     z = left * left
     odd = left + left * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4))
     even = (1 - 0.5 * z) + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5))
-    value = jnp.where((quarter & np.uint32(1)) == 0, odd, even)
-    return lax.bitcast_convert_type(_bits(value) ^ ((quarter & np.uint32(2)) << np.uint32(30)), jnp.float32)
+    return jnp.where((quarter & np.uint32(1)) == 0, odd, even), (quarter & np.uint32(2)) << np.uint32(30)
+
+
+def _signed(value: Any, sign: Any) -> Any:
+    return lax.bitcast_convert_type(_bits(value) ^ sign, jnp.float32)
 
 
 @jax.custom_jvp
 @jax.jit
 def sine(x: Any) -> Any:
-    """Of an array of float32. Infinities and NaN give NaN."""
-    return lax.bitcast_convert_type(_bits(_value(*_turned(jnp.abs(x)))) ^ (_bits(x) & _SIGN), jnp.float32)
+    """Of an array of float32. Infinities and NaN give NaN.
+
+    One of its signs comes by a division by 1 or -1. XLA computes again what it takes for cheap, for each that uses it, as an
+    amplitude and its gradient do; what is divided it keeps.
+    """
+    value, sign = _value(*_turned(jnp.abs(x)))
+    return _signed(value / _signed(np.float32(1), sign), _bits(x) & _SIGN)
 
 
 @jax.custom_jvp
@@ -92,7 +100,7 @@ def sine(x: Any) -> Any:
 def cosine(x: Any) -> Any:
     """The same of the cosine."""
     quarter, left = _turned(jnp.abs(x))
-    return _value(quarter + np.uint32(1), left)
+    return _signed(*_value(quarter + np.uint32(1), left))
 
 
 @sine.defjvp
