@@ -33,6 +33,7 @@ class _Memory:
 
 def _handed_over(array: Any) -> np.ndarray:
     seen = np.asarray(array)
-    if {device.platform for device in array.devices()} == {"cpu"} and seen.ctypes.data == array.unsafe_buffer_pointer():
+    on_cpu = isinstance(array, jax.Array) and {device.platform for device in array.devices()} == {"cpu"}
+    if on_cpu and seen.ctypes.data == array.unsafe_buffer_pointer():
         return np.asarray(_Memory(array, seen))
     return np.array(seen)
