@@ -5,7 +5,7 @@
 Each runs in a process of its own, and asserts that contenders agree before it times them. What this machine lacks for one,
 peers, a compiler or a GPU, is looked for first, and the benchmark skipped with a word. Loops on the CPU run twice: with XLA as
 it comes, and with its limit for small loops raised (README, "Performance"). A benchmark that is new in the folder is run as
-well. All take an hour or more; `--quick` takes a minute or two, and its figures are a sign of life, no more. Ctrl-C ends it,
+well. All take about 40 minutes; `--quick` takes a minute or two, and its figures are a sign of life, no more. Ctrl-C ends it,
 with the tables of what is done. The exit status is 1 if a benchmark failed.
 """
 
@@ -64,6 +64,7 @@ KNOWN = [
     Benchmark("recurrences", ("--seconds", "0.1", "--only", "biquad")),
     Benchmark("widths", ("--quick", "--only", "biquad", "--seconds", "0.1", "--lanes", "4", "--examples", "1")),
     Benchmark("fit"),
+    Benchmark("runs", ("--frames", "64"), loops=False),
     Benchmark("latency", ("--blocks", "100", "--size", "64")),
     Benchmark("fir", None, ("scipy",), loops=False),
     Benchmark("spectra", loops=False),

@@ -1,10 +1,11 @@
-"""Every function that has a peer, against it, on recordings: auraloss, librosa and pyloudnorm. Takes the extra `bench`.
+"""Every function that has a peer, against it, on sounds: auraloss, librosa and pyloudnorm. Takes the extra `bench`.
 
-    python tests/bench/parity.py [../shared/audio] [--seconds 4] [--json out.json]
+    python tests/bench/parity.py [recordings/] [--seconds 4] [--json out.json]
 
-The argument is a folder of WAV files, or one of them. Peers are given float64. A row gives the largest difference over all
-recordings, as a share of the peer's largest value, and the recording where it was; more than 1e-5 (1e-4 of pitch) fails, where
-the last column does not say why it has to be. What magenta/ddsp has is held by golden numbers in the tests.
+The argument is a folder of WAV files, or one of them; without it a voice that glides and notes that fade are made. Peers are
+given float64. A row gives the largest difference over all sounds, as a share of the peer's largest value, and the sound where
+it was; more than 1e-5 (1e-4 of pitch) fails, where the last column does not say why it has to be. What magenta/ddsp has is held
+by golden numbers in the tests.
 """
 
 import argparse
@@ -124,26 +125,53 @@ def difference(name, ours, theirs):
     return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1.0 if name in DECIBELS else 0.0))
 
 
+def glide(seconds, rate=44100):
+    """A voice from 150 to 300 Hz and back, with vibrato, breath and two rests."""
+    t = np.arange(int(seconds * rate)) / rate
+    f0 = 150 * 2 ** (np.sin(np.pi * t / seconds) + 0.02 * np.sin(2 * np.pi * 5.5 * t))
+    phase = np.cumsum(f0) / rate
+    tone = sum(np.sin(2 * np.pi * k * phase) / k**1.5 for k in range(1, 16))
+    breath = np.random.default_rng(1).standard_normal(len(t))
+    return "a glide", (0.3 * tone + 0.01 * breath) * np.clip(3 * np.sin(3 * np.pi * t / seconds) ** 2, 0, 1), rate
+
+
+def plucked(seconds, rate=16000):
+    """Four notes a second that fade, each of eight partials."""
+    t = np.arange(int(seconds * rate)) / rate
+    note, since = (t * 4).astype(int), t % 0.25
+    freq = 110 * 2 ** ((note * 7 % 24) / 12)
+    return (
+        "plucked notes",
+        sum(np.sin(2 * np.pi * k * freq * since) * np.exp(-k * 6 * since) / 4 / k for k in range(1, 9)),
+        rate,
+    )
+
+
+def read(path, seconds):
+    samples, rate = soundfile.read(path, always_2d=True)
+    return path.name, samples.mean(1)[: int(seconds * rate)], rate
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "recordings", nargs="?", type=Path, default=Path("../shared/audio"), help="a folder of WAV files, or one"
-    )
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each recording")
+    parser.add_argument("recordings", nargs="?", type=Path, help="a folder of WAV files, or one")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each sound")
     parser.add_argument("--json", type=Path, help="write the table here")
     args = parser.parse_args(argv)
-    paths = sorted(args.recordings.glob("*.wav")) if args.recordings.is_dir() else [args.recordings]
-    if not paths:
-        parser.error(f"no WAV files in {args.recordings}")
+    if args.recordings is None:
+        sounds = [glide(args.seconds), plucked(args.seconds)]
+    else:
+        paths = sorted(args.recordings.glob("*.wav")) if args.recordings.is_dir() else [args.recordings]
+        if not paths:
+            parser.error(f"no WAV files in {args.recordings}")
+        sounds = [read(path, args.seconds) for path in paths]
     worst = {}
-    for path in paths:
-        samples, rate = soundfile.read(path, always_2d=True)
-        x = samples.mean(1)[: int(args.seconds * rate)]
-        x -= 1e-3 * np.sin(np.arange(len(x)))  # no stretch of exact zeros, where a peer's ratio of spectra is undefined
+    for sound, x, rate in sounds:
+        x = x - 1e-3 * np.sin(np.arange(len(x)))  # no stretch of exact zeros, where a peer's ratio of spectra is undefined
         t = 0.7 * np.roll(x, 441) + 0.01 * np.random.default_rng(0).standard_normal(len(x))
         with DGen.override(sample_rate=float(rate)):
             for name, ours, theirs in (*losses(x, t, rate), *spectra(x, rate), *levels(x, t, rate)):
-                worst[name] = max(worst.get(name, (0.0, path.name)), (difference(name, ours, theirs), path.name))
+                worst[name] = max(worst.get(name, (0.0, sound)), (difference(name, ours, theirs), sound))
     failed = []
     for name, (found, where) in worst.items():
         known = KNOWN.get(name.split()[-1], "")
@@ -154,7 +182,7 @@ def main(argv=None):
         print(f"{name:42s} {found:9.1e}  {where:24s} {known}".rstrip())
     if args.json:
         args.json.write_text(
-            json.dumps({name: {"difference": found, "recording": where} for name, (found, where) in worst.items()})
+            json.dumps({name: {"difference": found, "sound": where} for name, (found, where) in worst.items()})
         )
     if failed:
         raise SystemExit(f"more than they may differ: {', '.join(failed)}")

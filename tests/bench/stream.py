@@ -62,24 +62,30 @@ def by_hand(frames):
     return block
 
 
-def measure(frames, moved):
-    ours, hand = by_dgenlazy(frames), by_hand(frames)
-    hz = [900.0 + 10 * i if moved else None for i in range(16)]
-    for i in range(40):
-        np.testing.assert_allclose(ours(hz[i % 16]), hand(hz[i % 16]), atol=1e-4)
+def in_turns(name, ours, hand, rounds, calls):
+    """Print the least and the median time of a call, `run(i)`, of each, and their ratios."""
     taken = {ours: [], hand: []}
-    for _ in range(RUNS):
-        for block, found in taken.items():
+    for _ in range(rounds):
+        for run, found in taken.items():
             start = time.perf_counter()
-            for i in range(BLOCKS):
-                block(hz[i % 16])
-            found.append(1e6 * (time.perf_counter() - start) / BLOCKS)
+            for i in range(calls):
+                run(i)
+            found.append(1e6 * (time.perf_counter() - start) / calls)
     (least, middle), (least_hand, middle_hand) = [(min(t), statistics.median(t)) for t in taken.values()]
     print(
-        f"{frames:5} {'moved' if moved else 'fixed':6} dgenlazy {least:6.0f} {middle:6.0f}   by hand {least_hand:6.0f} "
-        f"{middle_hand:6.0f}   {least / least_hand:5.2f}x {middle / middle_hand:5.2f}x",
+        f"{name} dgenlazy {least:7.0f} {middle:7.0f}   by hand {least_hand:7.0f} {middle_hand:7.0f}   "
+        f"{least / least_hand:5.2f}x {middle / middle_hand:5.2f}x",
         flush=True,
     )
+
+
+def measure(frames, moved):
+    blocks = by_dgenlazy(frames), by_hand(frames)
+    hz = [900.0 + 10 * i if moved else None for i in range(16)]
+    ours, hand = [lambda i, block=block: block(hz[i % 16]) for block in blocks]
+    for i in range(40):
+        np.testing.assert_allclose(ours(i), hand(i), atol=1e-4)
+    in_turns(f"{frames:5} {'moved' if moved else 'fixed':6}", ours, hand, RUNS, BLOCKS)
 
 
 def main():
