@@ -120,7 +120,8 @@ def test_bad_frames_are_refused_though_as_many_were_run_before():
     for bad in (True, 1.0, "1", [1], -1):
         with pytest.raises(ArgumentError, match="frames"):
             y.realize(bad)
-    np.testing.assert_array_equal(y.realize(np.int64(1)), [0.0])
+    for one in (np.int64(1), np.array(1), np.uint8(1)):
+        np.testing.assert_array_equal(y.realize(one), [0.0])
 
 
 def test_what_is_not_finite_is_named_once_that_is_asked_for(caplog):
@@ -235,6 +236,29 @@ def test_inputs_of_a_stream_may_be_written_to_after_each_block():
         buffer[:] = X[100 * k : 100 * (k + 1)]
         blocks.append(y.realize(inputs={0: buffer}, preserve_state=True))
     np.testing.assert_array_equal(np.concatenate(blocks)[50:], X[:350])
+
+
+@pytest.mark.parametrize("kind", ["function", "iterable"])
+def test_batches_of_a_training_may_be_in_one_buffer(kind):
+    """The losses of many steps are made before one is run."""
+    buffer, p = np.empty(16, np.float32), Signal.param(0.0)
+
+    def batch(step):
+        buffer[:] = step + 1.0
+        return {0: buffer}
+
+    loss = (Signal.input(0) + p).mean()
+    batches = batch if kind == "function" else (batch(k) for k in range(5))
+    found = dg.fit(loss, [p], lr=0.0, steps=5, batches=batches, progress=False)
+    np.testing.assert_allclose(found.history, [1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+@pytest.mark.parametrize("channel", [-1, 2**31, True])
+def test_a_channel_out_of_range_is_named_whatever_its_samples_are(channel):
+    y = Signal.input(0) * 1.0
+    for x in (X[:8], list(X[:8])):
+        with pytest.raises(ArgumentError, match="inputs: channel"):
+            y.realize(8, inputs={0: X[:8], channel: x})
 
 
 # What is remembered.

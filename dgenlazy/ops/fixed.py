@@ -44,7 +44,7 @@ def fraction(x: Any) -> Words:
 def times(a: Words, k: Any, most: Any = None) -> Words:
     """Two words times the uint32 `k`, modulo 2**64; by halves, since a product of two uint32 does not fit into one.
 
-    With `most`, which `k` is known not to be above, it takes half as many operations if that is a half at the most.
+    Where `k` is known to be `most` at the most, and that is of 16 bits, it takes half as many operations.
     """
     high, low = a
     if isinstance(most, int) and most < 1 << 16:

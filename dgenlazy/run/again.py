@@ -56,6 +56,7 @@ def remember(
 
     if len(graph.runs) >= _MOST:
         graph.runs.clear()
+    asked = asked if asked is None else int(asked)  # of NumPy it may be an array of no axis
     graph.runs[asked] = Repeat(weakref.ref(settings), frames, key, None, tuple(map(of, graph.arrays, arrays)))
 
 

@@ -299,7 +299,7 @@ def objective(name: str, node: Node | Leaf, frames: Any, inputs: Any, total: boo
         raise ArgumentError(f"{name}: nothing to differentiate; no value below the loss has requires_grad=True")
     if isinstance(node, Node) and (total or graph.program.rated):
         graph = staged_terms(node, total)
-    inputs = samples.lent(inputs)
+    inputs = samples.given(inputs)  # training makes the losses of many steps before it runs one
     count = frame_count(graph, frames, 0, inputs)
     if count == 0:
         raise ArgumentError(f"{name}: there is no loss over 0 frames")

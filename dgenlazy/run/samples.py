@@ -71,14 +71,17 @@ def one_reading(name: str, shape: tuple[int, ...]) -> None:
 Channels = Mapping[int, Any]
 
 
+def given(inputs: Any) -> Channels | None:
+    """The `inputs=` of a call, checked as `DGen.inputs` is, in arrays of its own."""
+    if inputs is None or isinstance(inputs, Mapping):
+        return None if inputs is None else Inputs(inputs)
+    raise ArgumentError(f"inputs={inputs!r} is not a mapping from channel to samples, like {{0: samples}}")
+
+
 def lent(inputs: Any) -> Channels | None:
-    """The `inputs=` of a call, checked as `DGen.inputs` is. Arrays of float32 are not copied: it is over before they change."""
-    if inputs is None:
-        return None
-    if not isinstance(inputs, Mapping):
-        raise ArgumentError(f"inputs={inputs!r} is not a mapping from channel to samples, like {{0: samples}}")
-    plain = all([type(channel) is int and channel >= 0 and _is_plain(x) for channel, x in inputs.items()])
-    return dict(inputs) if plain else Inputs(inputs)
+    """The same for a call that is over before they change: arrays of float32 are not copied."""
+    plain = isinstance(inputs, dict) and all([type(c) is int and 0 <= c < 2**31 and _is_plain(x) for c, x in inputs.items()])
+    return inputs if plain else given(inputs)
 
 
 def _is_plain(x: Any) -> bool:

@@ -139,7 +139,7 @@ def _remember_group(nodes: Sequence[Node | Leaf], graph: Staged) -> None:
 
     key = tuple([weakref.ref(node, forget) for node in nodes])
     if len(_groups) >= _MOST_GROUPS:
-        _groups.pop(next(iter(_groups)), None)
+        _groups.clear()  # in one step: a value that goes meanwhile takes its groups along
     _groups[key] = graph
 
 
